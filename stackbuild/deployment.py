@@ -1,0 +1,140 @@
+"""Texts and links that make a folder of installed packages a layer: pure, as values to write.
+
+A build environment and a deployed one differ in the names of the layers around them only, so both are made here.
+Every path in them is relative: a layer can be moved, mounted read-only or signed, as long as its peers move with it.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import PurePosixPath
+
+from stackbuild.layout import LAYER_CONFIG, POSTINSTALL, EnvironmentLayout, in_peer
+from stackbuild.metadata import LayerConfig
+from stackbuild.spec import BuildName, InstallTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratedFile:
+    """A text file of a layer. `path` is relative to the layer's folder."""
+
+    path: PurePosixPath
+    text: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratedLink:
+    """A symbolic link of a layer. `path` is relative to the layer's folder, `target` to the link's folder."""
+
+    path: PurePosixPath
+    target: PurePosixPath
+
+
+Generated = GeneratedFile | GeneratedLink
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """A lower layer as a layered environment sees it: its folder's name beside it, and its inner layout."""
+
+    target: InstallTarget | BuildName
+    layout: EnvironmentLayout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """What the generated files of one layer depend on.
+
+    lower: frameworks in import order, then the runtime; empty for a runtime. `python_version` is full.
+    """
+
+    layout: EnvironmentLayout
+    python_version: str
+    lower: Sequence[Peer]
+    launch_module: str | None = None
+
+    @property
+    def runtime(self) -> Peer | None:
+        return self.lower[-1] if self.lower else None
+
+
+def environment_files(deployment: Deployment) -> tuple[Generated, ...]:
+    """The generated files of an environment, beside layer config and post-install script; none for a runtime."""
+    layout, runtime = deployment.layout, deployment.runtime
+    if runtime is None:
+        return ()
+    upwards = PurePosixPath(*[".."] * len(layout.python.parent.parts))
+    major = layout.short_version.partition(".")[0]
+    return (
+        GeneratedLink(path=layout.python, target=upwards / in_peer(runtime.target, runtime.layout.python)),
+        GeneratedLink(path=layout.scripts / f"python{major}", target=PurePosixPath("python")),
+        GeneratedLink(path=layout.scripts / f"python{layout.short_version}", target=PurePosixPath("python")),
+        GeneratedFile(path=PurePosixPath("pyvenv.cfg"), text=pyvenv_cfg(deployment.python_version)),
+        GeneratedFile(path=layout.site_packages / "sitecustomize.py", text=sitecustomize(deployment)),
+    )
+
+
+def published_files(deployment: Deployment) -> tuple[Generated, ...]:
+    """All generated files of a deployed layer, whether exported or unpacked."""
+    return (
+        *environment_files(deployment),
+        GeneratedFile(path=LAYER_CONFIG, text=layer_config(deployment).to_json()),
+        GeneratedFile(path=POSTINSTALL, text=postinstall_script()),
+    )
+
+
+def pyvenv_cfg(python_version: str) -> str:
+    """A `pyvenv.cfg` without `home`.
+
+    CPython 3.10 to 3.13 then takes the base prefix from where the relative `bin/python` link leads, and the folder
+    of the file as `sys.prefix`: no absolute path is needed.
+    """
+    return f"include-system-site-packages = false\nversion = {python_version}\n"
+
+
+def sitecustomize(deployment: Deployment) -> str:
+    """A `sitecustomize.py` that appends the lower layers' packages to the import path, found from its own place."""
+    depth = len(deployment.layout.site_packages.parts)
+    folders = [str(in_peer(peer.target, peer.layout.site_packages)) for peer in deployment.lower]
+    lines = [
+        '"""Makes the packages of the layers below importable, wherever this layer and they lie together."""',
+        "",
+        "import os",
+        "import site",
+        "",
+        f"_layer = os.path.abspath(os.path.join(os.path.dirname(__file__), {', '.join([repr('..')] * depth)}))",
+        "for _folder in (",
+        *(f"    {folder!r}," for folder in folders),
+        "):",
+        "    site.addsitedir(os.path.normpath(os.path.join(_layer, _folder)))",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def layer_config(deployment: Deployment) -> LayerConfig:
+    """The layer's `venvstacks_layer.json`."""
+    layout, runtime = deployment.layout, deployment.runtime
+    return LayerConfig(
+        python=str(layout.python),
+        py_version=deployment.python_version,
+        base_python=str(layout.python if runtime is None else in_peer(runtime.target, runtime.layout.python)),
+        site_dir=str(layout.site_packages),
+        pylib_dirs=tuple(str(in_peer(peer.target, peer.layout.site_packages)) for peer in deployment.lower),
+        dynlib_dirs=tuple(str(in_peer(peer.target, peer.layout.dynamic_libraries)) for peer in deployment.lower),
+        launch_module=deployment.launch_module,
+    )
+
+
+@cache
+def postinstall_script() -> str:
+    """The post-install script that travels with every layer."""
+    return resources.files("stackbuild.injected").joinpath("postinstall.py").read_text(encoding="utf-8")
+
+
+def launch_command(folder: str, layout: EnvironmentLayout, module: str) -> tuple[str, ...]:
+    """The command that runs the application deployed in `folder`."""
+    return (os.path.join(folder, *layout.python.parts), "-m", module)

@@ -1,0 +1,69 @@
+"""Every error that a user of stackbuild can meet.
+
+A message says *what* went wrong and *where* (file, layer, key path); the optional hint says what to do now.
+The command line prints them on stderr without a traceback; anything that is not a `StackbuildError` is a bug.
+"""
+
+from collections.abc import Iterable
+from typing import Self
+
+
+class StackbuildError(Exception):
+    """An expected failure: a message for the person at the keyboard, and often a hint.
+
+    `str(error)` is the message, a blank line and `hint: …` when there is a hint.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        if self.hint is None:
+            return self.message
+        return f"{self.message}\n\nhint: {self.hint}"
+
+
+class SpecError(StackbuildError):
+    """The stack specification is not usable; `problems` holds one line for each thing to mend."""
+
+    def __init__(self, message: str, *, hint: str | None = None, problems: Iterable[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = tuple(problems)
+
+    @classmethod
+    def from_problems(cls, path: str, problems: Iterable[str]) -> Self:
+        """All problems of the specification at `path` as one error, in the order given."""
+        listed = tuple(problems)
+        count = "1 problem" if len(listed) == 1 else f"{len(listed)} problems"
+        lines = [f"{path}: {count}", *(f"  {problem}" for problem in listed)]
+        return cls("\n".join(lines), problems=listed)
+
+
+class LockError(StackbuildError):
+    """A layer's requirements cannot be locked, or its lock does not fit what it is asked for."""
+
+
+class RuntimeSourceError(StackbuildError):
+    """No Python that fits a runtime layer can be had, or the one found cannot serve as a base runtime."""
+
+
+class BuildError(StackbuildError):
+    """An environment cannot be built from its lock."""
+
+
+class ArchiveError(StackbuildError):
+    """An archive cannot be written or read."""
+
+
+class DeployError(StackbuildError):
+    """An environment cannot be exported or finished where it lies."""
+
+
+class ToolError(StackbuildError):
+    """A tool that stackbuild runs failed; the message carries the end of what the tool said."""
+
+
+class Interrupted(StackbuildError):
+    """The run was asked to stop (Ctrl-C, SIGTERM) while this step was at work; nothing is recorded for it."""

@@ -1,0 +1,184 @@
+"""Effects on files: the only door to shutil and tempfile.
+
+Records are written last and atomically. Files that may be hard links into uv's cache are never edited in place:
+every change goes to a new file that replaces the name. Trees are replaced by building beside and renaming.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from stackbuild.errors import StackbuildError
+
+_CHUNK = 1 << 20  # bytes; large enough that Python's part of a copy or hash does not show
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Replace `path` by a file with `content` (text: UTF-8, line ends as given) in one step.
+
+    The folder is made when missing; a reader sees the old file or the new one, never a part. Mode 0644 & umask.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """Give `path` new content and keep its permission bits, without touching a file it is hard-linked to."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.chmod(mode)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def make_link(path: Path, target: str) -> None:
+    """Make (or replace) the symbolic link `path` with the text `target`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file, link or folder with all its content. Missing is fine; read-only folders inside are opened."""
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+        return
+    if not path.exists():
+        return
+
+    def open_and_retry(function: Callable[..., object], name: str, _error: object) -> None:
+        os.chmod(os.path.dirname(name), 0o700)
+        with contextlib.suppress(OSError):
+            os.chmod(name, 0o700)
+        function(name)
+
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(path, onexc=open_and_retry)
+    else:
+        shutil.rmtree(path, onerror=open_and_retry)
+
+
+@contextmanager
+def replacing_tree(path: Path) -> Iterator[Path]:
+    """A fresh empty folder beside `path`, at the same depth, that takes its place when the block ends well.
+
+    On any exception the new folder is removed and `path` stays as it was. What lay at `path` is moved aside first
+    and removed last, so that at every moment the name holds a whole tree or nothing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.new-", dir=path.parent))
+    try:
+        fresh.chmod(0o777 & ~_umask())  # mkdtemp makes it private
+        yield fresh
+        aside = None
+        if path.is_symlink() or path.exists():
+            aside = fresh.with_name(fresh.name.replace(".new-", ".old-"))
+            os.replace(path, aside)
+        os.replace(fresh, path)
+    except BaseException:
+        remove_tree(fresh)
+        raise
+    if aside is not None:
+        remove_tree(aside)
+
+
+def _umask() -> int:
+    """The process's umask, read without changing it where the system tells (Linux), else the usual 022."""
+    with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:
+        for line in status:
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    return 0o022
+
+
+def remove_leftovers(folder: Path, name: str) -> None:
+    """Remove the `.new-` and `.old-` siblings that killed runs of `replacing_tree(folder / name)` left behind."""
+    for leftover in [*folder.glob(f".{name}.new-*"), *folder.glob(f".{name}.old-*")]:
+        remove_tree(leftover)
+
+
+def copy_file(source: Path, destination: Path) -> None:
+    """Copy content and executable bit of a file, nothing else of it: mode 0755 or 0644, time of now."""
+    shutil.copyfile(source, destination)
+    destination.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
+
+
+def link_or_copy(source: Path, destination: Path) -> None:
+    """Make `destination` the same file as `source`: a hard link, or a copy with the same mode where links fail."""
+    try:
+        os.link(source, destination, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        shutil.copyfile(source, destination)
+        shutil.copymode(source, destination)
+
+
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EACCES}
+
+
+def sha256_file(path: Path) -> str:
+    """The hexadecimal SHA-256 of a file's content."""
+    with path.open("rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def project_lock(path: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock file `path` for the block, so that one run at a time changes a project.
+
+    When another run holds it, `waiting()` is called once and this one waits. The system lets go of the lock of a
+    killed process, so that nothing has to be cleaned up by hand.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        waiting()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def disk_errors(doing: str, kind: type[StackbuildError]) -> Iterator[None]:
+    """Turn `OSError` inside the block into an error of `kind` that names the path and says what to do."""
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        hint = _DISK_HINTS.get(error.errno or 0)
+        raise kind(f"cannot {doing}{where}: {error.strerror or error}", hint=hint) from error
+
+
+_DISK_HINTS = {
+    errno.ENOSPC: "free some space and run the same command again: it goes on where it stopped",
+    errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
+    errno.EACCES: "check the permissions of this path and of the folder it lies in",
+    errno.EROFS: "this file system is read-only: choose another folder for the outputs",
+}

@@ -1,0 +1,92 @@
+"""Whether each step's result is what it would be if it were made now, told from records alone.
+
+Everything is computed from contents, nothing from times or places, so a restored cache is as good as a fresh run.
+Each function returns why the step has to run, or `None` when it has not.
+"""
+
+from collections.abc import Callable
+
+from stackbuild.errors import StackbuildError
+from stackbuild.graph import LinkedLayer
+from stackbuild.inputs import (
+    archive_inputs,
+    archive_paths,
+    build_inputs,
+    export_inputs,
+    export_paths,
+    manifest_inputs,
+)
+from stackbuild.layout import OutputPaths
+from stackbuild.locks import Locks, Project
+from stackbuild.metadata import ArchiveMetadata, BuildRecord, OutputRecord
+
+_CHANGED = "what it is made from changed"
+
+
+def why_lock(project: Project, locks: Locks, linked: LinkedLayer) -> str | None:
+    """Why a layer must be locked."""
+    status = locks.status(linked)
+    if status.reasons:
+        return "; ".join(status.reasons)
+    if status.needs_version:
+        return "an input of its version changed"
+    return None if project.lock_paths(linked).summary.exists() else "its package summary is missing"
+
+
+def why_build(project: Project, locks: Locks, linked: LinkedLayer) -> str | None:
+    """Why a layer must be built."""
+    record = BuildRecord.read(project.workspace.build_record(linked.build_name))
+    if record is None or not project.workspace.environment(linked.build_name).is_dir():
+        return "it is not built"
+    return _differs(record.inputs, lambda: build_inputs(project, locks, linked))
+
+
+def why_archive(project: Project, locks: Locks, linked: LinkedLayer) -> str | None:
+    """Why a layer must be packed."""
+    paths = archive_paths(project)
+    record = OutputRecord.read(paths.record(linked.build_name))
+    metadata = ArchiveMetadata.read(paths.layer_metadata(linked.build_name))
+    if record is None or metadata is None:
+        return "it is not packed"
+    try:
+        size = (paths.root / metadata.archive_name).stat().st_size
+    except OSError:
+        return "its archive is missing"
+    if size != metadata.archive_size:
+        return "its archive does not have the recorded size"
+    return _differs(
+        record.inputs,
+        lambda: archive_inputs(project, locks, linked, built=build_inputs(project, locks, linked)),
+    )
+
+
+def why_export(project: Project, locks: Locks, linked: LinkedLayer) -> str | None:
+    """Why a layer must be exported."""
+    paths = export_paths(project)
+    record = OutputRecord.read(paths.record(linked.build_name))
+    if record is None or not paths.layer_metadata(linked.build_name).exists():
+        return "it is not exported"
+    try:
+        if not (paths.root / locks.install_target(linked)).is_dir():
+            return "its exported folder is missing"
+    except StackbuildError as error:
+        return error.message
+    return _differs(
+        record.inputs,
+        lambda: export_inputs(project, locks, linked, built=build_inputs(project, locks, linked)),
+    )
+
+
+def why_manifest(project: Project, paths: OutputPaths) -> str | None:
+    """Why the manifest of an output folder must be written."""
+    record = OutputRecord.read(paths.manifest_record)
+    if record is None or not paths.manifest.exists():
+        return "it is not written"
+    return None if record.inputs == manifest_inputs(project, paths) else "the metadata of a layer changed"
+
+
+def _differs(recorded: str, current: Callable[[], str]) -> str | None:
+    try:
+        return None if recorded == current() else _CHANGED
+    except StackbuildError as error:
+        return error.message

@@ -1,0 +1,1 @@
+"""Files that are shipped inside layers, and run there without stackbuild."""

@@ -1,0 +1,74 @@
+"""Finish a deployed layer: run this file with any Python from 3.10 on, as often as you like.
+
+It reads `share/venv/metadata/venvstacks_layer.json` beside it, checks that the layer is complete and that everything
+it refers to lies in the folder that holds this layer, and compiles the layer's modules to byte code. A layer runs
+without this step as well: modules are then compiled when they are first imported, if the layer can be written to.
+
+Exit status 0: finished; 1: the layer is not usable, with the reason on standard error.
+"""
+
+import compileall
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+CONFIG = Path("share", "venv", "metadata", "venvstacks_layer.json")
+
+
+class UnusableLayer(Exception):
+    """The layer's configuration is missing, malformed, or refers to places outside the layers' folder."""
+
+
+def load_config(layer: Path) -> "dict[str, Path]":
+    """The layer's own paths made absolute, all paths of its configuration checked. Raises `UnusableLayer`."""
+    try:
+        config = json.loads((layer / CONFIG).read_text(encoding="utf-8"))
+        for key in ("pylib_dirs", "dynlib_dirs"):
+            for entry in config[key]:
+                resolve(layer, entry)
+        return {key: resolve(layer, config[key]) for key in ("python", "base_python", "site_dir")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnusableLayer(f"cannot use {layer / CONFIG}: {error!r}") from error
+
+
+def resolve(layer: Path, relative: object) -> Path:
+    """An absolute path, symbolic links not followed, inside the folder that holds the layer."""
+    if not isinstance(relative, str) or os.path.isabs(relative):
+        raise UnusableLayer(f"{relative!r} is not a relative path")
+    path = Path(os.path.abspath(layer / relative))
+    if layer.parent not in path.parents:
+        raise UnusableLayer(f"{relative!r} leads out of {layer.parent}")
+    return path
+
+
+def compile_modules(layer: Path, config: "dict[str, Path]") -> None:
+    """Compile the layer's modules with the layer's own Python: byte code of another version would be useless."""
+    library = str(config["site_dir"].parent if config["python"] != config["base_python"] else layer / "lib")
+    if not os.access(library, os.W_OK):
+        return
+    if Path(sys.executable).absolute() == config["python"]:
+        compileall.compile_dir(library, quiet=2)
+        return
+    command = [str(config["python"]), "-I", "-X", "utf8", "-m", "compileall", "-qq", library]
+    subprocess.run(command, check=False)  # a module of a package may be for another Python: not an error
+
+
+def main() -> int:
+    """Finish the layer that this file lies in; return the exit status."""
+    layer = Path(__file__).absolute().parent
+    try:
+        config = load_config(layer)
+    except UnusableLayer as error:
+        print(f"{layer.name}: {error}", file=sys.stderr)
+        return 1
+    if not config["base_python"].exists():
+        print(f"{layer.name}: there is no {config['base_python']}: put its runtime beside it first", file=sys.stderr)
+        return 1
+    compile_modules(layer, config)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""What each step's result depends on, as digests that records carry. Reads locks and module sources, writes nothing.
+
+A digest has no path, no time and no name of this machine in it: a record made elsewhere is good here.
+"""
+
+from typing import Any
+
+from stackbuild.deployment import Deployment, Peer
+from stackbuild.graph import LinkedLayer
+from stackbuild.layout import OutputPaths
+from stackbuild.locks import Locks, Project
+from stackbuild.metadata import ArchiveMetadata, LayerMetadata, ModuleMetadata, digest_of
+from stackbuild.modules import module_hash
+from stackbuild.spec import ApplicationLayer, BuildName, InstallTarget
+
+BUILD_FORMAT = 1
+"""Raised when environments are built differently from the same inputs."""
+OUTPUT_FORMAT = 1
+"""Raised when archives or exports are made differently from the same environment."""
+
+
+def deployment(project: Project, locks: Locks, linked: LinkedLayer, *, deployed: bool) -> Deployment:
+    """What the generated files of a layer depend on; peers by install target (`deployed`) or by build name."""
+
+    def target(lower: LinkedLayer) -> InstallTarget | BuildName:
+        return locks.install_target(lower) if deployed else lower.build_name
+
+    version = locks.python_version(linked)
+    layer = linked.layer
+    return Deployment(
+        layout=project.layout(linked, version),
+        python_version=version,
+        lower=tuple(
+            Peer(target=target(lower), layout=project.layout(lower, version))
+            for lower in project.linked_dependencies(linked)
+        ),
+        launch_module=layer.launch_name if isinstance(layer, ApplicationLayer) else None,
+    )
+
+
+def build_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:
+    """The digest of what a build environment is made from."""
+    layer, pin = linked.layer, locks.pin(linked)
+    inputs: dict[str, Any] = {
+        "format": BUILD_FORMAT,
+        "name": linked.build_name,
+        "platform": project.platform,
+        "python": pin.model_dump(),
+        "requirements": locks.get(linked).record.requirements_hash,
+        "linux_target": layer.linux_target if project.platform.is_linux else None,
+        "macosx_target": layer.macosx_target if project.platform.is_macos else None,
+        "lower": [lower.build_name for lower in project.linked_dependencies(linked)],
+    }
+    if isinstance(layer, ApplicationLayer):
+        inputs["modules"] = [module_hash(layer.launch_module), *map(module_hash, layer.support_modules)]
+    return digest_of(inputs)
+
+
+def _output_inputs(project: Project, locks: Locks, linked: LinkedLayer, built: str) -> dict[str, Any]:
+    record = locks.get(linked).record
+    return {
+        "format": OUTPUT_FORMAT,
+        "environment": built,
+        "target": locks.install_target(linked),
+        "lower": [locks.install_target(lower) for lower in project.linked_dependencies(linked)],
+        "lock_version": record.lock_version,
+        "locked_at": record.locked_at,
+    }
+
+
+def archive_inputs(project: Project, locks: Locks, linked: LinkedLayer, *, built: str) -> str:
+    """The digest of what a layer's archive is made from. `built`: the digest of its environment's inputs."""
+    inputs = _output_inputs(project, locks, linked, built)
+    return digest_of({**inputs, "archive_format": project.archive_format, "tagged": project.tag_outputs})
+
+
+def export_inputs(project: Project, locks: Locks, linked: LinkedLayer, *, built: str) -> str:
+    """The digest of what a layer's local export is made from."""
+    return digest_of(_output_inputs(project, locks, linked, built))
+
+
+def layer_metadata(project: Project, locks: Locks, linked: LinkedLayer) -> LayerMetadata:
+    """What is published of a layer, before anything is known of an archive."""
+    record, layer = locks.get(linked).record, linked.layer
+    is_runtime = linked.kind == "runtime"
+    frameworks = [lower for lower in project.linked_dependencies(linked) if lower.kind == "framework"]
+    is_application = isinstance(layer, ApplicationLayer)
+    support = layer.support_modules if isinstance(layer, ApplicationLayer) else ()
+    return LayerMetadata(
+        layer_name=linked.build_name,
+        install_target=locks.install_target(linked),
+        requirements_hash=record.requirements_hash,
+        lock_version=record.lock_version if layer.versioned else 1,
+        locked_at=record.locked_at,
+        runtime_layer=locks.install_target(project.linked(linked.runtime.build_name)),
+        python_implementation=locks.pin(linked).python_implementation,
+        bound_to_implementation=is_runtime or project.platform.is_windows,
+        required_layers=None if is_runtime else tuple(locks.install_target(lower) for lower in frameworks),
+        app_launch_module=layer.launch_name if isinstance(layer, ApplicationLayer) else None,
+        app_launch_module_hash=module_hash(layer.launch_module) if isinstance(layer, ApplicationLayer) else None,
+        app_support_modules=tuple(ModuleMetadata(name=path.stem, hash=module_hash(path)) for path in support)
+        if is_application and support
+        else None,
+    )
+
+
+def archive_paths(project: Project) -> OutputPaths:
+    """Where archives and their metadata go."""
+    return OutputPaths(root=project.workspace.artifacts, tag=project.platform if project.tag_outputs else None)
+
+
+def export_paths(project: Project) -> OutputPaths:
+    """Where exports and their metadata go."""
+    return OutputPaths(root=project.workspace.export)
+
+
+def previous_archive(project: Project, linked: LinkedLayer) -> ArchiveMetadata | None:
+    """The metadata of the layer's last archive, for its build number."""
+    return ArchiveMetadata.read(archive_paths(project).layer_metadata(linked.build_name))
+
+
+def manifest_inputs(project: Project, paths: OutputPaths) -> str | None:
+    """The digest of the metadata that a manifest is made from; `None` when some of it is missing."""
+    parts: dict[str, Any] = {}
+    for linked in project.layers:
+        if project.targets_here(linked):
+            try:
+                parts[linked.build_name] = paths.layer_metadata(linked.build_name).read_text(encoding="utf-8")
+            except OSError:
+                return None
+    return digest_of(parts)

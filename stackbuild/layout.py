@@ -1,0 +1,175 @@
+"""Every path, as arithmetic on (workspace, layer, platform). Nothing here looks at the disk."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import NewType
+
+from stackbuild.platforms import TargetPlatform
+from stackbuild.spec import BuildName, InstallTarget
+
+RecordName = NewType("RecordName", str)
+
+METADATA_FOLDER = "__venvstacks__"
+LAYER_CONFIG = PurePosixPath("share/venv/metadata/venvstacks_layer.json")
+POSTINSTALL = PurePosixPath("postinstall.py")
+
+
+def lexical_path(path: str | os.PathLike[str], *, base: Path) -> Path:
+    """`path` made absolute on `base`: `~` expanded, `..` removed, symbolic links left alone."""
+    return Path(os.path.abspath(base / Path(path).expanduser()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """The roots that one run works with; all absolute.
+
+    spec: the specification file; locks: `requirements` beside it; build: environments, their records and the task
+    state; artifacts: archives and their metadata; export: local exports and their metadata.
+    """
+
+    spec: Path
+    locks: Path
+    build: Path
+    artifacts: Path
+    export: Path
+
+    @classmethod
+    def of_spec(
+        cls,
+        spec: Path,
+        *,
+        build_dir: str | os.PathLike[str] = "_build",
+        artifacts_dir: str | os.PathLike[str] = "_artifacts",
+        export_dir: str | os.PathLike[str] = "_export",
+    ) -> "Workspace":
+        """The workspace of a specification; relative folders are relative to the specification's folder."""
+        spec = lexical_path(spec, base=Path.cwd())
+        folder = spec.parent
+        return cls(
+            spec=spec,
+            locks=folder / "requirements",
+            build=lexical_path(build_dir, base=folder),
+            artifacts=lexical_path(artifacts_dir, base=folder),
+            export=lexical_path(export_dir, base=folder),
+        )
+
+    @property
+    def state_database(self) -> Path:
+        """Doit's task state. Losing it costs a check, never a rebuild."""
+        return self.build / ".doit.db"
+
+    @property
+    def run_lock(self) -> Path:
+        """Held by the one run that changes this workspace."""
+        return self.build / ".stackbuild" / "run.lock"
+
+    def environment(self, name: BuildName) -> Path:
+        """The build environment of a layer."""
+        return self.build / name
+
+    def build_record(self, name: BuildName) -> Path:
+        """Written last by a build; also tells the archive and the export what the environment was made from."""
+        return self.build / ".stackbuild" / f"{name}.build.json"
+
+    def resolution_folder(self, name: BuildName) -> Path:
+        """Where uv resolves a layer: its generated project, configuration and raw lock."""
+        return self.build / ".stackbuild" / "resolve" / name
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockPaths:
+    """The lock files of one layer; `.` in the build name is not allowed in the middle of a pylock file name."""
+
+    folder: Path
+    pylock: Path
+    record: Path
+    summary: Path
+
+    @classmethod
+    def of_layer(cls, workspace: Workspace, name: BuildName) -> "LockPaths":
+        folder = workspace.locks / name
+        stem = f"pylock.{name.replace('.', '_')}"
+        return cls(
+            folder=folder,
+            pylock=folder / f"{stem}.toml",
+            record=folder / f"{stem}.meta.json",
+            summary=folder / f"packages-{name}.txt",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputPaths:
+    """Where the metadata of an output folder (archives or exports) lies. `tag`: the platform, for tagged outputs."""
+
+    root: Path
+    tag: TargetPlatform | None = None
+
+    @property
+    def _suffix(self) -> str:
+        return "" if self.tag is None else f"-{self.tag}"
+
+    @property
+    def manifest(self) -> Path:
+        """The metadata of every layer in one file."""
+        return self.root / METADATA_FOLDER / f"venvstacks{self._suffix}.json"
+
+    def layer_metadata(self, name: BuildName) -> Path:
+        """The metadata of one layer, what an embedding application reads."""
+        return self.root / METADATA_FOLDER / "env_metadata" / f"{name}{self._suffix}.json"
+
+    def file_manifest(self, name: BuildName) -> Path:
+        """Path, size, mode and SHA-256 of every file of one layer."""
+        return self.root / METADATA_FOLDER / "file_manifests" / f"{name}{self._suffix}.json"
+
+    def record(self, name: BuildName) -> Path:
+        """Written last when a layer's output is complete: what it was made from."""
+        return self.root / METADATA_FOLDER / "records" / f"{name}{self._suffix}.json"
+
+    @property
+    def manifest_record(self) -> Path:
+        """Written last when the manifest is complete."""
+        return self.root / METADATA_FOLDER / "records" / f"manifest{self._suffix}.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentLayout:
+    """Paths inside one environment, relative to it, `/`-separated. Build and deployed environments share them.
+
+    `python_version` is `X.Y` or longer; `is_runtime` matters on Windows only: a runtime has its Python at the top.
+    """
+
+    python_version: str
+    platform: TargetPlatform
+    is_runtime: bool
+
+    @property
+    def short_version(self) -> str:
+        """`X.Y`."""
+        return ".".join(self.python_version.split(".")[:2])
+
+    @property
+    def site_packages(self) -> PurePosixPath:
+        if self.platform.is_windows:
+            return PurePosixPath("Lib/site-packages")
+        return PurePosixPath(f"lib/python{self.short_version}/site-packages")
+
+    @property
+    def scripts(self) -> PurePosixPath:
+        return PurePosixPath("Scripts" if self.platform.is_windows else "bin")
+
+    @property
+    def python(self) -> PurePosixPath:
+        if not self.platform.is_windows:
+            return PurePosixPath("bin/python")
+        return PurePosixPath("python.exe") if self.is_runtime else PurePosixPath("Scripts/python.exe")
+
+    @property
+    def dynamic_libraries(self) -> PurePosixPath:
+        """Where shared libraries that upper layers may load are linked (Windows: where some wheels put DLLs)."""
+        return PurePosixPath("Library/bin" if self.platform.is_windows else "share/venv/dynlib")
+
+
+def in_peer(target: InstallTarget | BuildName, path: PurePosixPath) -> PurePosixPath:
+    """`path` of the environment `target` as seen from the folder of an environment beside it."""
+    return PurePosixPath("..", target, path)

@@ -1,0 +1,253 @@
+"""What is locked: reads the lock files of layers and says whether they are still good. Writes nothing."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from stackbuild.errors import LockError
+from stackbuild.graph import LinkedLayer, Stack
+from stackbuild.layout import EnvironmentLayout, LockPaths, Workspace
+from stackbuild.metadata import LockRecord, RuntimePin
+from stackbuild.modules import module_hash
+from stackbuild.platforms import TargetPlatform
+from stackbuild.pylock import LockedPackage, LockTarget, hash_strings, lower_packages, read_packages, requirements_hash
+from stackbuild.python_request import PythonRequest
+from stackbuild.spec import ApplicationLayer, BuildName, InstallTarget, RuntimeLayer
+from stackbuild.validity import (
+    LockInputs,
+    constraints_hash,
+    declared_hash,
+    exclude_newer_time,
+    needs_new_version,
+    other_inputs,
+    reasons_to_relock,
+    settings_hash,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerLock:
+    """A layer's lock as it is on disk, good or not."""
+
+    record: LockRecord
+    packages: tuple[LockedPackage, ...]
+
+    @property
+    def locked_at(self) -> datetime:
+        return datetime.fromisoformat(self.record.locked_at).astimezone(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockStatus:
+    """Whether a layer's lock is good: `reasons` to resolve it again, or only its version has to rise."""
+
+    reasons: tuple[str, ...]
+    needs_version: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        return not self.reasons and not self.needs_version
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """One run's view: the linked specification, where its files lie, the target platform, what was asked for."""
+
+    stack: Stack
+    workspace: Workspace
+    platform: TargetPlatform
+    environ: Mapping[str, str]
+    runtime_source: str
+    archive_format: str
+    tag_outputs: bool = False
+
+    @property
+    def layers(self) -> tuple[LinkedLayer, ...]:
+        """The layers that target at least one platform, lower ones first."""
+        return tuple(linked for linked in self.stack.layers if linked.platforms)
+
+    def targets_here(self, linked: LinkedLayer) -> bool:
+        """Whether a layer is built for this run's platform."""
+        return self.platform in linked.platforms
+
+    @property
+    def exclude_newer(self) -> str | None:
+        """`UV_EXCLUDE_NEWER` when set, else the setting of the specification."""
+        return self.environ.get("UV_EXCLUDE_NEWER") or self.stack.spec.uv.exclude_newer
+
+    def lock_paths(self, linked: LinkedLayer) -> LockPaths:
+        return LockPaths.of_layer(self.workspace, linked.build_name)
+
+    def layout(self, linked: LinkedLayer, python_version: str) -> EnvironmentLayout:
+        return EnvironmentLayout(
+            python_version=python_version, platform=self.platform, is_runtime=linked.kind == "runtime"
+        )
+
+    def linked(self, name: BuildName) -> LinkedLayer:
+        return self.stack.by_build_name[name]
+
+    def linked_dependencies(self, linked: LinkedLayer) -> tuple[LinkedLayer, ...]:
+        """The layers below, frameworks in import order and then the runtime."""
+        return tuple(self.linked(layer.build_name) for layer in linked.dependencies)
+
+
+class Locks:
+    """The locks of a project, each read once for as long as its files stay the same."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._read: dict[BuildName, tuple[bytes, bytes, LayerLock]] = {}
+
+    def find(self, linked: LinkedLayer) -> LayerLock | None:
+        """The lock of a layer, or `None` when it has none or its record does not fit the lock file."""
+        paths = self._project.lock_paths(linked)
+        try:
+            record_bytes, pylock_bytes = paths.record.read_bytes(), paths.pylock.read_bytes()
+        except OSError:
+            return None
+        seen = self._read.get(linked.build_name)
+        if seen is not None and seen[:2] == (record_bytes, pylock_bytes):
+            return seen[2]
+        record = LockRecord.read(paths.record)
+        if record is None:
+            return None
+        lock = LayerLock(record=record, packages=_packages(pylock_bytes, os.fspath(paths.pylock)))
+        self._read[linked.build_name] = (record_bytes, pylock_bytes, lock)
+        return lock
+
+    def get(self, linked: LinkedLayer) -> LayerLock:
+        """The lock of a layer that must have one. Raises `LockError` naming the task that makes it."""
+        lock = self.find(linked)
+        if lock is None:
+            raise LockError(
+                f"{linked.build_name} has no usable lock in {self._project.lock_paths(linked).folder}",
+                hint=f"lock it first: doit lock:{linked.build_name}, or stackbuild lock",
+            )
+        return lock
+
+    def pin(self, linked: LinkedLayer) -> RuntimePin:
+        """The Python that a layer's runtime is locked to. Raises `LockError` when it is not."""
+        runtime = self._project.linked(linked.runtime.build_name)
+        pin = self._known_pin(runtime)
+        if pin is None:
+            raise LockError(
+                f"{runtime.build_name}: its lock does not say which Python it was made for",
+                hint=f"lock it again: doit lock:{runtime.build_name}",
+            )
+        return pin
+
+    def _known_pin(self, runtime: LinkedLayer) -> RuntimePin | None:
+        layer = runtime.layer
+        assert isinstance(layer, RuntimeLayer)
+        record = LockRecord.read(self._project.lock_paths(runtime).record)
+        if record is not None and record.runtime is not None:
+            return record.runtime
+        if layer.python_request.exact_version is None:
+            return None
+        return RuntimePin(python_implementation=layer.python_implementation, source=self._project.runtime_source)
+
+    def install_target(self, linked: LinkedLayer) -> InstallTarget:
+        """The deployed name of a layer. Raises `LockError` when it is versioned and not locked."""
+        if not linked.layer.versioned:
+            return InstallTarget(linked.build_name)
+        return InstallTarget(f"{linked.build_name}@{self.get(linked).record.lock_version}")
+
+    def python_version(self, linked: LinkedLayer) -> str:
+        """The full version of the Python that a layer is locked for."""
+        return self.pin(linked).python_implementation.partition("@")[2]
+
+    def lower(self, linked: LinkedLayer) -> tuple[tuple[str, tuple[LockedPackage, ...]], ...]:
+        """(build name, packages) of the layers below, nearest first."""
+        return tuple(
+            (lower.build_name, self.get(lower).packages) for lower in self._project.linked_dependencies(linked)
+        )
+
+    def target(self, linked: LinkedLayer, pin: RuntimePin) -> LockTarget:
+        """What the wheels of a layer must fit when its Python is `pin`."""
+        implementation, _, version = pin.python_implementation.partition("@")
+        return LockTarget(
+            platforms=linked.platforms,
+            python_version=version.partition("+")[0],
+            implementation=implementation,
+            linux_target=linked.layer.parsed_linux_target,
+            macos_target=linked.layer.parsed_macosx_target,
+        )
+
+    def inputs(self, linked: LinkedLayer, pin: RuntimePin, *, now: datetime) -> LockInputs:
+        """Everything that the lock of a layer depends on; the layers below must be locked."""
+        exclude_newer = self._project.exclude_newer
+        spec = self._project.stack.spec
+        return LockInputs(
+            lock_input_hash=declared_hash(linked.layer.requirements),
+            other_inputs_hash=hash_strings(other_inputs(linked, short_version=short_version(pin))),
+            version_inputs_hash=hash_strings(version_inputs(linked)),
+            settings_hash=settings_hash(linked, spec.uv, folder=spec.folder, exclude_newer=exclude_newer),
+            constraints_hash=constraints_hash(lower_packages(self.lower(linked))),
+            versioned=linked.layer.versioned,
+            newest_allowed=None if exclude_newer is None else exclude_newer_time(exclude_newer, now=now),
+        )
+
+    def status(self, linked: LinkedLayer) -> LockStatus:
+        """Whether the lock of a layer is good, the layers below being taken as they are.
+
+        Who asks for a whole stack goes from the bottom up: a layer above one without a good lock has none either.
+        """
+        record = LockRecord.read(self._project.lock_paths(linked).record)
+        runtime = self._project.linked(linked.runtime.build_name)
+        pin = self._known_pin(runtime)
+        if record is None or pin is None:
+            return LockStatus(reasons=("it has not been locked yet",))
+        if linked.kind == "runtime" and (reason := self._pin_misfit(runtime, pin)):
+            return LockStatus(reasons=(reason,))
+        try:
+            lock = self.find(linked)
+            lower = [self.get(dependency) for dependency in self._project.linked_dependencies(linked)]
+            inputs = self.inputs(linked, pin, now=datetime.now(UTC))
+        except LockError as error:
+            return LockStatus(reasons=(error.message,))
+        if record.tools is None and any(below.record.tools is not None for below in lower):
+            # The peer tool's locks do not say what they stand on; it locks anew whatever stands on a new lock.
+            return LockStatus(reasons=("a layer below it was locked again",))
+        locked_hash = None if lock is None else requirements_hash(lock.packages)
+        reasons = reasons_to_relock(
+            record, inputs=inputs, locked_hash=locked_hash, current={"python": short_version(pin)}
+        )
+        return LockStatus(reasons=reasons, needs_version=needs_new_version(record, inputs))
+
+    def _pin_misfit(self, runtime: LinkedLayer, pin: RuntimePin) -> str | None:
+        layer = runtime.layer
+        assert isinstance(layer, RuntimeLayer)
+        if not pin_fits(pin, layer.python_request):
+            return f"python_implementation changed: {pin.python_implementation} -> {layer.python_implementation}"
+        if pin.source != self._project.runtime_source:
+            return f"the runtime source changed: {pin.source} -> {self._project.runtime_source}"
+        return None
+
+
+def _packages(pylock: bytes, origin: str) -> tuple[LockedPackage, ...]:
+    try:
+        return read_packages(tomllib.loads(pylock.decode()), origin=origin)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LockError(f"{origin} cannot be read: {error}", hint="remove it and lock the layer again") from error
+
+
+def pin_fits(pin: RuntimePin, request: PythonRequest) -> bool:
+    """Whether the pinned Python is one that `python_implementation` asks for."""
+    implementation, _, version = pin.python_implementation.partition("@")
+    return implementation == request.implementation and request.accepts(version.partition("+")[0])
+
+
+def short_version(pin: RuntimePin) -> str:
+    """The `X.Y` of a pinned Python."""
+    return ".".join(pin.python_implementation.partition("@")[2].split(".")[:2])
+
+
+def version_inputs(linked: LinkedLayer) -> list[str]:
+    """The parts of `version_inputs_hash`, in order."""
+    parts = [f"env_name={linked.build_name}", f"is_versioned_layer={linked.layer.versioned}"]
+    if isinstance(linked.layer, ApplicationLayer):
+        parts.append(module_hash(linked.layer.launch_module))
+        parts.extend(module_hash(path) for path in linked.layer.support_modules)
+    return parts

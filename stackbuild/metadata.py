@@ -1,0 +1,190 @@
+"""Models of every JSON file that stackbuild writes or reads back.
+
+Written with sorted keys, an indent of 2 and a final newline (`to_json`). Read tolerantly: keys that other versions
+or the peer tool add are kept out of the way, a file that does not fit is as good as missing (`read`).
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Generic, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from stackbuild.files import write_atomic
+
+
+class _File(BaseModel):
+    """One JSON file."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """The file's content, or `None` when it is missing, no JSON, or of another shape."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def to_json(self) -> str:
+        """The text of the file; keys without a value are left out."""
+        return format_json(self.model_dump(mode="json", exclude_none=True))
+
+    def write(self, path: Path) -> None:
+        """Replace the file at `path` in one step."""
+        write_atomic(path, self.to_json())
+
+
+def format_json(value: JsonValue | dict[str, Any]) -> str:
+    """JSON as all our files have it: sorted keys, indent 2, final newline."""
+    return json.dumps(value, indent=2, sort_keys=True) + "\n"
+
+
+def digest_of(value: JsonValue | dict[str, Any]) -> str:
+    """`sha256:<hex>` of a JSON value in canonical form: what a record's inputs are compared by."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+class RuntimePin(BaseModel):
+    """The Python that a runtime layer was locked to."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    python_implementation: str
+    """Implementation and full version, `cpython@3.11.13`."""
+    source: str
+    """`interpreter` or `standalone`."""
+
+
+class LockRecord(_File):
+    """`pylock.<name>.meta.json`: what a layer's lock was made from, and its version.
+
+    The first six keys are the peer tool's; the others are ours and absent from its files.
+    """
+
+    requirements_hash: str
+    lock_input_hash: str
+    other_inputs_hash: str
+    version_inputs_hash: str = ""
+    lock_version: int = 1
+    locked_at: str
+    tools: dict[str, str] | None = None
+    runtime: RuntimePin | None = None
+    settings_hash: str | None = None
+    constraints_hash: str | None = None
+
+
+class BuildRecord(_File):
+    """What a build environment was made from (`inputs`) and what a summary says of it."""
+
+    inputs: str
+    packages: int
+    files: int
+    size: int
+    """Bytes of all regular files, hard links counted in full."""
+    tools: dict[str, str] = Field(default_factory=dict)
+
+
+class OutputRecord(_File):
+    """What an archive, an export or a manifest was made from."""
+
+    inputs: str
+    tools: dict[str, str] = Field(default_factory=dict)
+    content_sha256: str | None = None
+    """SHA-256 of the uncompressed archive: the layer's identity whatever the compressor."""
+    files: int | None = None
+    size: int | None = None
+
+
+class ModuleMetadata(BaseModel):
+    """A support module of an application: import name and module hash."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    hash: str
+
+
+class LayerMetadata(_File):
+    """What is published of a layer, whether archived or exported. Field names and meaning are the peer tool's."""
+
+    layer_name: str
+    install_target: str
+    requirements_hash: str
+    lock_version: int
+    locked_at: str
+    runtime_layer: str
+    python_implementation: str
+    bound_to_implementation: bool
+    required_layers: tuple[str, ...] | None = None
+    app_launch_module: str | None = None
+    app_launch_module_hash: str | None = None
+    app_support_modules: tuple[ModuleMetadata, ...] | None = None
+
+
+class ExportMetadata(LayerMetadata):
+    """The metadata of a locally exported layer."""
+
+
+class ArchiveHashes(BaseModel):
+    """Hashes of an archive file, hexadecimal and without prefix."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    sha256: str
+
+
+class ArchiveMetadata(LayerMetadata):
+    """The metadata of a packed layer."""
+
+    archive_build: int
+    archive_name: str
+    target_platform: str
+    archive_size: int
+    archive_hashes: ArchiveHashes
+
+
+Layer = TypeVar("Layer", bound=LayerMetadata)
+
+
+class StackManifest(_File, Generic[Layer]):
+    """The metadata of every layer of a stack."""
+
+    layers: dict[Literal["applications", "frameworks", "runtimes"], tuple[Layer, ...]]
+
+
+class FileEntry(BaseModel):
+    """One entry of an unpacked layer. Folders have neither size nor digest; links have a target."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    path: str
+    mode: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    target: str | None = None
+
+
+class FileManifest(_File):
+    """Every file of a layer as its archive holds it, sorted by path, relative to the layer's folder."""
+
+    layer_name: str
+    install_target: str
+    files: tuple[FileEntry, ...]
+
+
+class LayerConfig(_File):
+    """`share/venv/metadata/venvstacks_layer.json`: what the post-install script and an embedding application need.
+
+    Every path is relative to the layer's folder; those of other layers start with `../<install target>/`.
+    """
+
+    python: str
+    py_version: str
+    base_python: str
+    site_dir: str
+    pylib_dirs: tuple[str, ...]
+    dynlib_dirs: tuple[str, ...]
+    launch_module: str | None = None

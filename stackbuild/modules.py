@@ -1,0 +1,124 @@
+"""Launch and support modules of applications: which of their files count, their hashes, and copying them.
+
+Inside a git repository, what its `.gitignore` files exclude and everything named `.git*` is left out. `__pycache__`
+never counts: what it holds depends on who imported the module last.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stackbuild.files import sha256_file
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleFolder:
+    """A folder of a package module: its path, and the names of its own files that count, sorted."""
+
+    path: Path
+    files: tuple[str, ...]
+
+
+def module_folders(module: Path) -> Iterator[ModuleFolder]:
+    """Walk a package module top-down: each folder before its sub-folders, which come sorted by name."""
+    rules = _IgnoreRules.around(module)
+    pending = [module]
+    while pending:
+        folder = pending.pop()
+        subfolders: list[str] = []
+        files: list[str] = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                is_folder = entry.is_dir()
+                if entry.name != "__pycache__" and not rules.exclude(Path(entry.path), is_folder=is_folder):
+                    (subfolders if is_folder else files).append(entry.name)
+        yield ModuleFolder(path=folder, files=tuple(sorted(files)))
+        pending.extend(folder / name for name in sorted(subfolders, reverse=True))
+
+
+def module_files(module: Path) -> Iterator[tuple[Path, str]]:
+    """The files of a module as (path, path relative to the folder that holds the module, `/`-separated)."""
+    if module.is_file():
+        yield module, module.name
+        return
+    for folder in module_folders(module):
+        for name in folder.files:
+            path = folder.path / name
+            yield path, path.relative_to(module.parent).as_posix()
+
+
+def module_hash(module: Path) -> str:
+    """The hash of a launch or support module; of names and contents, never of times or places.
+
+    A file gives `sha256:<hex>`, a package folder `sha256/<hex>`, a module that does not exist the empty string.
+    """
+    digest = hashlib.sha256()
+    if module.is_file():
+        digest.update(module.name.encode())
+        digest.update(f"sha256:{sha256_file(module)}".encode())
+        return f"sha256:{digest.hexdigest()}"
+    if not module.is_dir():
+        return ""
+    for folder in module_folders(module):
+        digest.update(folder.path.name.encode())
+        for name in folder.files:
+            digest.update(name.encode())
+            digest.update(f"sha256:{sha256_file(folder.path / name)}".encode())
+    return f"sha256/{digest.hexdigest()}"
+
+
+class _IgnoreRules:
+    """The ignore rules of the git repository around a module; without a repository they exclude nothing."""
+
+    def __init__(self, root: Path | None) -> None:
+        self._root = root
+
+    @classmethod
+    def around(cls, module: Path) -> "_IgnoreRules":
+        for folder in module.parents:
+            if (folder / ".git").exists():
+                return cls(folder)
+        return cls(None)
+
+    def exclude(self, path: Path, *, is_folder: bool) -> bool:
+        """Whether git would not see `path`, whose parents it does see."""
+        if self._root is None:
+            return False
+        if path.name.startswith(".git"):
+            return True
+        # The last rule that speaks of a path decides; rules of a nearer folder come after those further up.
+        for folder in path.parents:
+            verdict = _verdict(folder, path.relative_to(folder).as_posix() + ("/" if is_folder else ""))
+            if verdict is not None:
+                return verdict
+            if folder == self._root:
+                break
+        return False
+
+
+def _verdict(folder: Path, relative: str) -> bool | None:
+    """What the rules that stand in `folder` say: exclude, include, or nothing."""
+    for name in (".gitignore", ".git/info/exclude"):
+        rules = folder / name
+        try:
+            state = rules.stat()
+        except OSError:
+            continue
+        verdict = _patterns(rules, state.st_mtime_ns, state.st_size).check_file(relative).include
+        if verdict is not None:
+            return verdict
+    return None
+
+
+@lru_cache(maxsize=512)
+def _patterns(path: Path, _mtime: int, _size: int) -> "GitIgnoreSpec":
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 (only stacks with package modules need it)
+
+    return GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8", errors="replace").splitlines())

@@ -1,0 +1,185 @@
+"""Target platforms: their names, marker environments, and the wheel tags that fit them.
+
+Follows the platform compatibility tags specification and PEP 508 environment markers. Everything here is
+arithmetic on strings; only `current_platform` asks the running interpreter.
+"""
+
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+DEFAULT_MACOS_TARGET = "13.0"
+"""Oldest macOS that wheels may need when neither the layer nor `MACOSX_DEPLOYMENT_TARGET` says otherwise."""
+
+
+class TargetPlatform(StrEnum):
+    """A platform that layers can be built for, named by its plain wheel platform tag."""
+
+    LINUX_X86_64 = "linux_x86_64"
+    LINUX_AARCH64 = "linux_aarch64"
+    MACOSX_ARM64 = "macosx_arm64"
+    MACOSX_X86_64 = "macosx_x86_64"
+    WIN_AMD64 = "win_amd64"
+    WIN_ARM64 = "win_arm64"
+
+    @property
+    def system(self) -> str:
+        """`linux`, `macosx` or `win`."""
+        return self.value.partition("_")[0]
+
+    @property
+    def machine(self) -> str:
+        """The processor as wheel tags spell it: `x86_64`, `aarch64`, `arm64` or `amd64`."""
+        return self.value.partition("_")[2]
+
+    @property
+    def is_linux(self) -> bool:
+        return self.system == "linux"
+
+    @property
+    def is_macos(self) -> bool:
+        return self.system == "macosx"
+
+    @property
+    def is_windows(self) -> bool:
+        return self.system == "win"
+
+    def marker_environment(self, *, python_version: str, implementation: str) -> dict[str, str]:
+        """The PEP 508 marker environment of a Python on this platform.
+
+        `python_version` is the full `X.Y.Z`; `implementation` is the lower-case name (`cpython`, `pypy`).
+        `platform_release`, `platform_version` and `implementation_version` are not emulated: `packaging` fills
+        them with the running interpreter's values, which no lock should depend on.
+        """
+        return {
+            **_SYSTEM_MARKERS[self.system],
+            "platform_machine": _MARKER_MACHINES.get(self.machine, self.machine) if self.is_windows else self.machine,
+            "implementation_name": implementation,
+            "platform_python_implementation": _IMPLEMENTATION_NAMES[implementation],
+            "python_version": ".".join(python_version.split(".")[:2]),
+            "python_full_version": python_version,
+        }
+
+    def environment_marker(self) -> str:
+        """A marker expression that is true on this platform only, for uv's `environments` setting."""
+        markers = _SYSTEM_MARKERS[self.system]
+        machine = _MARKER_MACHINES.get(self.machine, self.machine) if self.is_windows else self.machine
+        return f"sys_platform == '{markers['sys_platform']}' and platform_machine == '{machine}'"
+
+
+_SYSTEM_MARKERS = {
+    "linux": {"os_name": "posix", "sys_platform": "linux", "platform_system": "Linux"},
+    "macosx": {"os_name": "posix", "sys_platform": "darwin", "platform_system": "Darwin"},
+    "win": {"os_name": "nt", "sys_platform": "win32", "platform_system": "Windows"},
+}
+_MARKER_MACHINES = {"amd64": "AMD64", "arm64": "ARM64"}  # as Windows itself spells them
+_IMPLEMENTATION_NAMES = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
+
+PYTHON_IMPLEMENTATIONS: Collection[str] = tuple(_IMPLEMENTATION_NAMES)
+
+_LIBC_TAGS = {"glibc": "manylinux", "musl": "musllinux"}
+_LIBC_DEFAULTS = {"glibc": (2, 28), "musl": (1, 2)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinuxTarget:
+    """The oldest libc that the wheels of a layer may need: variant (`glibc` or `musl`) and version."""
+
+    variant: str
+    version: tuple[int, int]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `glibc`, `glibc@X.Y`, `musl` or `musl@X.Y`. Raises `ValueError` with a sentence for the user."""
+        variant, has_version, version = text.partition("@")
+        if variant not in _LIBC_TAGS:
+            raise ValueError(f"unknown libc {variant!r}, expected one of {', '.join(sorted(_LIBC_TAGS))}")
+        if not has_version:
+            return cls(variant=variant, version=_LIBC_DEFAULTS[variant])
+        match = re.fullmatch(r"(\d+)\.(\d+)", version)
+        if match is None:
+            raise ValueError(f"libc version {version!r} is not of the form X.Y")
+        return cls(variant=variant, version=(int(match[1]), int(match[2])))
+
+    @property
+    def wheel_tag(self) -> str:
+        """The family of wheel platform tags: `manylinux` or `musllinux`."""
+        return _LIBC_TAGS[self.variant]
+
+
+def parse_macos_target(text: str) -> tuple[int, int]:
+    """Read a macOS version, `14` or `14.1`; a third number is ignored. Raises `ValueError`."""
+    match = re.fullmatch(r"(\d+)(?:\.(\d+))?(?:\.\d+)?", text)
+    if match is None:
+        raise ValueError(f"macOS version {text!r} is not of the form X or X.Y")
+    return int(match[1]), int(match[2] or 0)
+
+
+def uv_platform(platform: TargetPlatform, linux_target: LinuxTarget) -> str:
+    """The value of uv's `--python-platform` for a platform, with the libc version where there is one."""
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine, platform.machine)
+    if platform.is_linux:
+        major, minor = linux_target.version
+        return f"{machine}-{linux_target.wheel_tag}_{major}_{minor}"
+    return f"{machine}-{'apple-darwin' if platform.is_macos else 'pc-windows-msvc'}"
+
+
+_LEGACY_MANYLINUX = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+_LIBC_TAG = re.compile(r"(manylinux|musllinux)_(\d+)_(\d+)_(.+)")
+_LEGACY_TAG = re.compile(r"(manylinux1|manylinux2010|manylinux2014)_(.+)")
+_MACOS_TAG = re.compile(r"macosx_(\d+)_(\d+)_(.+)")
+_MACOS_FAT = {"arm64": {"arm64", "universal2"}, "x86_64": {"x86_64", "universal2", "intel", "fat64"}}
+
+
+def tag_fits(tag: str, platform: TargetPlatform, *, linux_target: LinuxTarget, macos_target: tuple[int, int]) -> bool:
+    """Whether a wheel with the platform tag `tag` runs on `platform` at the given oldest libc or macOS.
+
+    A plain tag (`linux_x86_64`, as naive local builds have it) fits its own platform whatever the target.
+    """
+    if tag in ("any", platform.value):
+        return True
+    if platform.is_linux:
+        if legacy := _LEGACY_TAG.fullmatch(tag):
+            family, needed, machine = "manylinux", _LEGACY_MANYLINUX[legacy[1]], legacy[2]
+        elif libc := _LIBC_TAG.fullmatch(tag):
+            family, needed, machine = libc[1], (int(libc[2]), int(libc[3])), libc[4]
+        else:
+            return False
+        return (family, machine) == (linux_target.wheel_tag, platform.machine) and needed <= linux_target.version
+    if platform.is_macos and (macos := _MACOS_TAG.fullmatch(tag)):
+        return macos[3] in _MACOS_FAT[platform.machine] and (int(macos[1]), int(macos[2])) <= macos_target
+    return False
+
+
+def platforms_without_wheel(
+    platforms: Iterable[TargetPlatform],
+    tags: Collection[str],
+    *,
+    linux_target: LinuxTarget,
+    macos_target: tuple[int, int],
+) -> tuple[TargetPlatform, ...]:
+    """The `platforms` that none of the wheel platform `tags` fits, in the order given."""
+    return tuple(
+        platform
+        for platform in platforms
+        if not any(tag_fits(tag, platform, linux_target=linux_target, macos_target=macos_target) for tag in tags)
+    )
+
+
+def current_platform() -> TargetPlatform:
+    """The platform of the running interpreter. Raises `ValueError` where stackbuild has none that fits."""
+    name = sysconfig.get_platform().lower().replace("-", "_")
+    if name.startswith("macosx"):
+        machine = os.uname().machine if sys.platform != "win32" else ""
+        return TargetPlatform(f"macosx_{machine}")
+    return TargetPlatform(name)
+
+
+def default_macos_target() -> str:
+    """`MACOSX_DEPLOYMENT_TARGET` of the process when set, else `DEFAULT_MACOS_TARGET`."""
+    return os.environ.get("MACOSX_DEPLOYMENT_TARGET") or DEFAULT_MACOS_TARGET

@@ -1,0 +1,48 @@
+"""What is published of a built layer: the entries of its deployed folder. Lists and reads, writes nothing."""
+
+from stackbuild.archives import ArchiveEntry, list_folder
+from stackbuild.deployment import Generated, GeneratedFile, published_files
+from stackbuild.errors import BuildError
+from stackbuild.graph import LinkedLayer
+from stackbuild.inputs import build_inputs, deployment
+from stackbuild.locks import Locks, Project
+from stackbuild.metadata import BuildRecord
+
+
+def built_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:
+    """The digest of the inputs of a layer's environment, which must be built from its current lock and sources.
+
+    Raises `BuildError` naming the task that builds it.
+    """
+    record = BuildRecord.read(project.workspace.build_record(linked.build_name))
+    current = build_inputs(project, locks, linked)
+    if record is None or record.inputs != current or not project.workspace.environment(linked.build_name).is_dir():
+        why = "is not built" if record is None else "was built from other inputs"
+        raise BuildError(
+            f"{linked.build_name} {why}",
+            hint=f"build it: doit build:{linked.build_name}, or stackbuild build",
+        )
+    return current
+
+
+def deployed_entries(project: Project, locks: Locks, linked: LinkedLayer) -> list[ArchiveEntry]:
+    """Every file, link and folder of the deployed layer, relative to it, in no fixed order.
+
+    The build environment without byte code and top-level hidden entries, its generated files replaced by those that
+    name the layers around it as they are deployed.
+    """
+    generated = published_files(deployment(project, locks, linked, deployed=True))
+    replaced = {str(item.path) for item in generated}
+    root = project.workspace.environment(linked.build_name)
+    entries = list_folder(root, skip=lambda path: path in replaced or path.startswith("."))
+    folders = {entry.path for entry in entries}
+    entries.extend(_generated_entry(item) for item in generated)
+    missing = {str(parent) for item in generated for parent in item.path.parents} - folders - {"."}
+    entries.extend(ArchiveEntry(path=folder, mode=0o755) for folder in missing)
+    return entries
+
+
+def _generated_entry(item: Generated) -> ArchiveEntry:
+    if isinstance(item, GeneratedFile):
+        return ArchiveEntry(path=str(item.path), data=item.text.encode(), mode=item.mode)
+    return ArchiveEntry(path=str(item.path), target=str(item.target))

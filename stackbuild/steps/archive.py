@@ -1,0 +1,106 @@
+"""Pack a built layer as a reproducible archive, hashed while it is written, its metadata and record last."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from stackbuild.archives import ArchiveEntry, ArchiveFormat, PackedFile, WrittenArchive, write_archive
+from stackbuild.errors import ArchiveError
+from stackbuild.files import disk_errors
+from stackbuild.graph import LinkedLayer
+from stackbuild.inputs import archive_inputs, archive_paths, layer_metadata, previous_archive
+from stackbuild.locks import Locks, Project
+from stackbuild.metadata import ArchiveHashes, ArchiveMetadata, FileEntry, FileManifest, LayerMetadata, OutputRecord
+from stackbuild.publication import built_inputs, deployed_entries
+from stackbuild.steps import Outcome, Report
+
+
+def archive_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report: Report) -> Outcome:
+    """Write the archive of `linked`, its file manifest, its metadata and its record, in this order.
+
+    Raises `ArchiveError`, `BuildError`, `LockError`; an archive of the same name is then still the old one, but no
+    longer recorded as complete.
+    """
+    paths = archive_paths(project)
+    inputs = archive_inputs(project, locks, linked, built=built_inputs(project, locks, linked))
+    metadata = layer_metadata(project, locks, linked)
+    previous = previous_archive(project, linked)
+    number = previous.archive_build + 1 if previous and previous.lock_version == metadata.lock_version else 1
+    archive_format = ArchiveFormat(project.archive_format)
+    tag = f"-{project.platform}-{number}" if project.tag_outputs else ""
+    archive = paths.root / f"{metadata.install_target}{tag}{archive_format.suffix}"
+    entries = deployed_entries(project, locks, linked)
+    total = sum(entry.stored_size for entry in entries)
+    report(f"packing {total / 1e6:.1f} MB")
+    with disk_errors(f"archive {linked.build_name}", ArchiveError):
+        paths.record(linked.build_name).unlink(missing_ok=True)
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        written = write_archive(
+            archive,
+            _below(metadata.install_target, entries),
+            format=archive_format,
+            mtime=int(locks.get(linked).locked_at.timestamp()),
+            on_bytes=_packed_share(total, report),
+        )
+        if previous and previous.archive_name != archive.name:
+            (paths.root / previous.archive_name).unlink(missing_ok=True)
+        _file_manifest(metadata, written.files).write(paths.file_manifest(linked.build_name))
+        _archive_metadata(project, metadata, written, number, archive.name).write(
+            paths.layer_metadata(linked.build_name)
+        )
+        record = OutputRecord(
+            inputs=inputs,
+            tools={"compressor": written.compressor},
+            content_sha256=written.content_sha256,
+            files=len(written.files),
+            size=written.size,
+        )
+        record.write(paths.record(linked.build_name))
+    return Outcome(done=f"packed {total / 1e6:.1f} MB", size=written.size)
+
+
+def _below(folder: str, entries: list[ArchiveEntry]) -> list[ArchiveEntry]:
+    return [ArchiveEntry(path=folder), *(replace(entry, path=f"{folder}/{entry.path}") for entry in entries)]
+
+
+def _packed_share(total: int, report: Report) -> Callable[[int], None]:
+    packed = 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal packed
+        packed += count
+        report(f"packing {packed / 1e6:.1f} of {total / 1e6:.1f} MB")
+
+    return on_bytes
+
+
+def _archive_metadata(
+    project: Project, metadata: LayerMetadata, written: WrittenArchive, number: int, name: str
+) -> ArchiveMetadata:
+    return ArchiveMetadata(
+        **dict(metadata),
+        archive_build=number,
+        archive_name=name,
+        target_platform=project.platform.value,
+        archive_size=written.size,
+        archive_hashes=ArchiveHashes(sha256=written.sha256),
+    )
+
+
+def _file_manifest(metadata: LayerMetadata, files: tuple[PackedFile, ...]) -> FileManifest:
+    """The files as an unpacked layer has them: relative to the layer's folder."""
+    top = f"{metadata.install_target}/"
+    return FileManifest(
+        layer_name=metadata.layer_name,
+        install_target=metadata.install_target,
+        files=tuple(
+            FileEntry(
+                path=file.path.removeprefix(top),
+                mode=None if file.target is not None else f"{file.mode:04o}",
+                size=file.size if file.sha256 is not None else None,
+                sha256=file.sha256,
+                target=file.target,
+            )
+            for file in files
+            if file.path.startswith(top)
+        ),
+    )

@@ -1,0 +1,136 @@
+"""Build a layer's environment from its lock, in a fresh folder that then takes the place of the old one."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackbuild import uv
+from stackbuild.deployment import Generated, GeneratedFile, environment_files, layer_config
+from stackbuild.errors import BuildError, ToolError
+from stackbuild.files import copy_file, disk_errors, make_link, remove_leftovers, replacing_tree, write_atomic
+from stackbuild.graph import LinkedLayer
+from stackbuild.inputs import build_inputs, deployment
+from stackbuild.installed import make_portable, tree_size
+from stackbuild.layout import LAYER_CONFIG
+from stackbuild.locks import Locks, Project
+from stackbuild.metadata import BuildRecord
+from stackbuild.modules import module_files
+from stackbuild.process import Runner
+from stackbuild.python_request import PythonRequest
+from stackbuild.spec import ApplicationLayer
+from stackbuild.steps import Outcome, Report
+
+CopyRuntime = Callable[[PythonRequest, Path], None]
+"""Puts the files of the Python that fits into an existing empty folder. Raises `RuntimeSourceError`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildTools:
+    """What building needs from outside: the process runner, the runtime source, uv's version."""
+
+    run: Runner
+    copy_runtime: CopyRuntime
+    uv_version: str
+
+
+def build_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: BuildTools, *, report: Report) -> Outcome:
+    """Build the environment of `linked`, whose lock must be good; a layered one needs its runtime's environment.
+
+    Raises `BuildError`, `RuntimeSourceError`, `ToolError`; the old environment is then still there, its record not.
+    """
+    if project.platform.is_windows:
+        raise BuildError(
+            f"{linked.build_name}: building environments for Windows is not supported yet",
+            hint="build on Linux or macOS; locks for Windows can be made anywhere",
+        )
+    record_path = project.workspace.build_record(linked.build_name)
+    environment = project.workspace.environment(linked.build_name)
+    inputs = build_inputs(project, locks, linked)
+    with disk_errors(f"build {linked.build_name}", BuildError):
+        record_path.unlink(missing_ok=True)
+        remove_leftovers(environment.parent, environment.name)
+        with replacing_tree(environment) as fresh:
+            _start_environment(project, locks, linked, fresh, tools, report)
+            packages = _install(project, locks, linked, fresh, tools, report)
+            _add_modules(project, locks, linked, fresh)
+            files, size = tree_size(fresh)
+        record = BuildRecord(inputs=inputs, packages=packages, files=files, size=size, tools={"uv": tools.uv_version})
+        record.write(record_path)
+    return Outcome(done=f"{packages} package{'' if packages == 1 else 's'}, {files} files", size=size)
+
+
+def _start_environment(
+    project: Project, locks: Locks, linked: LinkedLayer, fresh: Path, tools: BuildTools, report: Report
+) -> None:
+    """A Python without packages: the runtime's files, or a skeleton that leads to the runtime beside it."""
+    plan = deployment(project, locks, linked, deployed=False)
+    if plan.runtime is None:
+        pin = locks.pin(linked)
+        report(f"copying {pin.python_implementation.replace('@', ' ')}")
+        tools.copy_runtime(PythonRequest.parse(pin.python_implementation), fresh)
+    else:
+        runtime = project.workspace.environment(linked.runtime.build_name)
+        if not (runtime / plan.runtime.layout.python).exists():
+            raise BuildError(
+                f"{linked.build_name}: its runtime is not built: there is no {runtime}",
+                hint=f"build it first: doit build:{linked.runtime.build_name}",
+            )
+        (fresh / plan.layout.site_packages).mkdir(parents=True)
+        write_generated(fresh, environment_files(plan))
+    published = deployment(project, locks, linked, deployed=True)
+    write_generated(fresh, [GeneratedFile(path=LAYER_CONFIG, text=layer_config(published).to_json())])
+
+
+def write_generated(root: Path, generated: Iterable[Generated]) -> None:
+    """Write files and links below `root`."""
+    for item in generated:
+        if isinstance(item, GeneratedFile):
+            write_atomic(root / item.path, item.text)
+            (root / item.path).chmod(item.mode)
+        else:
+            make_link(root / item.path, str(item.target))
+
+
+def _install(
+    project: Project, locks: Locks, linked: LinkedLayer, fresh: Path, tools: BuildTools, report: Report
+) -> int:
+    """Install the layer's own wheels exactly as locked; return how many packages it has."""
+    own = [package for package in locks.get(linked).packages if not package.is_shared]
+    if not own:
+        return 0
+    layout = project.layout(linked, locks.python_version(linked))
+    report(f"installing {len(own)} package{'' if len(own) == 1 else 's'}")
+    command = uv.sync_command(
+        fresh / layout.python,
+        pylock=project.lock_paths(linked).pylock,
+        platform=project.platform,
+        linux_target=linked.layer.parsed_linux_target,
+        macos_target=linked.layer.macosx_target,
+        environ=project.environ,
+    )
+    try:
+        tools.run(command).check()
+    except ToolError as error:
+        said = error.message.partition("\n")[2] or error.message
+        raise BuildError(f"{linked.build_name}: its packages cannot be installed\n{said}") from error
+    (fresh / ".lock").unlink(missing_ok=True)  # uv's own
+    return make_portable(fresh / layout.site_packages, fresh / layout.scripts)
+
+
+def _add_modules(project: Project, locks: Locks, linked: LinkedLayer, fresh: Path) -> None:
+    """Copy an application's launch and support modules into its site-packages."""
+    layer = linked.layer
+    if not isinstance(layer, ApplicationLayer):
+        return
+    site_packages = fresh / project.layout(linked, locks.python_version(linked)).site_packages
+    for module in (layer.launch_module, *layer.support_modules):
+        for source, relative in module_files(module):
+            destination = site_packages / relative
+            if destination.exists():
+                raise BuildError(
+                    f"{linked.build_name}: {relative} of its own modules is also a file of an installed package",
+                    hint=f"rename {os.fspath(module)}, or leave the package out of the requirements",
+                )
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            copy_file(source, destination)

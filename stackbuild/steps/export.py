@@ -1,0 +1,55 @@
+"""Export a built layer to a local folder where it runs at once: hard links where possible, its record last."""
+
+import os
+from pathlib import Path
+
+from stackbuild.archives import ArchiveEntry
+from stackbuild.errors import DeployError
+from stackbuild.files import disk_errors, link_or_copy, make_link, remove_leftovers, replacing_tree
+from stackbuild.graph import LinkedLayer
+from stackbuild.inputs import export_inputs, export_paths, layer_metadata
+from stackbuild.locks import Locks, Project
+from stackbuild.metadata import ExportMetadata, OutputRecord
+from stackbuild.process import check_stopping
+from stackbuild.publication import built_inputs, deployed_entries
+from stackbuild.steps import Outcome, Report
+
+
+def export_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report: Report) -> Outcome:
+    """Make the deployed folder of `linked` in the export folder, then its metadata and its record.
+
+    Raises `DeployError`, `BuildError`, `LockError`; an older export is then still there, but not recorded as complete.
+    """
+    paths = export_paths(project)
+    inputs = export_inputs(project, locks, linked, built=built_inputs(project, locks, linked))
+    metadata = ExportMetadata(**dict(layer_metadata(project, locks, linked)))
+    entries = deployed_entries(project, locks, linked)
+    size = sum(entry.stored_size for entry in entries)
+    report(f"linking {len(entries)} files")
+    with disk_errors(f"export {linked.build_name}", DeployError):
+        paths.record(linked.build_name).unlink(missing_ok=True)
+        target = paths.root / metadata.install_target
+        remove_leftovers(target.parent, target.name)
+        with replacing_tree(target) as fresh:
+            _fill(fresh, entries)
+        metadata.write(paths.layer_metadata(linked.build_name))
+        record = OutputRecord(inputs=inputs, files=len(entries), size=size)
+        record.write(paths.record(linked.build_name))
+    return Outcome(done=f"{len(entries)} files", size=size)
+
+
+def _fill(root: Path, entries: list[ArchiveEntry]) -> None:
+    """Make every entry below the empty folder `root`."""
+    for number, entry in enumerate(sorted(entries, key=lambda entry: entry.path)):
+        if number % 256 == 0:
+            check_stopping()
+        path = Path(os.path.join(root, entry.path))
+        if entry.target is not None:
+            make_link(path, entry.target)
+        elif entry.source is not None:
+            link_or_copy(entry.source, path)
+        elif entry.data is not None:
+            path.write_bytes(entry.data)
+            path.chmod(entry.stored_mode)
+        else:
+            path.mkdir(exist_ok=True)

@@ -1,0 +1,228 @@
+"""Lock a layer: resolve its requirements on top of the layers below and write its lock files, the record last."""
+
+import os
+import re
+import tomllib
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from stackbuild import uv
+from stackbuild.errors import LockError, ToolError
+from stackbuild.files import disk_errors, write_atomic
+from stackbuild.graph import LinkedLayer
+from stackbuild.layout import LockPaths
+from stackbuild.locks import Locks, Project, pin_fits, short_version
+from stackbuild.metadata import LockRecord, RuntimePin
+from stackbuild.process import Runner
+from stackbuild.pylock import (
+    LowerPackage,
+    RefinedLock,
+    lower_packages,
+    missing_wheels_error,
+    package_summary,
+    read_packages,
+    refine,
+    requirements_hash,
+)
+from stackbuild.python_request import PythonRequest
+from stackbuild.spec import RuntimeLayer
+from stackbuild.steps import Outcome, Report
+from stackbuild.validity import LockInputs
+
+FindPython = Callable[[PythonRequest], tuple[str, Path]]
+"""Finds a Python that fits: (`<implementation>@<full version>`, executable). Raises `RuntimeSourceError`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockTools:
+    """What locking needs from outside: the process runner, a way to find a Python, uv's version, the clock."""
+
+    run: Runner
+    find_python: FindPython
+    uv_version: str
+    now: Callable[[], datetime]
+
+
+def lock_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: LockTools, *, report: Report) -> Outcome:
+    """Make the lock of `linked` anew; the layers below must be locked.
+
+    A resolution that changes nothing keeps the recorded time and version.
+
+    Raises `LockError`, `RuntimeSourceError`, `ToolError`; nothing of the old lock is lost then.
+    """
+    paths = project.lock_paths(linked)
+    status = locks.status(linked)
+    record = LockRecord.read(paths.record)
+    if record is not None and not status.reasons and status.needs_version:
+        return _raise_version(locks, linked, paths, record)
+    pin, python = _choose_python(project, locks, linked, record, tools)
+    inputs = locks.inputs(linked, pin, now=tools.now())
+    lower = lower_packages(locks.lower(linked))
+    report(f"resolving {_count(len(linked.layer.requirements), 'requirement')}")
+    exported = _resolve(project, linked, lower, pin, python, tools)
+    refined = refine(
+        exported,
+        target=locks.target(linked, pin),
+        lower=lower,
+        relative_path=lambda location: _relative_wheel(location, project, linked, paths),
+    )
+    if refined.missing_wheels:
+        raise missing_wheels_error(linked.build_name, locks.target(linked, pin), refined.missing_wheels)
+    return _write(linked, paths, refined, record, inputs, pin, tools)
+
+
+def _choose_python(
+    project: Project, locks: Locks, linked: LinkedLayer, record: LockRecord | None, tools: LockTools
+) -> tuple[RuntimePin, Path]:
+    """The pinned Python of the layer's runtime, chosen now if it has no fitting pin, and one to resolve with."""
+    layer = linked.layer
+    if not isinstance(layer, RuntimeLayer):
+        pin = locks.pin(linked)
+        implementation = pin.python_implementation.partition("@")[0]
+        return pin, tools.find_python(PythonRequest.parse(f"{implementation}@{short_version(pin)}"))[1]
+    request = layer.python_request
+    if record is not None and record.runtime is not None and pin_fits(record.runtime, request):
+        request = PythonRequest.parse(record.runtime.python_implementation)
+    chosen, python = tools.find_python(request)
+    return RuntimePin(python_implementation=chosen, source=project.runtime_source), python
+
+
+def _resolve(
+    project: Project,
+    linked: LinkedLayer,
+    lower: tuple[LowerPackage, ...],
+    pin: RuntimePin,
+    python: Path,
+    tools: LockTools,
+) -> dict[str, Any]:
+    """Uv's universal resolution of the layer as a PEP 751 document."""
+    short = short_version(pin)
+    if not linked.layer.requirements:
+        return {"lock-version": "1.0", "requires-python": f"=={short}.*", "packages": []}
+    folder = project.workspace.resolution_folder(linked.build_name)
+    generated = uv.resolution_project(
+        linked,
+        settings=project.stack.spec.uv,
+        lower=lower,
+        short_version=short,
+        exclude_newer=project.exclude_newer,
+    )
+    exported = folder / "pylock.toml"
+    with disk_errors(f"write uv's inputs for {linked.build_name}", LockError):
+        exported.unlink(missing_ok=True)
+        write_atomic(folder / "pyproject.toml", tomli_w.dumps(generated.pyproject))
+        write_atomic(folder / "uv.toml", tomli_w.dumps(generated.config))
+    try:
+        tools.run(uv.lock_command(folder, python=python, environ=project.environ)).check()
+        tools.run(uv.export_command(folder, python=python, output=exported, environ=project.environ)).check()
+    except ToolError as error:
+        raise _resolution_error(linked, lower, error) from error
+    return tomllib.loads(exported.read_text(encoding="utf-8"))
+
+
+def _resolution_error(linked: LinkedLayer, lower: tuple[LowerPackage, ...], error: ToolError) -> LockError:
+    """Uv's own explanation under the layer's name, with the pins of lower layers that it speaks of."""
+    said = error.message.partition("\n")[2] or error.message
+    pins = [
+        f"{item.package.pin} (from {item.provider})"
+        for item in lower
+        if re.search(rf"(?<![\w-]){re.escape(item.package.name)}(?![\w-])", said)
+    ]
+    hint = None
+    if pins:
+        hint = f"layers below pin {'; '.join(pins)}: change the requirement here or in that layer"
+    elif "no-build" in said or "no wheel" in said or "source distribution" in said:
+        hint = "only wheels are used: build the missing ones beforehand and offer them with find-links in [tool.uv]"
+    return LockError(f"{linked.build_name}: its requirements cannot be resolved\n{said}", hint=hint)
+
+
+def _relative_wheel(location: str, project: Project, linked: LinkedLayer, paths: LockPaths) -> str:
+    """The place of a local wheel relative to the lock file, with `/`."""
+    if location.startswith("file:"):
+        path = Path(urllib.request.url2pathname(urllib.parse.urlsplit(location).path))
+    else:
+        path = project.workspace.resolution_folder(linked.build_name) / location
+    try:
+        relative = os.path.relpath(path, paths.folder)
+    except ValueError as error:  # another drive of Windows
+        raise LockError(
+            f"{linked.build_name}: the wheel {path} lies on another drive than its lock file",
+            hint="move the wheels next to the specification",
+        ) from error
+    return relative.replace(os.sep, "/")
+
+
+def _write(
+    linked: LinkedLayer,
+    paths: LockPaths,
+    refined: RefinedLock,
+    old: LockRecord | None,
+    inputs: LockInputs,
+    pin: RuntimePin,
+    tools: LockTools,
+) -> Outcome:
+    text = (
+        f"# Locked requirements for {linked.build_name} (DO NOT EDIT)\n"
+        f"#     Auto-generated by stackbuild: lock the layer again to change them\n{tomli_w.dumps(refined.document)}"
+    )
+    packages = read_packages(tomllib.loads(text), origin=os.fspath(paths.pylock))
+    locked_hash = requirements_hash(packages)
+    same = old is not None and old.requirements_hash == locked_hash
+    record = LockRecord(
+        requirements_hash=locked_hash,
+        lock_input_hash=inputs.lock_input_hash,
+        other_inputs_hash=inputs.other_inputs_hash,
+        version_inputs_hash=inputs.version_inputs_hash,
+        lock_version=_next_version(old, inputs, changed=not same),
+        locked_at=_lock_time(old if same else None, inputs, tools.now()),
+        tools={"uv": tools.uv_version},
+        runtime=pin if linked.kind == "runtime" else None,
+        settings_hash=inputs.settings_hash,
+        constraints_hash=inputs.constraints_hash,
+    )
+    with disk_errors(f"write the lock of {linked.build_name}", LockError):
+        if not same or not paths.pylock.exists():
+            write_atomic(paths.pylock, text)
+        write_atomic(paths.summary, package_summary(linked.build_name, packages))
+        record.write(paths.record)
+    own = sum(not package.is_shared for package in packages)
+    shared = len(packages) - own
+    counted = f"{_count(own, 'package')}" + (f", {shared} shared" if shared else "")
+    return Outcome(done=f"kept: nothing changed ({counted})" if same else counted)
+
+
+def _next_version(old: LockRecord | None, inputs: LockInputs, *, changed: bool) -> int:
+    if not inputs.versioned or old is None:
+        return 1
+    return old.lock_version + (changed or old.version_inputs_hash != inputs.version_inputs_hash)
+
+
+def _lock_time(unchanged: LockRecord | None, inputs: LockInputs, now: datetime) -> str:
+    """The recorded time of an unchanged lock unless it is too late, else the lock time, in UTC."""
+    newest = inputs.newest_allowed
+    if unchanged is not None:
+        recorded = datetime.fromisoformat(unchanged.locked_at).astimezone(UTC)
+        if newest is None or recorded <= newest:
+            return unchanged.locked_at
+    return (newest or now).astimezone(UTC).replace(microsecond=0).isoformat()
+
+
+def _raise_version(locks: Locks, linked: LinkedLayer, paths: LockPaths, record: LockRecord) -> Outcome:
+    """A good lock under the next version: only what the version stands for changed (a module, say)."""
+    inputs = locks.inputs(linked, locks.pin(linked), now=datetime.now(UTC))
+    version = record.lock_version + 1
+    updated = record.model_copy(update={"lock_version": version, "version_inputs_hash": inputs.version_inputs_hash})
+    with disk_errors(f"write the lock of {linked.build_name}", LockError):
+        updated.write(paths.record)
+    return Outcome(done=f"version {version}: same packages")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

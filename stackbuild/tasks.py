@@ -1,0 +1,218 @@
+"""The stack as doit tasks. With `cli.py` the only code that knows doit.
+
+Records decide: whether a task has to run is told from the records on disk (`uptodate`), never from doit's state. doit
+selects, orders and runs; its database is brought in line with the records whenever it disagrees with them, so that
+losing it, or restoring an old one, changes nothing.
+"""
+
+import contextlib
+import os
+import sqlite3
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from doit.action import BaseAction
+from doit.dependency import UptodateCalculator
+from doit.exceptions import TaskError, TaskFailed
+
+from stackbuild.errors import Interrupted, StackbuildError
+from stackbuild.progress import StackReporter, print_error
+from stackbuild.session import Kind, Options, Session, Step, open_project
+
+TaskDict = dict[str, Any]
+"""A task as doit's task creators yield it."""
+TaskCreator = Callable[[], Iterator[TaskDict]]
+
+DEFAULT_TASKS = ["lock", "build", "archive", "export", "manifest"]
+EXIT_FAILED = 1
+
+_KIND_DOCS = {
+    Kind.LOCK: "resolve and pin the requirements of every layer",
+    Kind.BUILD: "build the environment of every layer",
+    Kind.ARCHIVE: "pack every layer as a reproducible archive",
+    Kind.EXPORT: "export every layer to a folder where it runs",
+    Kind.MANIFEST: "write the metadata of all layers in one file",
+}
+
+
+class StepAction(BaseAction):  # type: ignore[misc]  # doit has no type information
+    """Runs a step. Never touches `sys.stdout`: parallel tasks share it."""
+
+    def __init__(self, session: Session, step: Step) -> None:
+        self.task = None
+        self.out: str | None = None
+        self.err: str | None = None
+        self.result: str | None = None
+        self.values: dict[str, object] = {}
+        self._session = session
+        self._step = step
+
+    def execute(self, out: object = None, err: object = None) -> TaskFailed | TaskError | None:
+        """Doit's contract: `None` when the step succeeded, else the failure."""
+        del out, err
+        try:
+            self._session.run(self._step)
+        except Interrupted as error:
+            return TaskFailed(str(error), report=False)
+        except StackbuildError as error:
+            return TaskFailed(str(error))
+        except Exception:  # noqa: BLE001 (a bug: shown with its traceback, and the other tasks end well)
+            return TaskError(traceback.format_exc())
+        return None
+
+    def __str__(self) -> str:
+        return f"stackbuild step {self._step.task_name}"
+
+
+class CleanAction(StepAction):
+    """Removes what a step made."""
+
+    def execute(self, out: object = None, err: object = None) -> TaskFailed | TaskError | None:
+        del out, err
+        try:
+            self._session.clean(self._step)
+        except (StackbuildError, OSError) as error:
+            return TaskFailed(str(error))
+        return None
+
+    def __str__(self) -> str:
+        return f"remove what {self._step.task_name} made"
+
+
+class RecordIsGood(UptodateCalculator):  # type: ignore[misc]  # doit has no type information
+    """Up to date when the step's record says so; then doit's saved state is made to agree."""
+
+    def __init__(self, session: Session, step: Step) -> None:
+        super().__init__()
+        self._session = session
+        self._step = step
+        self._why: str | None = None
+        self._state: Any = None
+
+    def setup(self, dep_manager: Any, tasks_dict: Mapping[str, Any]) -> None:  # noqa: ANN401 (doit's own)
+        super().setup(dep_manager, tasks_dict)
+        self._state = dep_manager
+
+    def __call__(self, task: Any, values: object) -> bool:  # noqa: ANN401 (doit's own)
+        del values
+        self._why = self._session.why(self._step)
+        if self._why is None:
+            self._adopt(task)
+        return self._why is None
+
+    def _adopt(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
+        state = self._state
+        saved = state._get(task.name, "deps:")  # noqa: SLF001 (doit's UptodateCalculator reads it the same way)
+        if saved is not None and set(saved) == set(task.file_dep):
+            known = [(dep, state._get(task.name, dep)) for dep in task.file_dep]  # noqa: SLF001
+            with contextlib.suppress(OSError):
+                if all(old and not state.checker.check_modified(dep, os.stat(dep), old) for dep, old in known):
+                    return
+        # A missing file is doit's to report; the record is good all the same.
+        with contextlib.suppress(FileNotFoundError):
+            state.save_success(task)
+
+    def __repr__(self) -> str:
+        return f"the record of {self._step.task_name} is good" + (f" (no: {self._why})" if self._why else "")
+
+
+def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any) -> tuple[TaskDict, TaskCreator]:  # noqa: ANN401
+    """Doit's configuration and task creator for a stack: all that a `dodo.py` needs.
+
+    `DOIT_CONFIG, task_stack = load_stack("venvstacks.toml")`. `options` are those of `session.Options`. A faulty
+    specification is explained on stderr and ends the program with exit status 1.
+    """
+    try:
+        project = open_project(spec, Options(**options), os.environ)
+        reporter = StackReporter()
+        session = Session(project=project, watcher=reporter)
+        reporter.attach(session)
+        return doit_config(session, reporter), lambda: stack_tasks(session)
+    except StackbuildError as error:
+        _fail(error)
+
+
+def _fail(error: StackbuildError) -> NoReturn:
+    print_error(str(error))
+    sys.exit(EXIT_FAILED)
+
+
+def doit_config(session: Session, reporter: StackReporter) -> TaskDict:
+    """The `DOIT_CONFIG` of a session: threads on every core, our reporter, task state in the build folder."""
+    database = session.project.workspace.state_database
+    database.parent.mkdir(parents=True, exist_ok=True)
+    _set_damaged_aside(database)
+    return {
+        "default_tasks": DEFAULT_TASKS,
+        "backend": "sqlite3",
+        "dep_file": _relative(database),
+        "num_process": os.cpu_count() or 1,
+        "par_type": "thread",
+        "reporter": reporter,
+        "verbosity": 2,
+    }
+
+
+def _set_damaged_aside(database: Path) -> None:
+    """Move a task-state database that cannot be read out of the way: nothing is lost, records tell all it knew."""
+    if not database.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            connection.execute("select task_id, task_data from doit limit 1").fetchall()
+    except sqlite3.DatabaseError as error:
+        if "no such table" not in str(error) and "locked" not in str(error):
+            database.replace(database.with_name(f"{database.name}.bad"))
+
+
+def stack_tasks(session: Session) -> Iterator[TaskDict]:
+    """Every task of the stack, groups first."""
+    for kind in Kind:
+        yield {"basename": str(kind), "name": None, "doc": _KIND_DOCS[kind]}
+    for step in session.steps():
+        yield step_task(session, step)
+
+
+def step_task(session: Session, step: Step) -> TaskDict:
+    """One step as a doit task: the record is its target, the records that it reads are its file dependencies."""
+    needs = session.needs(step)
+    return {
+        "basename": str(step.kind),
+        "name": step.name,
+        "doc": _doc(session, step),
+        "actions": [StepAction(session, step)],
+        "targets": [_relative(session.record(step))],
+        "file_dep": sorted({_relative(session.record(needed)) for needed in needs} | _module_files(step)),
+        "uptodate": [RecordIsGood(session, step)],
+        "clean": [CleanAction(session, step)],
+        "meta": {"step": step},
+        "verbosity": 2,
+    }
+
+
+def _module_files(step: Step) -> set[str]:
+    """The module files among a build's inputs. Package folders are not listed: the record has their digest."""
+    if step.kind is not Kind.BUILD or step.linked is None or step.linked.kind != "application":
+        return set()
+    layer = step.linked.layer
+    modules = (layer.launch_module, *layer.support_modules)  # type: ignore[union-attr]
+    return {_relative(module) for module in modules if module.is_file()}
+
+
+def _doc(session: Session, step: Step) -> str:
+    linked = step.linked
+    if linked is None:
+        return f"write {_relative(session.output_paths(step).manifest)}"
+    below = ", ".join(layer.build_name for layer in linked.dependencies)
+    return f"{step.kind} the {linked.kind} layer {linked.name}" + (f" (on {below})" if below else "")
+
+
+def _relative(path: Path) -> str:
+    """A path for doit's state: relative to the current folder, so that the state is good in another checkout."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # another drive of Windows
+        return os.fspath(path)

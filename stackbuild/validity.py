@@ -1,0 +1,164 @@
+"""When a layer's lock is still good, and why not when it is not.
+
+`LockInputs` is everything that a lock depends on, as hashes; a `LockRecord` says what the lock on disk was made from.
+The first four hashes are the peer tool's, so that locks committed by its users stay valid. The settings that it
+forgets have hashes of our own, which are compared only for locks that stackbuild wrote (those name their tools).
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from stackbuild.errors import LockError
+from stackbuild.graph import LinkedLayer
+from stackbuild.metadata import LockRecord, digest_of
+from stackbuild.pylock import LowerPackage, hash_strings
+from stackbuild.spec import UvSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockInputs:
+    """Hashes of what a layer's lock depends on. `None`: nothing of that kind is set."""
+
+    lock_input_hash: str
+    other_inputs_hash: str
+    version_inputs_hash: str
+    settings_hash: str | None
+    constraints_hash: str | None
+    versioned: bool
+    newest_allowed: datetime | None = None
+    """`exclude-newer` as a point in time: a lock recorded later must be made again."""
+
+
+def declared_hash(requirements: Iterable[Requirement]) -> str:
+    """`lock_input_hash`. As the peer tool does, what follows a `#` (the hash of a URL) is left out here."""
+    return hash_strings(sorted(str(requirement).partition("#")[0].strip() for requirement in requirements))
+
+
+def other_inputs(linked: LinkedLayer, *, short_version: str) -> list[str]:
+    """The parts of `other_inputs_hash`, in order."""
+    parts = [f"py_version={short_version}"]
+    if any(platform.is_linux for platform in linked.platforms):
+        parts.append(f"linux_target={linked.layer.linux_target}")
+    if any(platform.is_macos for platform in linked.platforms):
+        parts.append(f"macosx_target={linked.layer.macosx_target}")
+    if linked.kind != "runtime":
+        parts.append(linked.runtime.build_name)
+        parts.extend(framework.name for framework in linked.frameworks)
+    return parts
+
+
+def settings_hash(linked: LinkedLayer, uv: UvSettings, *, folder: Path, exclude_newer: str | None) -> str | None:
+    """A hash of every setting beyond the declared requirements that can change a resolution; `None` without any.
+
+    `folder`: the specification's, which no hash may depend on.
+    """
+    settings: dict[str, Any] = {
+        "uv": dict(uv.other),
+        "exclude_newer": exclude_newer,
+        "indexes": [index.to_toml() for index in uv.indexes],
+        "sources": dict(uv.sources),
+        "package_indexes": dict(linked.package_indexes),
+        "priority_indexes": list(linked.layer.priority_indexes),
+        "url_hashes": sorted(str(item) for item in linked.layer.requirements if "#" in str(item)),
+    }
+    used = {key: _portable(value, folder) for key, value in settings.items() if value}
+    return digest_of(used) if used else None
+
+
+def _portable(value: Any, folder: Path) -> Any:  # noqa: ANN401 (any TOML value)
+    """A TOML value in which paths below `folder` are relative to it, so that a lock is good in every checkout."""
+    match value:
+        case dict():
+            return {key: _portable(item, folder) for key, item in value.items()}
+        case list():
+            return [_portable(item, folder) for item in value]
+        case str() if value == str(folder) or value.startswith(f"{folder}{os.sep}"):
+            return os.path.relpath(value, folder).replace(os.sep, "/")
+        case str() | int() | float() | bool():
+            return value
+        case _:
+            return str(value)  # dates
+
+
+def constraints_hash(lower: Sequence[LowerPackage]) -> str | None:
+    """A hash of what the layers below pin; `None` when they pin nothing."""
+    if not lower:
+        return None
+    return hash_strings(f"{item.package.pin} in {item.provider}\n" for item in lower)
+
+
+def reasons_to_relock(
+    record: LockRecord | None, *, inputs: LockInputs, locked_hash: str | None, current: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Why a layer must be resolved again; empty when its lock is good.
+
+    `locked_hash`: the requirements hash of the lock file on disk, `None` when there is none that can be read.
+    `current`: readable values for the messages (`python`, …).
+    """
+    if locked_hash is None or record is None:
+        return ("it has not been locked yet" if record is None else "its lock file is missing or unreadable",)
+    ours = record.tools is not None  # the peer tool's locks do not say what else they depend on
+    too_late = inputs.newest_allowed is not None and _recorded(record) > inputs.newest_allowed
+    other = f"its Python ({current.get('python', 'X.Y')}), a target version or the layers below it changed"
+    reasons = {
+        "its lock file was changed by hand": record.requirements_hash != locked_hash,
+        "its requirements changed": record.lock_input_hash != inputs.lock_input_hash,
+        other: record.other_inputs_hash != inputs.other_inputs_hash,
+        "uv or index settings changed": ours and record.settings_hash != inputs.settings_hash,
+        "a layer below it pins other packages": ours and record.constraints_hash != inputs.constraints_hash,
+        f"it was locked at {record.locked_at}, after exclude-newer": too_late,
+    }
+    return tuple(reason for reason, holds in reasons.items() if holds)
+
+
+def needs_new_version(record: LockRecord, inputs: LockInputs) -> bool:
+    """Whether a versioned layer with a good lock must get a new version, because a version input changed."""
+    return inputs.versioned and record.version_inputs_hash != inputs.version_inputs_hash
+
+
+def _recorded(record: LockRecord) -> datetime:
+    return datetime.fromisoformat(record.locked_at)
+
+
+_DURATION_UNITS = {"second": 1, "sec": 1, "s": 1, "minute": 60, "min": 60, "m": 60, "hour": 3600, "hr": 3600, "h": 3600}
+_DURATION_UNITS |= {"day": 86400, "d": 86400, "week": 604800, "wk": 604800, "w": 604800}
+_FRIENDLY = re.compile(r"\s*(\d+)\s*([a-z]+?)s?\s*(?:,|ago$|$|(?=\d))", re.IGNORECASE)
+_ISO_DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.IGNORECASE)
+
+
+def exclude_newer_time(text: str, *, now: datetime) -> datetime:
+    """The point in time that uv's `exclude-newer` means, in UTC.
+
+    Takes an RFC 3339 time, a date (its first moment in UTC, so that it means the same everywhere), or a duration back
+    from `now`: `7 days`, `1 week 2 days`, `P7D`, `PT12H`. Raises `LockError` for anything else.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return (now - _duration(text)).replace(microsecond=0)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _duration(text: str) -> timedelta:
+    iso = _ISO_DURATION.fullmatch(text.strip())
+    if iso is not None and any(iso.groups()):
+        weeks, days, hours, minutes, seconds = (int(part or 0) for part in iso.groups())
+        return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    total, position = 0, 0
+    while position < len(text):
+        part = _FRIENDLY.match(text, position)
+        if part is None or part[2].lower() not in _DURATION_UNITS:
+            raise LockError(
+                f"exclude-newer: {text!r} is not a time, a date or a duration",
+                hint='write it like "2026-11-01T00:00:00Z", "2026-11-01" or "7 days"',
+            )
+        total += int(part[1]) * _DURATION_UNITS[part[2].lower()]
+        position = part.end()
+    return timedelta(seconds=total)
