@@ -8,8 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from stackbuild.layout import LAYER_CONFIG, POSTINSTALL, EnvironmentLayout, in_peer
 from stackbuild.metadata import LayerConfig
@@ -132,7 +131,7 @@ def layer_config(deployment: Deployment) -> LayerConfig:
 @cache
 def postinstall_script() -> str:
     """The post-install script that travels with every layer."""
-    return resources.files("stackbuild.injected").joinpath("postinstall.py").read_text(encoding="utf-8")
+    return Path(__file__).with_name("injected").joinpath("postinstall.py").read_text(encoding="utf-8")
 
 
 def launch_command(folder: str, layout: EnvironmentLayout, module: str) -> tuple[str, ...]:

@@ -16,8 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from stackbuild.errors import StackbuildError
 
 _CHUNK = 1 << 20  # bytes; large enough that Python's part of a copy or hash does not show
@@ -152,6 +150,8 @@ def project_lock(path: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
     When another run holds it, `waiting()` is called once and this one waits. The system lets go of the lock of a
     killed process, so that nothing has to be cleaned up by hand.
     """
+    from filelock import FileLock, Timeout  # noqa: PLC0415 (slow, and a run in which nothing changed needs no lock)
+
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, thread_local=False)
     try:

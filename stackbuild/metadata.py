@@ -17,7 +17,7 @@ from stackbuild.files import write_atomic
 class _File(BaseModel):
     """One JSON file."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -50,7 +50,7 @@ def digest_of(value: JsonValue | dict[str, Any]) -> str:
 class RuntimePin(BaseModel):
     """The Python that a runtime layer was locked to."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     python_implementation: str
     """Implementation and full version, `cpython@3.11.13`."""
@@ -101,7 +101,7 @@ class OutputRecord(_File):
 class ModuleMetadata(BaseModel):
     """A support module of an application: import name and module hash."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     name: str
     hash: str
@@ -131,7 +131,7 @@ class ExportMetadata(LayerMetadata):
 class ArchiveHashes(BaseModel):
     """Hashes of an archive file, hexadecimal and without prefix."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     sha256: str
 
@@ -158,7 +158,7 @@ class StackManifest(_File, Generic[Layer]):
 class FileEntry(BaseModel):
     """One entry of an unpacked layer. Folders have neither size nor digest; links have a target."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     path: str
     mode: str | None = None

@@ -27,9 +27,12 @@ class ModuleFolder:
 
 
 def module_folders(module: Path) -> Iterator[ModuleFolder]:
-    """Walk a package module top-down: each folder before its sub-folders, which come sorted by name."""
+    """Walk a package module top-down: each folder before its sub-folders, which come sorted by name.
+
+    A module that git would not see has no folders.
+    """
     rules = _IgnoreRules.around(module)
-    pending = [module]
+    pending = [] if rules.exclude(module, is_folder=True) else [module]
     while pending:
         folder = pending.pop()
         subfolders: list[str] = []
@@ -82,7 +85,7 @@ class _IgnoreRules:
 
     @classmethod
     def around(cls, module: Path) -> "_IgnoreRules":
-        for folder in module.parents:
+        for folder in (module, *module.parents):
             if (folder / ".git").exists():
                 return cls(folder)
         return cls(None)

@@ -15,8 +15,8 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from packaging.markers import Marker
-from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from stackbuild.errors import LockError
 from stackbuild.platforms import LinuxTarget, TargetPlatform, platforms_without_wheel
@@ -60,7 +60,7 @@ class LockedPackage:
         marker, is_shared = _split_shared(_normalised(table.get("marker", "")))
         return cls(
             name=canonicalize_name(table["name"]),
-            version=str(table.get("version", "")),
+            version=str(Version(table["version"])) if "version" in table else "",
             marker=marker,
             is_shared=is_shared,
             index=_NO_INDEX if is_shared else table.get("index", _NO_INDEX),
@@ -91,7 +91,7 @@ def wheel_file_name(entry: Mapping[str, Any]) -> str:
     if name := entry.get("name"):
         return urllib.parse.unquote(name)
     if path := entry.get("path"):
-        return PureWindowsPath(path).name  # knows both separators
+        return urllib.parse.unquote(PureWindowsPath(path).name)  # knows both separators
     return urllib.parse.unquote(PurePosixPath(urllib.parse.urlsplit(entry["url"]).path).name)
 
 
@@ -176,6 +176,8 @@ class LockTarget:
         """(interpreter, ABI) tags that CPython X.Y takes; `None` where only the index's choice is known (PyPy)."""
         if self.implementation != "cpython":
             return None
+        from packaging.tags import compatible_tags, cpython_tags  # noqa: PLC0415 (slow, and only resolving needs it)
+
         major, minor = (int(part) for part in self.python_version.split(".")[:2])
         name = f"cp{major}{minor}"
         tags = [

@@ -54,7 +54,7 @@ InstallTarget = NewType("InstallTarget", str)
 class _LayerBase(BaseModel):
     """The fields that every layer has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     kind: ClassVar[str]
     category: ClassVar[str]
