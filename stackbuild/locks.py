@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from stackbuild.errors import LockError
+from stackbuild.errors import LockError, StackbuildError
 from stackbuild.graph import LinkedLayer, Stack
 from stackbuild.layout import EnvironmentLayout, LockPaths, Workspace
 from stackbuild.metadata import LockRecord, RuntimePin
@@ -205,7 +205,7 @@ class Locks:
             lock = self.find(linked)
             lower = [self.get(dependency) for dependency in self._project.linked_dependencies(linked)]
             inputs = self.inputs(linked, pin, now=datetime.now(UTC))
-        except LockError as error:
+        except StackbuildError as error:
             return LockStatus(reasons=(error.message,))
         if record.tools is None and any(below.record.tools is not None for below in lower):
             # The peer tool's locks do not say what they stand on; it locks anew whatever stands on a new lock.

@@ -12,7 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackbuild.files import sha256_file
+from stackbuild.errors import BuildError
+from stackbuild.files import disk_errors, sha256_file
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -60,8 +61,14 @@ def module_files(module: Path) -> Iterator[tuple[Path, str]]:
 def module_hash(module: Path) -> str:
     """The hash of a launch or support module; of names and contents, never of times or places.
 
-    A file gives `sha256:<hex>`, a package folder `sha256/<hex>`, a module that does not exist the empty string.
+    A file gives `sha256:<hex>`, a package folder `sha256/<hex>`, a module that does not exist the empty string. Raises
+    `BuildError` when something in it cannot be read, such as a link to nothing.
     """
+    with disk_errors(f"read the module {module}", BuildError):
+        return _module_hash(module)
+
+
+def _module_hash(module: Path) -> str:
     digest = hashlib.sha256()
     if module.is_file():
         digest.update(module.name.encode())
@@ -92,7 +99,7 @@ class _IgnoreRules:
 
     def exclude(self, path: Path, *, is_folder: bool) -> bool:
         """Whether git would not see `path`, whose parents it does see."""
-        if self._root is None:
+        if self._root in (None, path):
             return False
         if path.name.startswith(".git"):
             return True

@@ -314,7 +314,6 @@ class _Live:
     def __init__(self, *, total: int) -> None:
         from rich.progress import (  # noqa: PLC0415
             BarColumn,
-            MofNCompleteColumn,
             Progress,
             SpinnerColumn,
             TextColumn,
@@ -326,12 +325,12 @@ class _Live:
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
-            MofNCompleteColumn(),
             TextColumn("{task.fields[doing]}", markup=False, style="dim"),
             TimeElapsedColumn(),
             transient=True,
         )
-        self._overall = self._progress.add_task("stack", total=total, doing="")
+        self._total = total
+        self._overall = self._progress.add_task("all tasks", total=total, doing=f"0 of {total}")
         self._progress.start()
 
     def add(self, name: str) -> None:
@@ -347,7 +346,7 @@ class _Live:
             self._progress.remove_task(task)
 
     def advance(self, completed: int) -> None:
-        self._progress.update(self._overall, completed=completed)
+        self._progress.update(self._overall, completed=completed, doing=f"{completed} of {self._total}")
 
     @contextmanager
     def paused(self) -> Iterator[None]:

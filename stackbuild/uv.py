@@ -150,13 +150,13 @@ def lock_command(folder: Path, *, python: Path, environ: Mapping[str, str]) -> C
 
 
 def export_command(folder: Path, *, python: Path, output: Path, environ: Mapping[str, str]) -> Command:
-    """Write the project's `uv.lock` as a PEP 751 file, without asking any index."""
+    """Write the project's `uv.lock` as a PEP 751 file. Asks an index only for wheels that it lists without hashes."""
     return _project_command(
         "export",
         folder,
         python,
         environ,
-        *("--frozen", "--offline", "--format", "pylock.toml", "--output-file", os.fspath(output)),
+        *("--frozen", "--format", "pylock.toml", "--output-file", os.fspath(output)),
         *("--no-emit-project", "--no-header", "--no-annotate", "--quiet"),
     )
 

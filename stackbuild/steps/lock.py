@@ -188,7 +188,7 @@ def _write(
         constraints_hash=inputs.constraints_hash,
     )
     with disk_errors(f"write the lock of {linked.build_name}", LockError):
-        if not same or not paths.pylock.exists():
+        if _hash_on_disk(paths.pylock) != locked_hash:
             write_atomic(paths.pylock, text)
         write_atomic(paths.summary, package_summary(linked.build_name, packages))
         record.write(paths.record)
@@ -196,6 +196,14 @@ def _write(
     shared = len(packages) - own
     counted = f"{_count(own, 'package')}" + (f", {shared} shared" if shared else "")
     return Outcome(done=f"kept: nothing changed ({counted})" if same else counted)
+
+
+def _hash_on_disk(pylock: Path) -> str | None:
+    """The requirements hash of the lock file as it is, perhaps changed by hand; `None` when it cannot be read."""
+    try:
+        return requirements_hash(read_packages(tomllib.loads(pylock.read_text("utf-8")), origin=os.fspath(pylock)))
+    except (OSError, ValueError, LockError):
+        return None
 
 
 def _next_version(old: LockRecord | None, inputs: LockInputs, *, changed: bool) -> int:

@@ -833,7 +833,7 @@ STRINGS = st.one_of(
             "..",
             "cpu",
             "7 days",
-        ]  # noqa: E501
+        ]
     ),
     st.text(max_size=8),
 )

@@ -1,0 +1,124 @@
+"""What a person meets on the command line: help, state, and errors that can be acted on."""
+
+import http.server
+import json
+import re
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.integration.stack_project import StackProject, make_wheel, module
+
+
+def test_help_and_version_name_the_program(project: StackProject) -> None:
+    assert re.fullmatch(r"stackbuild \d+\.\d+\.\d+\n", project.stackbuild("--version").stdout)
+    for command in ("lock", "build", "publish", "local-export", "show"):
+        assert command in project.stackbuild("--help").stdout
+        assert "SPEC" in project.stackbuild(command, "--help").stdout
+
+
+def test_wrong_usage_is_exit_status_2(project: StackProject) -> None:
+    done = project.stackbuild("publish", "--archive-format", "rar", check=False)
+    assert done.returncode == 2
+    assert "rar" in done.stderr
+    assert project.stackbuild("paint", check=False).returncode == 2
+
+
+def test_show_marks_locks_that_are_not_good(project: StackProject) -> None:
+    shown = project.stackbuild("show").stdout
+    assert "*py" in shown
+    assert "*app-hello" in shown
+    status = json.loads(project.stackbuild("show", "--json").stdout)
+    assert [layer["name"] for layer in status["frameworks"]] == ["framework-web", "framework-data"]
+    site = status["applications"][1]
+    assert [layer["name"] for layer in site["dependencies"]] == ["framework-web", "framework-data", "py"]
+    assert site["has_valid_lock"] is False
+
+
+@pytest.mark.parametrize("program", ["doit", "stackbuild"])
+def test_a_misspelt_field_is_explained_without_a_traceback(project: StackProject, program: str) -> None:
+    project.replace("venvstacks.toml", 'requirements = ["tables"]', 'requirments = ["tables"]')
+    done = project.doit(check=False) if program == "doit" else project.stackbuild("lock", check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert 'frameworks[1].requirments: unknown field — did you mean "requirements"?' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_specification_that_is_not_there_is_explained(project: StackProject) -> None:
+    done = project.stackbuild("lock", "elsewhere.toml", check=False)
+    assert done.returncode == 1
+    assert "elsewhere.toml" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_requirements_that_exclude_each_other_are_told_with_the_layer_that_pins(project: StackProject) -> None:
+    project.replace("venvstacks.toml", 'requirements = ["greeting"]', 'requirements = ["greeting", "webby==2.0"]')
+    done = project.doit("lock", check=False)
+    assert done.returncode == 1
+    assert "lock:app-hello failed" in done.stderr
+    assert "app-hello: its requirements cannot be resolved" in done.stderr
+    assert "webby==1.0 (from framework-web)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_package_without_a_wheel_for_a_platform_is_told_with_the_line_that_would_work(project: StackProject) -> None:
+    wheel = make_wheel(project.root / "wheels", "native", "1.0", module("native", "1.0"))
+    wheel.rename(wheel.with_name("native-1.0-py3-none-manylinux_2_17_x86_64.whl"))
+    project.replace("venvstacks.toml", 'requirements = ["tables"]', 'requirements = ["tables", "native"]')
+    done = project.doit("lock:framework-data", check=False)
+    assert done.returncode == 1
+    assert "native 1.0: none for linux_aarch64, macosx_arm64, macosx_x86_64, win_amd64, win_arm64" in done.stderr
+    assert 'platforms = ["linux_x86_64"]' in done.stderr
+
+
+def test_a_python_that_is_not_here_is_told_with_what_was_found(project: StackProject) -> None:
+    text = (project.root / "venvstacks.toml").read_text()
+    changed = re.sub(r'python_implementation = ".*"', 'python_implementation = "cpython@3.10.99"', text)
+    (project.root / "venvstacks.toml").write_text(changed)
+    done = project.doit("lock:py", check=False)
+    assert done.returncode == 1
+    assert "3.10.99" in done.stderr
+    assert "hint: install it" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+class _Index(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[str]:
+    """A package index on this machine that serves one package, `served`."""
+    root = tmp_path / "index"
+    wheel = make_wheel(root / "simple" / "served", "served", "3.0", module("served", "3.0"))
+    page = f'<a href="{wheel.name}">{wheel.name}</a>'
+    (root / "simple" / "served" / "index.html").write_text(f"<!DOCTYPE html><html><body>{page}</body></html>")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Index, directory=root)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/simple"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_named_index_serves_the_packages_that_are_said_to_come_from_it(project: StackProject, index: str) -> None:
+    project.replace("venvstacks.toml", 'requirements = ["tables"]', 'requirements = ["tables", "served"]')
+    project.replace("venvstacks.toml", "no-index = true\n", "")
+    project.replace(
+        "venvstacks.toml",
+        "[[runtimes]]",
+        f'[[tool.uv.index]]\nname = "local"\nurl = "{index}"\ndefault = true\n\n[[runtimes]]',
+    )
+    project.doit("build:framework-data")
+    lock = (project.root / "requirements/framework-data/pylock.framework-data.toml").read_text()
+    assert f'index = "{index}"' in lock
+    assert 'path = "../../wheels/tables-1.0-py3-none-any.whl"' in lock
+    assert list(project.root.glob("_build/framework-data/lib/*/site-packages/served/__init__.py"))
+    # the settings are part of the lock: without the index the lock is no longer good
+    project.replace("venvstacks.toml", "default = true", 'default = true\nformat = "simple"')
+    assert "uv or index settings changed" in project.doit("info", "lock:framework-data", check=False).stdout

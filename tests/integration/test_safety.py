@@ -1,0 +1,178 @@
+"""Runs that are killed, interrupted, doubled, or run out of disk: nothing half-finished counts, nothing is lost."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from stackbuild.metadata import BuildRecord
+from tests.integration.stack_project import StackProject
+
+
+def start(project: StackProject, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "doit", *arguments],
+        cwd=project.root,
+        env=project.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def children_of(pid: int) -> set[int]:
+    """The processes below one, by /proc."""
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(entry.parent.name)] = int(fields[1])
+    below = {pid}
+    for _ in range(5):
+        below |= {child for child, parent in parents.items() if parent in below}
+    return below - {pid}
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # an orphan that nobody has asked about yet
+
+
+def leftovers(project: StackProject) -> list[Path]:
+    """Temporary names that a clean run does not leave."""
+    return [path for path in project.root.rglob(".*") if re.search(r"\.(new|old)-|\.tmp$", path.name)]
+
+
+def recorded_environments_are_whole(project: StackProject) -> None:
+    for record in (project.root / "_build/.stackbuild").glob("*.build.json"):
+        content = BuildRecord.read(record)
+        assert content is not None
+        environment = project.root / "_build" / record.name.removesuffix(".build.json")
+        files = [p for p in environment.rglob("*") if p.is_file() and not p.is_symlink() and p.suffix != ".pyc"]
+        assert len(files) == content.files
+    for metadata in (project.root / "_artifacts/__venvstacks__/records").glob("[!m]*.json"):
+        snippet = json.loads((metadata.parent.parent / "env_metadata" / metadata.name).read_text())
+        assert (project.root / "_artifacts" / snippet["archive_name"]).stat().st_size == snippet["archive_size"]
+
+
+@pytest.mark.parametrize("seconds", [0.6, 1.2, 1.8])
+def test_a_killed_run_leaves_no_record_of_unfinished_work(project: StackProject, seconds: float) -> None:
+    run = start(project)
+    time.sleep(seconds)
+    run.kill()
+    run.communicate()
+    recorded_environments_are_whole(project)
+    project.doit()
+    recorded_environments_are_whole(project)
+    assert project.ran() == set()
+    assert project.launch("app-hello", "hello").startswith("greeting 1.0 app-hello")
+    assert leftovers(project) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_stops_its_children_and_says_what_is_unfinished(
+    project: StackProject, number: signal.Signals
+) -> None:
+    run = start(project)
+    below: set[int] = set()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not (project.root / "_build/.stackbuild/resolve").exists():
+        time.sleep(0.01)
+    time.sleep(0.4)
+    below = children_of(run.pid)
+    sent = time.monotonic()
+    run.send_signal(number)
+    _, stderr = run.communicate(timeout=30)
+    assert time.monotonic() - sent < 8
+    assert run.returncode == 130
+    assert "interrupted; unfinished: " in stderr
+    assert "Traceback" not in stderr
+    assert not [pid for pid in below if is_alive(pid)]
+    assert leftovers(project) == []
+    project.doit()
+    assert project.ran() == set()
+
+
+def test_a_second_run_waits_for_the_first(project: StackProject) -> None:
+    first = start(project)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not (project.root / "_build/.stackbuild/run.lock").exists():
+        time.sleep(0.01)
+    time.sleep(0.2)
+    second = start(project)
+    outputs: dict[str, tuple[str, str]] = {}
+
+    def finish(name: str, run: subprocess.Popen[str]) -> None:
+        outputs[name] = run.communicate(timeout=120)
+
+    threads = [threading.Thread(target=finish, args=item) for item in (("first", first), ("second", second))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (first.returncode, second.returncode) == (0, 0), outputs
+    assert "another run is at work here" in outputs["second"][0]
+    recorded_environments_are_whole(project)
+    assert project.ran() == set()
+
+
+def test_a_disk_that_takes_no_more_is_an_error_with_the_path_and_the_next_run_goes_on(project: StackProject) -> None:
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000_000, 40_000_000))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "doit", "archive"],
+        cwd=project.root,
+        env=project.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=small_files,
+    )
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert "_artifacts/py.tar" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project.root / "_artifacts/py.tar").exists()
+    assert leftovers(project) == []
+    project.doit()
+    recorded_environments_are_whole(project)
+
+
+def test_a_failed_build_keeps_what_was_there_and_says_what_uv_said(built: StackProject) -> None:
+    (built.root / "hello.py").write_text("print('changed')\n", encoding="utf-8")
+    wheel = next(built.root.glob("wheels/greeting-*.whl"))
+    hidden = wheel.rename(wheel.with_suffix(".hidden"))
+    done = built.doit(check=False, UV_CACHE_DIR=str(built.root / "empty cache"))
+    assert done.returncode == 1
+    assert "build:app-hello failed" in done.stderr
+    assert "greeting" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (built.root / "_build/.stackbuild/app-hello.build.json").exists()
+    assert built.launch("app-hello", "hello").startswith("greeting 1.0")
+    hidden.rename(wheel)
+    built.doit()
+    assert built.launch("app-hello", "hello") == "changed\n"
+
+
+def test_the_wheel_cache_is_not_touched_by_what_layers_leave_out(project: StackProject) -> None:
+    cache = Path(project.env["UV_CACHE_DIR"])
+    project.doit("build")
+    scripts = [path for path in cache.rglob("entry_points.txt") if "webby" in path.parent.name]
+    records = list(cache.rglob("webby-1.0.dist-info/RECORD"))
+    assert scripts
+    assert all("entry_points.txt" in record.read_text() for record in records)
+    assert os.path.exists(project.root / "_build/framework-web/bin/python")

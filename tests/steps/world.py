@@ -1,0 +1,241 @@
+"""A small stack in a folder, with fakes in place of uv and of the Pythons of this machine."""
+
+import os
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from stackbuild.graph import LinkedLayer
+from stackbuild.locks import Locks, Project
+from stackbuild.platforms import TargetPlatform
+from stackbuild.process import Command, Result
+from stackbuild.python_request import PythonRequest
+from stackbuild.session import Options, open_project
+from stackbuild.spec import BuildName
+from stackbuild.steps import Outcome
+from stackbuild.steps.archive import archive_layer
+from stackbuild.steps.build import BuildTools, build_layer
+from stackbuild.steps.lock import LockTools, lock_layer
+
+SPECIFICATION = """
+[[runtimes]]
+name = "base"
+python_implementation = "cpython@3.11.13"
+platforms = ["linux_x86_64"]
+requirements = ["low"]
+
+[[frameworks]]
+name = "web"
+runtime = "base"
+versioned = true
+requirements = ["mid"]
+
+[[applications]]
+name = "shop"
+frameworks = ["web"]
+requirements = ["top"]
+launch_module = "shop.py"
+support_modules = ["helpers"]
+"""
+
+
+@dataclass
+class FakeUv:
+    """Plays uv: resolves every declared requirement to version 1.0, and installs wheels as a module each.
+
+    versions: other versions, by name; also: further packages that a layer's resolution has, by build name; failing:
+    the verb that fails, and what it then says; commands: those that were run.
+    """
+
+    versions: dict[str, str] = field(default_factory=dict)
+    also: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    failing: str | None = None
+    says: str = "error: it is broken"
+    commands: list[Command] = field(default_factory=list)
+
+    def __call__(self, command: Command, /) -> Result:
+        self.commands.append(command)
+        verb = command.argv[1]
+        if verb == self.failing:
+            return Result(command=command, status=2, stdout="", stderr=self.says)
+        match verb:
+            case "export":
+                self._export(command)
+            case "pip":
+                self._install(Path(command.argv[4]), Path(command.argv[-1]))
+        return Result(command=command, status=0, stdout="", stderr="")
+
+    @property
+    def verbs(self) -> list[str]:
+        return [command.argv[1] for command in self.commands]
+
+    def package(self, name: str, **keys: Any) -> dict[str, Any]:
+        version = self.versions.get(name, "1.0")
+        url = f"https://files.example/{name}-{version}-py3-none-any.whl"
+        wheel = {"url": url, "hashes": {"sha256": f"{name}-{version}"}}
+        return {
+            "name": name,
+            "version": version,
+            "index": "https://index.example/simple",
+            "wheels": [wheel],
+            "sdist": {"url": f"https://files.example/{name}-{version}.tar.gz", "hashes": {"sha256": "00"}},
+            **keys,
+        }
+
+    def _export(self, command: Command) -> None:
+        assert command.cwd is not None
+        project = tomllib.loads((command.cwd / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        packages = [self.package(name) for name in project["dependencies"]] + self.also.get(command.cwd.name, [])
+        document = {
+            "lock-version": "1.0",
+            "created-by": "uv",
+            "requires-python": project["requires-python"],
+            "packages": packages,
+        }
+        output = Path(command.argv[command.argv.index("--output-file") + 1])
+        output.write_text(tomli_w.dumps(document), encoding="utf-8")
+
+    def _install(self, python: Path, pylock: Path) -> None:
+        root = python.parent.parent
+        assert os.path.lexists(python)
+        site_packages = root / "lib" / "python3.11" / "site-packages"
+        (root / ".lock").touch()
+        for package in tomllib.loads(pylock.read_text(encoding="utf-8"))["packages"]:
+            if "from_lower_layer" in package.get("marker", ""):
+                continue
+            name, version = package["name"], package["version"]
+            info = site_packages / f"{name}-{version}.dist-info"
+            files = {
+                site_packages / f"{name}.py": f"version = '{version}'\n",
+                info / "METADATA": f"Name: {name}\nVersion: {version}\n",
+                info / "uv_cache.json": "{}",
+                root / "bin" / f"{name}-tool": f"#!{python}\n",
+            }
+            record = [f"{os.path.relpath(path, site_packages)},sha256=x,1" for path in files]
+            files[info / "RECORD"] = "\n".join([*record, f"{info.name}/RECORD,,", ""])
+            for path, text in files.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            cache = site_packages / "__pycache__" / f"{name}.cpython-311.pyc"
+            cache.parent.mkdir(exist_ok=True)
+            cache.write_bytes(os.urandom(8))
+
+
+@dataclass
+class FakeRuntimes:
+    """Pythons of a machine: `versions` are there, `asked` is what was asked for."""
+
+    versions: Sequence[str] = ("3.11.13",)
+    asked: list[str] = field(default_factory=list)
+
+    def find(self, request: PythonRequest, /) -> tuple[str, Path]:
+        self.asked.append(request.text)
+        version = next(version for version in self.versions if request.accepts(version))
+        return f"cpython@{version}", Path("/pythons", version, "bin", "python3")
+
+    def copy(self, request: PythonRequest, destination: Path, /) -> None:
+        self.asked.append(request.text)
+        (destination / "bin").mkdir()
+        (destination / "bin" / "python3.11").write_text("an interpreter\n", encoding="utf-8")
+        (destination / "bin" / "python3.11").chmod(0o755)
+        (destination / "bin" / "python").symlink_to("python3.11")
+        (destination / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+        (destination / "lib" / "python3.11" / "os.py").write_text("name = 'posix'\n", encoding="utf-8")
+
+
+@dataclass
+class World:
+    """A project in `folder` and everything outside of it. Change the fields, then let steps run."""
+
+    folder: Path
+    specification: str = SPECIFICATION
+    options: Options = field(default_factory=lambda: Options(archive_format="tar"))
+    environ: dict[str, str] = field(default_factory=dict)
+    uv: FakeUv = field(default_factory=FakeUv)
+    runtimes: FakeRuntimes = field(default_factory=FakeRuntimes)
+    now: datetime = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+    reports: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        (self.folder / "helpers").mkdir(parents=True)
+        (self.folder / "shop.py").write_text("print('shop')\n", encoding="utf-8")
+        (self.folder / "helpers" / "__init__.py").write_text("", encoding="utf-8")
+        (self.folder / "helpers" / "tool.py").write_text("answer = 42\n", encoding="utf-8")
+
+    @property
+    def project(self) -> Project:
+        spec = self.folder / "venvstacks.toml"
+        spec.write_text(self.specification, encoding="utf-8")
+        return replace(open_project(spec, self.options, self.environ), platform=TargetPlatform.LINUX_X86_64)
+
+    @property
+    def locks(self) -> Locks:
+        return Locks(self.project)
+
+    def linked(self, name: str) -> LinkedLayer:
+        return self.project.linked(BuildName(name))
+
+    def replace(self, old: str, new: str) -> None:
+        """Edit the specification."""
+        assert old in self.specification
+        self.specification = self.specification.replace(old, new)
+
+    def lock(self, *names: str) -> Outcome:
+        """Lock the layers in this order; the outcome of the last one."""
+        tools = LockTools(run=self.uv, find_python=self.runtimes.find, uv_version="1.2.3", now=lambda: self.now)
+        return self._each(
+            names,
+            lambda linked: lock_layer(self.project, self.locks, linked, tools, report=self.reports.append),
+        )
+
+    def build(self, *names: str) -> Outcome:
+        """Build the layers, whose locks must be good."""
+        tools = BuildTools(run=self.uv, copy_runtime=self.runtimes.copy, uv_version="1.2.3")
+        return self._each(
+            names,
+            lambda linked: build_layer(self.project, self.locks, linked, tools, report=self.reports.append),
+        )
+
+    def archive(self, *names: str) -> Outcome:
+        """Pack the layers, whose environments must be built."""
+        return self._each(
+            names, lambda linked: archive_layer(self.project, self.locks, linked, report=self.reports.append)
+        )
+
+    def _each(self, names: Sequence[str], step: Callable[[LinkedLayer], Outcome]) -> Outcome:
+        for name in names:
+            outcome = step(self.linked(name))
+        return outcome
+
+
+ALL = ("base", "framework-web", "app-shop")
+
+
+def forget(world: World) -> World:
+    """`world`, with nothing asked of its fakes so far."""
+    world.uv.commands.clear()
+    world.runtimes.asked.clear()
+    world.reports.clear()
+    return world
+
+
+def tree(root: Path) -> list[str]:
+    """Every file and link below `root`, relative to it, sorted; links with their targets; folders only if empty."""
+    found = []
+    for path in root.rglob("*"):
+        relative = path.relative_to(root).as_posix()
+        if path.is_symlink():
+            found.append(f"{relative} -> {os.readlink(path)}")
+        elif not path.is_dir() or not any(path.iterdir()):
+            found.append(relative)
+    return sorted(found)
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """The content of every file below `root`, by relative path."""
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
