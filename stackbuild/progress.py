@@ -63,6 +63,7 @@ class StackReporter:
         self._started = time.monotonic()
         self._live: _Live | None = None
         self._failed = False
+        self._up_to_date = 0
         self.met_bug = False
         """Whether a task ended in an unexpected exception."""
         self.shown_from = Path.cwd()
@@ -102,6 +103,7 @@ class StackReporter:
     def skip_uptodate(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
         """A task had not to run."""
         self._count(task.name)
+        self._up_to_date += task.name in self._selected
 
     def skip_ignore(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
         """A task is ignored, as the user told doit once."""
@@ -143,7 +145,9 @@ class StackReporter:
             hint = "what was finished is kept: run the same again to go on"
             print_error(f"interrupted; unfinished: {names}\n\nhint: {hint}")
             raise SystemExit(EXIT_INTERRUPTED)
-        if self._summary and self._selected and not self._failed:
+        if self._failed:
+            print(f"\n{self._counts(session)}")
+        elif self._summary and self._selected:
             self._show_summary(session)
 
     # the session's side: called from any thread
@@ -189,15 +193,21 @@ class StackReporter:
         size = f", {format_size(done.outcome.size)}" if done.outcome.size is not None else ""
         self._print(f"{count} {name:<28} {done.outcome.done}{size}  {format_seconds(done.seconds)}")
 
+    def _counts(self, session: Session) -> str:
+        """How many of the selected tasks ended how, and the time of the run."""
+        ran = len(session.done)
+        counts = [f"{ran} task{'' if ran == 1 else 's'} run", f"{self._up_to_date} up to date"]
+        failed = len(session.failed)
+        left = len(self._selected) - ran - self._up_to_date - failed
+        counts += [f"{number} {word}" for number, word in ((failed, "failed"), (left, "not run")) if number]
+        return ", ".join([*counts, format_seconds(time.monotonic() - self._started)])
+
     def _show_summary(self, session: Session) -> None:
         rows = summary_rows(session, self._selected.values(), shown_from=self.shown_from)
-        ran = len([name for name in session.done if name in self._selected])
-        seconds = format_seconds(time.monotonic() - self._started)
         print()
         print_table(("layer", "done", "environment", "archive", "time", "where"), rows)
         print()
-        kept = len(self._selected) - ran
-        print(f"{ran} task{'' if ran == 1 else 's'} run, {kept} up to date, {seconds}")
+        print(self._counts(session))
         exported = [s for s in self._selected.values() if s.kind is Kind.EXPORT and s.linked is not None]
         commands = [command for step in exported if (command := run_command(session, step, shown_from=self.shown_from))]
         if commands:

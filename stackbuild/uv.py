@@ -157,7 +157,7 @@ def export_command(folder: Path, *, python: Path, output: Path, environ: Mapping
         python,
         environ,
         *("--frozen", "--format", "pylock.toml", "--output-file", os.fspath(output)),
-        *("--no-emit-project", "--no-header", "--no-annotate", "--quiet"),
+        *("--no-emit-project", "--no-header", "--no-annotate"),
     )
 
 
@@ -165,7 +165,8 @@ def _project_command(verb: str, folder: Path, python: Path, environ: Mapping[str
     return Command(
         argv=(
             *(executable(), verb, "--project", os.fspath(folder), "--config-file", os.fspath(folder / "uv.toml")),
-            *("--python", os.fspath(python), "--no-managed-python", "--no-python-downloads", *arguments),
+            *("--python", os.fspath(python), "--no-managed-python", "--no-python-downloads"),
+            *("--quiet", *arguments),
         ),
         cwd=folder,
         env=clean_environment(environ),

@@ -129,7 +129,7 @@ def _resolve(
 
 def _resolution_error(linked: LinkedLayer, lower: tuple[LowerPackage, ...], error: ToolError) -> LockError:
     """Uv's own explanation under the layer's name, with the pins of lower layers that it speaks of."""
-    said = error.message.partition("\n")[2] or error.message
+    said = _without_uv_options(error.message.partition("\n")[2] or error.message)
     pins = [
         f"{item.package.pin} (from {item.provider})"
         for item in lower
@@ -138,9 +138,20 @@ def _resolution_error(linked: LinkedLayer, lower: tuple[LowerPackage, ...], erro
     hint = None
     if pins:
         hint = f"layers below pin {'; '.join(pins)}: change the requirement here or in that layer"
-    elif "no-build" in said or "no wheel" in said or "source distribution" in said:
-        hint = "only wheels are used: build the missing ones beforehand and offer them with find-links in [tool.uv]"
+    elif "no usable wheels" in said or any(
+        "+" in str(item.url or "").partition(":")[0] for item in linked.layer.requirements
+    ):
+        hint = (
+            "only wheels are used, nothing is built from source or from a repository: build the missing wheels "
+            "beforehand and offer them with find-links in [tool.uv]"
+        )
     return LockError(f"{linked.build_name}: its requirements cannot be resolved\n{said}", hint=hint)
+
+
+def _without_uv_options(said: str) -> str:
+    """What uv said without its hints about options of its own, which nobody can give it here."""
+    paragraphs = re.split(r"\n\s*\n", said)
+    return "\n\n".join(part for part in paragraphs if not re.match(r"\s*hint: .*`--", part, re.DOTALL))
 
 
 def _relative_wheel(location: str, project: Project, linked: LinkedLayer, paths: LockPaths) -> str:

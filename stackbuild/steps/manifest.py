@@ -35,7 +35,7 @@ def _write(project: Project, paths: OutputPaths, model: type[LayerMetadata]) -> 
     for linked in project.layers:
         if project.targets_here(linked):
             metadata = model.read(paths.layer_metadata(linked.build_name))
-            if metadata is None or inputs is None:
+            if metadata is None:
                 raise StackbuildError(f"{linked.build_name} has no usable metadata in {paths.root}")
             layers[linked.category].append(metadata)
     manifest = StackManifest[model](layers={category: tuple(found) for category, found in layers.items()})  # type: ignore[valid-type]

@@ -20,6 +20,7 @@ from stackbuild.spec import BuildName
 from stackbuild.steps import Outcome
 from stackbuild.steps.archive import archive_layer
 from stackbuild.steps.build import BuildTools, build_layer
+from stackbuild.steps.export import export_layer
 from stackbuild.steps.lock import LockTools, lock_layer
 
 SPECIFICATION = """
@@ -205,6 +206,12 @@ class World:
         """Pack the layers, whose environments must be built."""
         return self._each(
             names, lambda linked: archive_layer(self.project, self.locks, linked, report=self.reports.append)
+        )
+
+    def export(self, *names: str) -> Outcome:
+        """Export the layers, whose environments must be built."""
+        return self._each(
+            names, lambda linked: export_layer(self.project, self.locks, linked, report=self.reports.append)
         )
 
     def _each(self, names: Sequence[str], step: Callable[[LinkedLayer], Outcome]) -> Outcome:

@@ -1,0 +1,243 @@
+"""Building an environment: what is in it, what uv is asked, and that a failure leaves the old one."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stackbuild import uv as uv_commands
+from stackbuild.errors import BuildError
+from stackbuild.inputs import build_inputs
+from stackbuild.layout import EnvironmentLayout
+from stackbuild.metadata import BuildRecord
+from stackbuild.platforms import LinuxTarget, TargetPlatform
+from stackbuild.publication import built_inputs
+from stackbuild.spec import BuildName
+from stackbuild.steps.build import BuildTools, build_layer
+from tests.steps.world import ALL, World, contents, forget, tree
+
+SITE = "lib/python3.11/site-packages"
+
+
+def environment(world: World, name: str) -> Path:
+    return world.folder / "_build" / name
+
+
+def record(world: World, name: str) -> BuildRecord | None:
+    return BuildRecord.read(world.project.workspace.build_record(BuildName(name)))
+
+
+def leftovers(world: World) -> list[str]:
+    return [name for name in os.listdir(world.folder / "_build") if name.startswith(".") and name != ".stackbuild"]
+
+
+def test_runtime_is_the_pinned_python_with_its_packages(locked: World) -> None:
+    outcome = locked.build("base")
+    assert tree(environment(locked, "base")) == [
+        "bin/python -> python3.11",
+        "bin/python3.11",
+        "lib/python3.11/os.py",
+        f"{SITE}/__pycache__/low.cpython-311.pyc",
+        f"{SITE}/low-1.0.dist-info/METADATA",
+        f"{SITE}/low-1.0.dist-info/RECORD",
+        f"{SITE}/low.py",
+        "share/venv/metadata/venvstacks_layer.json",
+    ]
+    assert locked.runtimes.asked == ["cpython@3.11.13"]
+    assert (outcome.done, locked.reports) == (
+        "1 package, 6 files",
+        ["copying cpython 3.11.13", "installing 1 package"],
+    )
+
+
+def test_layered_environment_has_its_own_packages_and_links_to_the_runtime(locked: World) -> None:
+    locked.build(*ALL)
+    assert tree(environment(locked, "app-shop")) == [
+        "bin/python -> ../../base/bin/python",
+        "bin/python3 -> python",
+        "bin/python3.11 -> python",
+        f"{SITE}/__pycache__/top.cpython-311.pyc",
+        f"{SITE}/helpers/__init__.py",
+        f"{SITE}/helpers/tool.py",
+        f"{SITE}/shop.py",
+        f"{SITE}/sitecustomize.py",
+        f"{SITE}/top-1.0.dist-info/METADATA",
+        f"{SITE}/top-1.0.dist-info/RECORD",
+        f"{SITE}/top.py",
+        "pyvenv.cfg",
+        "share/venv/metadata/venvstacks_layer.json",
+    ]
+    assert (environment(locked, "app-shop") / "bin/python").resolve().read_text(encoding="utf-8") == "an interpreter\n"
+
+
+def test_layers_below_are_named_by_folder_in_the_environment_and_by_target_in_its_configuration(built: World) -> None:
+    root = environment(built, "app-shop")
+    assert "'../framework-web/lib/python3.11/site-packages'" in (root / SITE / "sitecustomize.py").read_text("utf-8")
+    assert json.loads((root / "share/venv/metadata/venvstacks_layer.json").read_bytes()) == {
+        "python": "bin/python",
+        "py_version": "3.11.13",
+        "base_python": "../base/bin/python",
+        "site_dir": SITE,
+        "pylib_dirs": [f"../framework-web@1/{SITE}", f"../base/{SITE}"],
+        "dynlib_dirs": ["../framework-web@1/share/venv/dynlib", "../base/share/venv/dynlib"],
+        "launch_module": "shop",
+    }
+
+
+def test_scripts_and_notes_of_the_installer_are_dropped_with_their_record_lines(built: World) -> None:
+    assert (environment(built, "base") / SITE / "low-1.0.dist-info" / "RECORD").read_text("utf-8") == (
+        "low.py,sha256=x,1\nlow-1.0.dist-info/METADATA,sha256=x,1\nlow-1.0.dist-info/RECORD,,\n"
+    )
+
+
+def test_uv_installs_the_lock_into_the_fresh_environment(locked: World) -> None:
+    locked.build("base")
+    (command,) = locked.uv.commands
+    python = Path(command.argv[4])
+    assert python.parent.parent.parent == locked.folder / "_build"
+    assert python.parent.parent.name.startswith(".base.new-")
+    assert command == uv_commands.sync_command(
+        python,
+        pylock=locked.folder / "requirements" / "base" / "pylock.base.toml",
+        platform=TargetPlatform.LINUX_X86_64,
+        linux_target=LinuxTarget.parse("glibc@2.28"),
+        macos_target="13.0",
+        environ={},
+    )
+
+
+def test_layer_without_own_packages_is_built_without_uv(world: World) -> None:
+    world.replace('requirements = ["mid"]', 'requirements = ["low"]')
+    world.lock("base", "framework-web")
+    world.build("base")
+    forget(world)
+    assert world.build("framework-web").done == "0 packages, 3 files"
+    assert world.uv.commands == []
+
+
+def test_record_says_what_the_environment_was_made_from(locked: World) -> None:
+    locked.build("base")
+    inputs = build_inputs(locked.project, locked.locks, locked.linked("base"))
+    files = [path for path in environment(locked, "base").rglob("*") if path.is_file() and not path.is_symlink()]
+    counted = [path for path in files if "__pycache__" not in path.parts]
+    assert record(locked, "base") == BuildRecord(
+        inputs=inputs,
+        packages=1,
+        files=len(counted),
+        size=sum(path.stat().st_size for path in counted),
+        tools={"uv": "1.2.3"},
+    )
+    assert built_inputs(locked.project, locked.locks, locked.linked("base")) == inputs
+
+
+def test_building_again_removes_what_is_no_longer_locked(built: World) -> None:
+    (environment(built, "app-shop") / "stray").touch()
+    built.replace('requirements = ["top"]', 'requirements = ["other"]')
+    built.lock("app-shop")
+    built.build("app-shop")
+    modules = sorted(path.name for path in (environment(built, "app-shop") / SITE).glob("*.py"))
+    assert modules == ["other.py", "shop.py", "sitecustomize.py"]
+    assert not (environment(built, "app-shop") / "stray").exists()
+    assert leftovers(built) == []
+
+
+def test_modules_are_copied_without_what_git_ignores(locked: World) -> None:
+    (locked.folder / ".git").mkdir()
+    (locked.folder / ".gitignore").write_text("*.log\n", encoding="utf-8")
+    (locked.folder / "helpers" / "run.log").touch()
+    (locked.folder / "helpers" / "__pycache__").mkdir()
+    (locked.folder / "helpers" / "__pycache__" / "tool.pyc").touch()
+    locked.build(*ALL)
+    assert sorted(contents(environment(locked, "app-shop") / SITE / "helpers")) == ["__init__.py", "tool.py"]
+
+
+def test_module_change_makes_the_environment_stale(built: World) -> None:
+    (built.folder / "helpers" / "tool.py").write_text("answer = 43\n", encoding="utf-8")
+    with pytest.raises(BuildError) as caught:
+        built_inputs(built.project, built.locks, built.linked("app-shop"))
+    assert str(caught.value) == (
+        "app-shop was built from other inputs\n\nhint: build it: doit build:app-shop, or stackbuild build"
+    )
+
+
+# Failures
+
+
+def test_failing_installation_leaves_the_old_environment_without_a_record(built: World) -> None:
+    before = contents(environment(built, "app-shop"))
+    built.uv.failing, built.uv.says = "pip", "error: no wheel"
+    with pytest.raises(BuildError) as caught:
+        built.build("app-shop")
+    assert str(caught.value) == "app-shop: its packages cannot be installed\n  error: no wheel"
+    assert contents(environment(built, "app-shop")) == before
+    assert record(built, "app-shop") is None
+    assert leftovers(built) == []
+
+
+def test_failing_first_build_leaves_nothing(locked: World) -> None:
+    locked.uv.failing = "pip"
+    with pytest.raises(BuildError):
+        locked.build("base")
+    assert not environment(locked, "base").exists()
+    assert leftovers(locked) == []
+
+
+def test_interrupted_build_leaves_the_old_environment_without_a_record(built: World) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = contents(environment(built, "base"))
+    tools = BuildTools(run=built.uv, copy_runtime=interrupted, uv_version="1.2.3")
+    with pytest.raises(KeyboardInterrupt):
+        build_layer(built.project, built.locks, built.linked("base"), tools, report=built.reports.append)
+    assert contents(environment(built, "base")) == before
+    assert record(built, "base") is None
+    assert leftovers(built) == []
+
+
+def test_what_a_killed_build_left_behind_is_removed(built: World) -> None:
+    for kind in ("new", "old"):
+        (built.folder / "_build" / f".app-shop.{kind}-abc" / "bin").mkdir(parents=True)
+    (built.folder / "_build" / ".app-shop-2.new-abc").mkdir()
+    built.build("app-shop")
+    assert leftovers(built) == [".app-shop-2.new-abc"]
+
+
+def test_runtime_must_be_built_first(locked: World) -> None:
+    with pytest.raises(BuildError) as caught:
+        locked.build("framework-web")
+    assert str(caught.value) == (
+        f"framework-web: its runtime is not built: there is no {locked.folder}/_build/base\n"
+        "\n"
+        "hint: build it first: doit build:base"
+    )
+
+
+def test_module_with_the_name_of_an_installed_file_is_an_error(world: World) -> None:
+    world.replace('requirements = ["top"]', 'requirements = ["shop"]')
+    world.lock(*ALL)
+    world.build("base", "framework-web")
+    with pytest.raises(BuildError) as caught:
+        world.build("app-shop")
+    assert str(caught.value) == (
+        "app-shop: shop.py of its own modules is also a file of an installed package\n"
+        "\n"
+        f"hint: rename {world.folder}/shop.py, or leave the package out of the requirements"
+    )
+    assert not environment(world, "app-shop").exists()
+
+
+def test_windows_environments_are_refused(locked: World) -> None:
+    tools = BuildTools(run=locked.uv, copy_runtime=locked.runtimes.copy, uv_version="1.2.3")
+    project = replace(locked.project, platform=TargetPlatform.WIN_AMD64)
+    with pytest.raises(BuildError, match="building environments for Windows is not supported yet"):
+        build_layer(project, locked.locks, locked.linked("base"), tools, report=locked.reports.append)
+    assert locked.uv.commands == []
+
+
+def test_layout_of_the_environments_is_the_one_of_the_project(built: World) -> None:
+    layout = built.project.layout(built.linked("app-shop"), "3.11.13")
+    assert layout == EnvironmentLayout(python_version="3.11.13", platform=TargetPlatform.LINUX_X86_64, is_runtime=False)
+    assert (environment(built, "app-shop") / layout.site_packages).is_dir()

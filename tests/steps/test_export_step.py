@@ -1,0 +1,128 @@
+"""Exporting a layer: the folder, hard links, metadata, and what a failure leaves."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from stackbuild.errors import BuildError, DeployError
+from stackbuild.freshness import why_export
+from stackbuild.metadata import OutputRecord
+from stackbuild.steps.export import export_layer
+from tests.steps.world import ALL, World, contents, tree
+
+SITE = "lib/python3.11/site-packages"
+
+
+def output(world: World, *parts: str) -> Path:
+    return world.folder.joinpath("_export", *parts)
+
+
+def record_file(world: World, name: str) -> Path:
+    return output(world, "__venvstacks__", "records", f"{name}.json")
+
+
+def why(world: World, name: str) -> str | None:
+    return why_export(world.project, world.locks, world.linked(name))
+
+
+def test_export_is_the_deployed_layer_named_by_its_install_target(built: World) -> None:
+    outcome = built.export("framework-web")
+    assert tree(output(built, "framework-web@1")) == [
+        "bin/python -> ../../base/bin/python",
+        "bin/python3 -> python",
+        "bin/python3.11 -> python",
+        f"{SITE}/mid-1.0.dist-info/METADATA",
+        f"{SITE}/mid-1.0.dist-info/RECORD",
+        f"{SITE}/mid.py",
+        f"{SITE}/sitecustomize.py",
+        "postinstall.py",
+        "pyvenv.cfg",
+        "share/venv/metadata/venvstacks_layer.json",
+    ]
+    assert (outcome.done, built.reports) == ("18 files", ["linking 18 files"])
+
+
+def test_links_lead_to_the_exported_runtime(built: World) -> None:
+    built.export(*ALL)
+    python = output(built, "app-shop", "bin", "python")
+    assert python.resolve() == output(built, "base", "bin", "python3.11").resolve()
+    assert f"'../framework-web@1/{SITE}'" in output(built, "app-shop", SITE, "sitecustomize.py").read_text("utf-8")
+
+
+def test_files_are_hard_links_into_the_build_environment_and_generated_ones_are_not(built: World) -> None:
+    built.export("app-shop")
+    build = built.folder / "_build" / "app-shop"
+    exported = output(built, "app-shop")
+    assert os.path.samefile(build / SITE / "top.py", exported / SITE / "top.py")
+    for generated in (f"{SITE}/sitecustomize.py", "pyvenv.cfg", "share/venv/metadata/venvstacks_layer.json"):
+        assert not os.path.samefile(build / generated, exported / generated)
+
+
+def test_metadata_has_no_archive_fields(built: World) -> None:
+    built.export("framework-web")
+    assert json.loads(output(built, "__venvstacks__", "env_metadata", "framework-web.json").read_bytes()) == {
+        "layer_name": "framework-web",
+        "install_target": "framework-web@1",
+        "requirements_hash": built.locks.get(built.linked("framework-web")).record.requirements_hash,
+        "lock_version": 1,
+        "locked_at": "2026-01-02T03:04:05+00:00",
+        "runtime_layer": "base",
+        "python_implementation": "cpython@3.11.13",
+        "bound_to_implementation": False,
+        "required_layers": [],
+    }
+
+
+def test_record_makes_the_export_fresh(built: World) -> None:
+    assert why(built, "framework-web") == "it is not exported"
+    built.export("framework-web")
+    assert why(built, "framework-web") is None
+    record = OutputRecord.read(record_file(built, "framework-web"))
+    assert record is not None
+    assert (record.content_sha256, record.tools) == (None, {})
+    os.rename(output(built, "framework-web@1"), output(built, "elsewhere"))
+    assert why(built, "framework-web") == "its exported folder is missing"
+
+
+def test_new_version_of_a_lower_layer_makes_the_export_stale(built: World) -> None:
+    built.export(*ALL)
+    built.uv.versions["mid"] = "2.0"
+    built.lock("framework-web", "app-shop")
+    assert why(built, "base") is None
+    assert why(built, "framework-web") == "its exported folder is missing"
+    assert why(built, "app-shop") == "what it is made from changed"
+
+
+def test_exporting_again_replaces_the_folder(built: World) -> None:
+    built.export("framework-web")
+    output(built, "framework-web@1", "stray").touch()
+    built.export("framework-web")
+    assert not output(built, "framework-web@1", "stray").exists()
+    assert sorted(path.name for path in output(built).iterdir()) == ["__venvstacks__", "framework-web@1"]
+
+
+def test_layer_must_be_built(locked: World) -> None:
+    with pytest.raises(BuildError, match="base is not built"):
+        locked.export("base")
+    assert not output(locked).exists()
+
+
+def test_failing_export_leaves_the_old_one_without_a_record(built: World) -> None:
+    built.export("base")
+    before = contents(output(built, "base"))
+    vanishing = built.folder / "_build" / "base" / SITE / "low.py"
+    with pytest.raises(DeployError) as caught:
+        export_layer(built.project, built.locks, built.linked("base"), report=lambda _: vanishing.unlink())
+    assert caught.value.message == f"cannot export base ({vanishing}): No such file or directory"
+    assert contents(output(built, "base")) == before
+    assert not record_file(built, "base").exists()
+    assert sorted(path.name for path in output(built).iterdir()) == ["__venvstacks__", "base"]
+
+
+def test_record_is_written_last(built: World) -> None:
+    (output(built, "__venvstacks__", "env_metadata", "base.json") / "in the way").mkdir(parents=True)
+    with pytest.raises(DeployError, match="cannot export base"):
+        built.export("base")
+    assert not record_file(built, "base").exists()
