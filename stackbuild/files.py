@@ -87,15 +87,17 @@ def replacing_tree(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.new-", dir=path.parent))
+    aside = None
     try:
         fresh.chmod(0o777 & ~_umask())  # mkdtemp makes it private
         yield fresh
-        aside = None
         if path.is_symlink() or path.exists():
             aside = fresh.with_name(fresh.name.replace(".new-", ".old-"))
             os.replace(path, aside)
         os.replace(fresh, path)
     except BaseException:
+        if aside is not None and os.path.lexists(aside) and not os.path.lexists(path):
+            os.replace(aside, path)
         remove_tree(fresh)
         raise
     if aside is not None:

@@ -49,7 +49,8 @@ def build_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:
         "requirements": locks.get(linked).record.requirements_hash,
         "linux_target": layer.linux_target if project.platform.is_linux else None,
         "macosx_target": layer.macosx_target if project.platform.is_macos else None,
-        "lower": [lower.build_name for lower in project.linked_dependencies(linked)],
+        # build names are in the environment's links, install targets in its layer config
+        "lower": [[lower.build_name, locks.install_target(lower)] for lower in project.linked_dependencies(linked)],
     }
     if isinstance(layer, ApplicationLayer):
         inputs["modules"] = [module_hash(layer.launch_module), *map(module_hash, layer.support_modules)]

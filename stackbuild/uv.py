@@ -21,10 +21,14 @@ from stackbuild.spec import UvSettings
 
 _KEPT_VARIABLES = frozenset(
     {
+        "UV_ASTRAL_MIRROR_URL",
         "UV_CACHE_DIR",
         "UV_NO_CACHE",
         "UV_CONCURRENT_DOWNLOADS",
         "UV_CONCURRENT_INSTALLS",
+        "UV_CREDENTIALS_DIR",
+        "UV_GITHUB_TOKEN",
+        "UV_HTTP_CONNECT_TIMEOUT",
         "UV_HTTP_TIMEOUT",
         "UV_HTTP_RETRIES",
         "UV_INSECURE_HOST",
@@ -195,8 +199,3 @@ def sync_command(
         cwd=pylock.parent,
         env=env,
     )
-
-
-def version_from(text: str) -> str:
-    """The version number in the answer of `uv --version`."""
-    return text.split()[1] if len(text.split()) > 1 else text.strip()

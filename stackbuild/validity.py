@@ -152,7 +152,7 @@ def _duration(text: str) -> timedelta:
         weeks, days, hours, minutes, seconds = (int(part or 0) for part in iso.groups())
         return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
     total, position = 0, 0
-    while position < len(text):
+    while position < len(text) or not text:
         part = _FRIENDLY.match(text, position)
         if part is None or part[2].lower() not in _DURATION_UNITS:
             raise LockError(

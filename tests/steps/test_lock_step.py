@@ -355,11 +355,16 @@ def test_pins_of_lower_layers_that_uv_speaks_of_are_the_hint(locked: World) -> N
 
 
 def test_missing_wheel_that_uv_speaks_of_has_a_hint(world: World) -> None:
-    world.uv.failing, world.uv.says = "lock", "error: building `low` is disabled, as no-build is set"
+    world.uv.failing, world.uv.says = (
+        "lock",
+        ("error: No solution found\n  cause: low==1 has no usable wheels\n\nhint: builds are disabled (`--no-build`)"),
+    )
     with pytest.raises(LockError) as caught:
         world.lock("base")
+    assert caught.value.message.endswith("low==1 has no usable wheels")
     assert caught.value.hint == (
-        "only wheels are used: build the missing ones beforehand and offer them with find-links in [tool.uv]"
+        "only wheels are used, nothing is built from source or from a repository: build the missing wheels "
+        "beforehand and offer them with find-links in [tool.uv]"
     )
 
 

@@ -1,0 +1,99 @@
+"""The state of a stack as a tree of lines."""
+
+from pathlib import Path
+
+from stackbuild.locks import Locks
+from stackbuild.session import Options, open_project
+from stackbuild.show import LayerStatus, StackStatus, stack_status, status_lines
+
+SPECIFICATION = """
+[[runtimes]]
+name = "base"
+python_implementation = "cpython@3.11.13"
+requirements = []
+versioned = true
+
+[[frameworks]]
+name = "a"
+runtime = "base"
+requirements = []
+
+[[frameworks]]
+name = "b"
+frameworks = ["a"]
+requirements = []
+versioned = true
+
+[[frameworks]]
+name = "disabled"
+runtime = "base"
+requirements = []
+platforms = []
+
+[[applications]]
+name = "shop"
+frameworks = ["b"]
+requirements = []
+launch_module = "shop.py"
+"""
+
+
+def layer(name: str, target: str | None = None, *below: LayerStatus, good: bool = True) -> LayerStatus:
+    status = LayerStatus(name=name, install_target=target or name, has_valid_lock=good)
+    if below:
+        status["dependencies"] = list(below)
+    return status
+
+
+def test_tree_marks_layers_without_a_good_lock_and_names_other_targets() -> None:
+    base = layer("base", "base@2")
+    near, far = layer("framework-b", "framework-b@???", good=False), layer("framework-a")
+    status = StackStatus(
+        spec_name="/project/venvstacks.toml",
+        runtimes=[base, layer("other")],
+        frameworks=[
+            layer("framework-a", None, base),
+            layer("framework-b", "framework-b@???", far, base, good=False),
+        ],
+        applications=[layer("app-shop", None, near, far, base, good=False)],
+    )
+    assert status_lines(status) == [
+        "/project/venvstacks.toml",
+        "├── Runtimes",
+        "│   ├── base -> base@2",
+        "│   └── other",
+        "├── Frameworks",
+        "│   ├── framework-a",
+        "│   │   └── base -> base@2",
+        "│   └── *framework-b -> framework-b@???",
+        "│       ├── framework-a",
+        "│       └── base -> base@2",
+        "└── Applications",
+        "    └── *app-shop",
+        "        ├── *framework-b -> framework-b@???",
+        "        ├── framework-a",
+        "        └── base -> base@2",
+    ]
+
+
+def test_categories_without_layers_are_left_out() -> None:
+    status = StackStatus(spec_name="stack.toml", runtimes=[layer("base")], frameworks=[], applications=[])
+    assert status_lines(status) == ["stack.toml", "└── Runtimes", "    └── base"]
+
+
+def test_stack_without_locks_has_no_good_lock(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").touch()
+    spec = tmp_path / "venvstacks.toml"
+    spec.write_text(SPECIFICATION, encoding="utf-8")
+    project = open_project(spec, Options(), {})
+    base = layer("base", "base@???", good=False)
+    a, b = layer("framework-a", good=False), layer("framework-b", "framework-b@???", good=False)
+    assert stack_status(project, Locks(project)) == StackStatus(
+        spec_name=str(spec),
+        runtimes=[base],
+        frameworks=[
+            layer("framework-a", None, base, good=False),
+            layer("framework-b", "framework-b@???", a, base, good=False),
+        ],
+        applications=[layer("app-shop", None, b, a, base, good=False)],
+    )

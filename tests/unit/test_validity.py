@@ -1,0 +1,359 @@
+"""What a lock depends on, and why it is not good any more."""
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from stackbuild.errors import LockError
+from stackbuild.graph import Stack, load_stack
+from stackbuild.locks import version_inputs
+from stackbuild.metadata import LockRecord
+from stackbuild.pylock import LockedPackage, LowerPackage, hash_strings
+from stackbuild.spec import BuildName
+from stackbuild.validity import (
+    LockInputs,
+    constraints_hash,
+    declared_hash,
+    exclude_newer_time,
+    needs_new_version,
+    other_inputs,
+    reasons_to_relock,
+    settings_hash,
+)
+
+SPECIFICATION = """
+[[runtimes]]
+name = "base"
+python_implementation = "cpython@3.11.13"
+requirements = ["numpy>=1 ; python_version<'4'", "A_b[x]==1"]
+versioned = true
+
+[[runtimes]]
+name = "linux only"
+python_implementation = "cpython@3.13.1"
+requirements = []
+platforms = ["linux_x86_64"]
+linux_target = "glibc@2.31"
+
+[[frameworks]]
+name = "a"
+runtime = "base"
+requirements = []
+platforms = ["macosx_arm64", "win_amd64"]
+macosx_target = "14.1"
+
+[[frameworks]]
+name = "b"
+frameworks = ["a"]
+requirements = []
+versioned = true
+
+[[frameworks]]
+name = "win"
+runtime = "base"
+requirements = []
+platforms = ["win_amd64"]
+
+[[frameworks]]
+name = "c"
+runtime = "base"
+requirements = []
+linux_target = "glibc"
+
+[[applications]]
+name = "app"
+frameworks = ["b", "c"]
+requirements = ["x @ https://files.example/x-1-py3-none-any.whl#sha256=aa"]
+launch_module = "main.py"
+support_modules = ["z.py", "b.py"]
+versioned = true
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("main", "z", "b"):
+        (tmp_path / f"{name}.py").write_text(f"{name}\n", encoding="utf-8")
+    return tmp_path
+
+
+def load(folder: Path, text: str = SPECIFICATION) -> Stack:
+    path = folder / "venvstacks.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_stack(path, macos_default="13.0")
+
+
+# The peer tool's recipes, with the values that it computed for the specification above
+
+
+@pytest.mark.parametrize(
+    ("layer", "parts"),
+    [
+        ("base", ["py_version=3.11", "linux_target=glibc@2.28", "macosx_target=13.0"]),
+        ("linux only", ["py_version=3.13", "linux_target=glibc@2.31"]),
+        ("framework-a", ["py_version=3.11", "macosx_target=14.1", "base"]),
+        ("framework-b", ["py_version=3.11", "macosx_target=13.0", "base", "a"]),
+        ("framework-win", ["py_version=3.11", "base"]),
+        ("framework-c", ["py_version=3.11", "linux_target=glibc", "macosx_target=13.0", "base"]),
+        ("app-app", ["py_version=3.11", "macosx_target=13.0", "base", "b", "a", "c"]),
+    ],
+)
+def test_other_inputs_are_python_targets_runtime_and_declared_framework_names(
+    folder: Path, layer: str, parts: list[str]
+) -> None:
+    linked = load(folder).by_build_name[BuildName(layer)]
+    version = linked.runtime.python_implementation.partition("@")[2].rpartition(".")[0]
+    assert other_inputs(linked, short_version=version) == parts
+
+
+def test_version_inputs_are_name_versioning_and_module_hashes(folder: Path) -> None:
+    stack = load(folder)
+    assert version_inputs(stack.by_build_name[BuildName("framework-a")]) == [
+        "env_name=framework-a",
+        "is_versioned_layer=False",
+    ]
+
+    def module(name: str) -> str:
+        content = hashlib.sha256(f"{name}\n".encode()).hexdigest()
+        return f"sha256:{hashlib.sha256(f'{name}.pysha256:{content}'.encode()).hexdigest()}"
+
+    assert version_inputs(stack.by_build_name[BuildName("app-app")]) == [
+        "env_name=app-app",
+        "is_versioned_layer=True",
+        module("main"),
+        module("b"),
+        module("z"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("requirements", "text"),
+    [
+        ([], ""),
+        (["scipy", "numpy >=1"], "numpy>=1scipy"),
+        (["b>=1,<2", "A[y, x]==1; python_version<'3.12'"], 'A[x,y]==1; python_version < "3.12"b<2,>=1'),
+        (
+            ["a @ https://files.example/a-1-py3-none-any.whl#sha256=ab"],
+            "a @ https://files.example/a-1-py3-none-any.whl",
+        ),
+        (["a @ git+https://git.example/a@1 ; os_name=='nt'"], 'a @ git+https://git.example/a@1 ; os_name == "nt"'),
+        (["a @ git+https://git.example/a@1#subdirectory=z ; os_name=='nt'"], "a @ git+https://git.example/a@1"),
+    ],
+)
+def test_declared_requirements_are_hashed_sorted_in_canonical_form(requirements: list[str], text: str) -> None:
+    assert declared_hash(map(Requirement, requirements)) == hash_strings([text])
+
+
+# Settings that the peer tool forgets
+
+
+def settings(folder: Path, text: str, *, layer: str = "framework-b", exclude_newer: str | None = None) -> str | None:
+    stack = load(folder, text)
+    linked = stack.by_build_name[BuildName(layer)]
+    return settings_hash(linked, stack.spec.uv, folder=stack.spec.folder, exclude_newer=exclude_newer)
+
+
+INDEX = '\n[[tool.uv.index]]\nname = "i"\nurl = "https://index.example/simple"\n'
+
+
+def test_no_settings_have_no_hash(folder: Path) -> None:
+    assert settings(folder, SPECIFICATION) is None
+    assert settings(folder, SPECIFICATION + "\n[tool.uv]\n") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SPECIFICATION + '\n[tool.uv]\nresolution = "lowest"\n',
+        SPECIFICATION + '\n[tool.uv]\nfind-links = ["wheels"]\n',
+        SPECIFICATION + '\n[tool.uv]\noverride-dependencies = ["numpy==1"]\n',
+        SPECIFICATION + INDEX,
+        SPECIFICATION + INDEX.replace("simple", "other"),
+        SPECIFICATION + INDEX + "explicit = true\n",
+        SPECIFICATION + INDEX + '[tool.uv.sources]\nnumpy = { index = "i" }\n',
+        SPECIFICATION.replace('frameworks = ["a"]', 'frameworks = ["a"]\npriority_indexes = ["i"]') + INDEX,
+        SPECIFICATION.replace('frameworks = ["a"]', 'frameworks = ["a"]\npackage_indexes = { numpy = "i" }') + INDEX,
+        SPECIFICATION.replace('name = "a"', 'name = "a"\npackage_indexes = { numpy = "i" }') + INDEX,
+    ],
+)
+def test_every_setting_has_a_hash_of_its_own(folder: Path, text: str) -> None:
+    found = settings(folder, text)
+    assert found is not None
+    assert found not in (settings(folder, SPECIFICATION + INDEX + "default = true\n"), None)
+    if text != SPECIFICATION + INDEX:
+        assert found != settings(folder, SPECIFICATION + INDEX)
+
+
+def test_limit_in_time_counts(folder: Path) -> None:
+    found = [settings(folder, SPECIFICATION, exclude_newer=value) for value in (None, "2026-01-01", "2026-01-02")]
+    assert len(set(found)) == 3
+
+
+def test_hash_of_a_url_requirement_counts(folder: Path) -> None:
+    changed = SPECIFICATION.replace("#sha256=aa", "#sha256=bb")
+    found = [settings(folder, text, layer="app-app") for text in (SPECIFICATION, changed)]
+    assert None not in found
+    assert found[0] != found[1]
+    assert settings(folder, SPECIFICATION.replace("#sha256=aa", ""), layer="app-app") is None
+
+
+def test_settings_of_one_layer_do_not_count_for_another(folder: Path) -> None:
+    text = SPECIFICATION.replace('name = "c"', 'name = "c"\npackage_indexes = { numpy = "i" }') + INDEX
+    assert settings(folder, text) == settings(folder, SPECIFICATION + INDEX)
+
+
+def test_settings_hash_does_not_depend_on_the_folder_of_the_checkout(folder: Path) -> None:
+    text = SPECIFICATION + (
+        '\n[tool.uv]\nfind-links = ["wheels", "../beside", "."]\n'
+        '[[tool.uv.index]]\nname = "i"\nurl = "packages/simple"\n'
+    )
+    elsewhere = folder / "else" / "where"
+    elsewhere.mkdir(parents=True)
+    for module in folder.glob("*.py"):
+        (elsewhere / module.name).write_bytes(module.read_bytes())
+    inside = text.replace('"../beside", ', "")
+    assert settings(folder, inside) == settings(elsewhere, inside)
+    assert settings(folder, text) != settings(folder, inside)
+
+
+def test_constraints_are_pins_with_their_layers() -> None:
+    def lower(name: str, provider: str) -> LowerPackage:
+        return LowerPackage(package=LockedPackage(name=name, version="1", marker="os_name == 'nt'"), provider=provider)
+
+    assert constraints_hash([]) is None
+    assert constraints_hash([lower("a", "base"), lower("b", "framework-x")]) == hash_strings(
+        ["a==1 ; os_name == 'nt' in base\nb==1 ; os_name == 'nt' in framework-x\n"]
+    )
+    assert constraints_hash([lower("a", "base")]) != constraints_hash([lower("a", "framework-x")])
+
+
+# Reasons
+
+INPUTS = LockInputs(
+    lock_input_hash="declared",
+    other_inputs_hash="other",
+    version_inputs_hash="version",
+    settings_hash="settings",
+    constraints_hash="constraints",
+    versioned=True,
+)
+RECORD = LockRecord(
+    requirements_hash="locked",
+    lock_input_hash="declared",
+    other_inputs_hash="other",
+    version_inputs_hash="version",
+    locked_at="2026-01-02T03:04:05+00:00",
+    tools={"uv": "1.2.3"},
+    settings_hash="settings",
+    constraints_hash="constraints",
+)
+
+
+def reasons(
+    record: LockRecord | None = RECORD, inputs: LockInputs = INPUTS, locked_hash: str | None = "locked"
+) -> tuple[str, ...]:
+    return reasons_to_relock(record, inputs=inputs, locked_hash=locked_hash, current={"python": "3.11"})
+
+
+def test_lock_is_good_when_nothing_changed() -> None:
+    assert reasons() == ()
+
+
+def test_missing_parts_are_the_only_reason() -> None:
+    assert reasons(record=None, locked_hash=None) == ("it has not been locked yet",)
+    assert reasons(record=None) == ("it has not been locked yet",)
+    assert reasons(locked_hash=None) == ("its lock file is missing or unreadable",)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ("requirements_hash", "its lock file was changed by hand"),
+        ("lock_input_hash", "its requirements changed"),
+        ("other_inputs_hash", "its Python (3.11), a target version or the layers below it changed"),
+        ("settings_hash", "uv or index settings changed"),
+        ("constraints_hash", "a layer below it pins other packages"),
+    ],
+)
+def test_each_input_has_its_reason(changed: str, reason: str) -> None:
+    assert reasons(RECORD.model_copy(update={changed: "was different"})) == (reason,)
+
+
+def test_all_reasons_are_given_at_once() -> None:
+    record = RECORD.model_copy(update={"requirements_hash": "x", "lock_input_hash": "x", "settings_hash": None})
+    assert reasons(record) == (
+        "its lock file was changed by hand",
+        "its requirements changed",
+        "uv or index settings changed",
+    )
+
+
+def test_record_of_the_peer_tool_is_judged_by_its_own_keys_only() -> None:
+    record = RECORD.model_copy(update={"tools": None, "settings_hash": None, "constraints_hash": None})
+    assert reasons(record) == ()
+    assert reasons(record.model_copy(update={"lock_input_hash": "x"})) == ("its requirements changed",)
+
+
+def test_lock_recorded_after_the_limit_is_not_good() -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert reasons(inputs=replace(INPUTS, newest_allowed=at)) == ()
+    assert reasons(inputs=replace(INPUTS, newest_allowed=at.replace(second=4))) == (
+        "it was locked at 2026-01-02T03:04:05+00:00, after exclude-newer",
+    )
+
+
+def test_version_input_alone_is_no_reason_to_resolve_but_asks_for_a_version() -> None:
+    inputs = replace(INPUTS, version_inputs_hash="new")
+    assert reasons(inputs=inputs) == ()
+    assert needs_new_version(RECORD, inputs)
+    assert not needs_new_version(RECORD, replace(inputs, versioned=False))
+    assert not needs_new_version(RECORD, INPUTS)
+
+
+# Limits in time
+
+NOW = datetime(2026, 3, 10, 12, 0, 0, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05+00:00"),
+        ("2026-01-02T03:04:05+02:00", "2026-01-02T01:04:05+00:00"),
+        ("2026-01-02T03:04:05.5Z", "2026-01-02T03:04:05.500000+00:00"),
+        ("2026-01-02T03:04:05", "2026-01-02T03:04:05+00:00"),
+        ("2026-01-02", "2026-01-02T00:00:00+00:00"),
+        ("7 days", "2026-03-03T12:00:00+00:00"),
+        ("1 day", "2026-03-09T12:00:00+00:00"),
+        ("1 week 2 days", "2026-03-01T12:00:00+00:00"),
+        ("1 week, 2 days", "2026-03-01T12:00:00+00:00"),
+        ("7 days ago", "2026-03-03T12:00:00+00:00"),
+        ("2 Weeks", "2026-02-24T12:00:00+00:00"),
+        ("24 hours", "2026-03-09T12:00:00+00:00"),
+        ("90 minutes", "2026-03-10T10:30:00+00:00"),
+        ("1d12h", "2026-03-09T00:00:00+00:00"),
+        ("30s", "2026-03-10T11:59:30+00:00"),
+        ("P7D", "2026-03-03T12:00:00+00:00"),
+        ("P1W", "2026-03-03T12:00:00+00:00"),
+        ("P1DT12H", "2026-03-09T00:00:00+00:00"),
+        ("PT90M", "2026-03-10T10:30:00+00:00"),
+        ("pt30s", "2026-03-10T11:59:30+00:00"),
+    ],
+)
+def test_limit_in_time_is_a_time_a_date_or_a_duration_back(text: str, expected: str) -> None:
+    assert exclude_newer_time(text, now=NOW).isoformat() == expected
+
+
+@pytest.mark.parametrize("text", ["yesterday", "7", "7 moons", "P", "PT", "", "2026-13-01", "7 days from now"])
+def test_other_limits_are_an_error(text: str) -> None:
+    with pytest.raises(LockError) as caught:
+        exclude_newer_time(text, now=NOW)
+    assert str(caught.value) == (
+        f"exclude-newer: {text!r} is not a time, a date or a duration\n"
+        "\n"
+        'hint: write it like "2026-11-01T00:00:00Z", "2026-11-01" or "7 days"'
+    )
