@@ -165,7 +165,8 @@ class StackSpec(BaseModel):
     notices: one line for each legacy field met, for the command line to print.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Made of models that are checked already (`spec_draft`): its own checks are built only for who asks for them.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     path: Path
     folder: Path

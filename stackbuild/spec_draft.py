@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from stackbuild.errors import SpecError
 from stackbuild.layer_draft import LAYER_TYPES, DraftLayer, LayerReader
 from stackbuild.platforms import DEFAULT_MACOS_TARGET, default_macos_target, parse_macos_target
-from stackbuild.spec import Layer, StackbuildSettings, StackSpec
+from stackbuild.spec import StackbuildSettings, StackSpec
 from stackbuild.spec_problems import KeyPath, Problem, expected, near_word, quote, translate
 from stackbuild.toml_file import read_toml
 from stackbuild.unsupported import unsupported_settings
@@ -41,18 +41,16 @@ class StackDraft:
 
     def to_spec(self) -> StackSpec:
         """The specification. Only for a draft in which no problem was found."""
-        found: dict[str, list[Layer]] = {category: [] for category in LAYER_TYPES}
+        found: dict[str, Any] = dict.fromkeys(LAYER_TYPES, ())
         for draft in self.layers:
-            found[draft.category].append(draft.layer)
-        return StackSpec.model_validate(
-            {
-                "path": self.path,
-                "folder": self.path.parent,
-                **{category: tuple(layers) for category, layers in found.items()},
-                "uv": self.uv,
-                "settings": self.settings,
-                "notices": self.notices,
-            }
+            found[draft.category] = (*found[draft.category], draft.layer)
+        return StackSpec.model_construct(
+            path=self.path,
+            folder=self.path.parent,
+            **found,
+            uv=self.uv,
+            settings=self.settings,
+            notices=tuple(self.notices),
         )
 
 

@@ -21,7 +21,7 @@ _PATH_LISTS = ("find-links", "extra-index-url")
 class UvIndex(BaseModel):
     """One `[[tool.uv.index]]` table. Keys that are not named here are kept as given (`model_extra`)."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     url: StrictStr
     name: StrictStr | None = None
