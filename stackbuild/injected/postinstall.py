@@ -29,7 +29,7 @@ def load_config(layer: Path) -> "dict[str, Path]":
             for entry in config[key]:
                 resolve(layer, entry)
         return {key: resolve(layer, config[key]) for key in ("python", "base_python", "site_dir")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnusableLayer(f"cannot use {layer / CONFIG}: {error!r}") from error
 
 

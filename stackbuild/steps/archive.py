@@ -41,8 +41,6 @@ def archive_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report
             mtime=int(locks.get(linked).locked_at.timestamp()),
             on_bytes=_packed_share(total, report),
         )
-        if previous and previous.archive_name != archive.name:
-            (paths.root / previous.archive_name).unlink(missing_ok=True)
         _file_manifest(metadata, written.files).write(paths.file_manifest(linked.build_name))
         _archive_metadata(project, metadata, written, number, archive.name).write(
             paths.layer_metadata(linked.build_name)

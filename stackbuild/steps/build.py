@@ -125,7 +125,13 @@ def _add_modules(project: Project, locks: Locks, linked: LinkedLayer, fresh: Pat
         return
     site_packages = fresh / project.layout(linked, locks.python_version(linked)).site_packages
     for module in (layer.launch_module, *layer.support_modules):
-        for source, relative in module_files(module):
+        files = list(module_files(module))
+        if not files:
+            raise BuildError(
+                f"{linked.build_name}: its module {module} has no files that count",
+                hint="check that no .gitignore excludes it",
+            )
+        for source, relative in files:
             destination = site_packages / relative
             if destination.exists():
                 raise BuildError(

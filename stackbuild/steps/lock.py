@@ -124,7 +124,10 @@ def _resolve(
         tools.run(uv.export_command(folder, python=python, output=exported, environ=project.environ)).check()
     except ToolError as error:
         raise _resolution_error(linked, lower, error) from error
-    return tomllib.loads(exported.read_text(encoding="utf-8"))
+    try:
+        return tomllib.loads(exported.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LockError(f"{linked.build_name}: uv wrote no lock that can be read: {error}") from error
 
 
 def _resolution_error(linked: LinkedLayer, lower: tuple[LowerPackage, ...], error: ToolError) -> LockError:

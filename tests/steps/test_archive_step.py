@@ -181,7 +181,7 @@ def test_build_number_rises_with_every_packing_of_one_lock_version(built: World)
     assert numbers == [1, 2, 3]
 
 
-def test_new_lock_version_starts_again_and_replaces_the_archive(built: World) -> None:
+def test_new_lock_version_starts_again_beside_the_older_archive(built: World) -> None:
     built.archive("framework-web")
     built.archive("framework-web")
     built.uv.versions["mid"] = "2.0"
@@ -190,7 +190,7 @@ def test_new_lock_version_starts_again_and_replaces_the_archive(built: World) ->
     built.archive("framework-web")
     found = metadata(built, "framework-web")
     assert (found.lock_version, found.archive_build, found.archive_name) == (2, 1, "framework-web@2.tar")
-    assert sorted(path.name for path in output(built).glob("*.tar")) == ["framework-web@2.tar"]
+    assert sorted(path.name for path in output(built).glob("*.tar")) == ["framework-web@1.tar", "framework-web@2.tar"]
 
 
 def test_tagged_names_have_platform_and_build_number(built: World) -> None:
@@ -201,6 +201,7 @@ def test_tagged_names_have_platform_and_build_number(built: World) -> None:
         "__venvstacks__/env_metadata/framework-web-linux_x86_64.json",
         "__venvstacks__/file_manifests/framework-web-linux_x86_64.json",
         "__venvstacks__/records/framework-web-linux_x86_64.json",
+        "framework-web@1-linux_x86_64-1.tar",
         "framework-web@1-linux_x86_64-2.tar",
     ]
     found = members(output(built, "framework-web@1-linux_x86_64-2.tar"))
@@ -215,12 +216,12 @@ def test_format_is_the_extension(built: World, archive_format: str) -> None:
     assert output(built, f"framework-web@1.{archive_format}").is_file()
 
 
-def test_another_format_makes_the_archive_stale_and_replaces_it(built: World) -> None:
+def test_another_format_makes_another_archive_and_keeps_the_older_one(built: World) -> None:
     built.archive("base")
     built.options = Options(archive_format="tar.gz")
     assert why_archive(built.project, built.locks, built.linked("base")) == "what it is made from changed"
     built.archive("base")
-    assert sorted(path.name for path in output(built).iterdir()) == ["__venvstacks__", "base.tar.gz"]
+    assert sorted(path.name for path in output(built).iterdir()) == ["__venvstacks__", "base.tar", "base.tar.gz"]
 
 
 # Failures

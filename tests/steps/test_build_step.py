@@ -241,3 +241,13 @@ def test_layout_of_the_environments_is_the_one_of_the_project(built: World) -> N
     layout = built.project.layout(built.linked("app-shop"), "3.11.13")
     assert layout == EnvironmentLayout(python_version="3.11.13", platform=TargetPlatform.LINUX_X86_64, is_runtime=False)
     assert (environment(built, "app-shop") / layout.site_packages).is_dir()
+
+
+def test_module_that_git_does_not_see_is_an_error(locked: World) -> None:
+    (locked.folder / ".git").mkdir()
+    (locked.folder / ".gitignore").write_text("helpers/\n", encoding="utf-8")
+    locked.build("base")
+    with pytest.raises(BuildError, match="has no files that count") as caught:
+        locked.build("app-shop")
+    assert caught.value.hint == "check that no .gitignore excludes it"
+    assert record(locked, "app-shop") is None

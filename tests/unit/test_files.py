@@ -243,24 +243,27 @@ def test_lock_is_waited_for_only_when_another_holds_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "message"),
+    ("error", "message", "hint"),
     [
         (
             OSError(errno.ENOSPC, "No space left on device", "/x"),
-            "cannot pack a (/x): No space left on device\n\nhint: free some space and run the same command again: it goes on where it stopped",  # noqa: E501
+            "cannot pack a (/x): No space left on device",
+            "free some space and run the same command again: it goes on where it stopped",
         ),
         (
             OSError(errno.EROFS, "Read-only file system"),
-            "cannot pack a: Read-only file system\n\nhint: this file system is read-only: choose another folder for the outputs",  # noqa: E501
+            "cannot pack a: Read-only file system",
+            "this file system is read-only: choose another folder for the outputs",
         ),
         (
             PermissionError(errno.EACCES, "Permission denied", "/x"),
-            "cannot pack a (/x): Permission denied\n\nhint: check the permissions of this path and of the folder it lies in",  # noqa: E501
+            "cannot pack a (/x): Permission denied",
+            "check the permissions of this path and of the folder it lies in",
         ),
-        (OSError("odd"), "cannot pack a: odd"),
+        (OSError("odd"), "cannot pack a: odd", None),
     ],
 )
-def test_error_of_the_disk_names_the_path_and_says_what_to_do(error: OSError, message: str) -> None:
+def test_error_of_the_disk_names_the_path_and_says_what_to_do(error: OSError, message: str, hint: str | None) -> None:
     with pytest.raises(ArchiveError) as caught, disk_errors("pack a", ArchiveError):
         raise error
-    assert str(caught.value) == message
+    assert (caught.value.message, caught.value.hint) == (message, hint)

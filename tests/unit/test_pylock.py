@@ -407,6 +407,11 @@ def test_package_that_is_there_under_the_same_marker_is_shared() -> None:
     assert found == shared(f"({ON_LINUX}) and {SHARED}", "framework-x")
 
 
+def test_layer_with_the_same_marker_provides_though_another_is_nearer() -> None:
+    offers = lower("a", ON_WINDOWS, "framework-near"), lower("a", ON_LINUX, "base")
+    assert refined_package(table(marker=ON_LINUX), *offers) == shared(f"({ON_LINUX}) and {SHARED}", "base")
+
+
 def test_package_under_markers_that_cover_its_platforms_is_shared() -> None:
     offers = lower("a", ON_LINUX, "framework-near"), lower("a", ON_WINDOWS, "base")
     assert refined_package(table(marker=NOT_ON_MAC), *offers) == shared(
