@@ -135,5 +135,5 @@ def postinstall_script() -> str:
 
 
 def launch_command(folder: str, layout: EnvironmentLayout, module: str) -> tuple[str, ...]:
-    """The command that runs the application deployed in `folder`."""
-    return (os.path.join(folder, *layout.python.parts), "-m", module)
+    """The command that runs the application deployed in `folder`, whatever modules lie in the current folder."""
+    return (os.path.join(folder, *layout.python.parts), "-I", "-m", module)

@@ -114,9 +114,12 @@ def _umask() -> int:
 
 
 def remove_leftovers(folder: Path, name: str) -> None:
-    """Remove the `.new-` and `.old-` siblings that killed runs of `replacing_tree(folder / name)` left behind."""
-    for leftover in [*folder.glob(f".{name}.new-*"), *folder.glob(f".{name}.old-*")]:
-        remove_tree(leftover)
+    """Remove what killed runs left beside `folder / name`: trees that were to replace it, unfinished files of it."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in list(entries):
+            unfinished = entry.name.startswith(f".{name}.") and entry.name.endswith(".tmp")
+            if unfinished or entry.name.startswith((f".{name}.new-", f".{name}.old-")):
+                remove_tree(Path(entry.path))
 
 
 def copy_file(source: Path, destination: Path) -> None:

@@ -46,7 +46,7 @@ def why_archive(project: Project, locks: Locks, linked: LinkedLayer) -> str | No
     paths = archive_paths(project)
     record = OutputRecord.read(paths.record(linked.build_name))
     metadata = ArchiveMetadata.read(paths.layer_metadata(linked.build_name))
-    if record is None or metadata is None:
+    if record is None or metadata is None or not paths.file_manifest(linked.build_name).exists():
         return "it is not packed"
     try:
         size = (paths.root / metadata.archive_name).stat().st_size

@@ -84,6 +84,15 @@ def _module_hash(module: Path) -> str:
     return f"sha256/{digest.hexdigest()}"
 
 
+def counts(module: Path, path: Path) -> bool:
+    """Whether `path` lies in the package module `module` and no rule leaves it or a folder around it out."""
+    if module not in path.parents:
+        return False
+    rules = _IgnoreRules.around(module)
+    inner = [path, *(parent for parent in path.parents if module in parent.parents)]
+    return not any(rules.exclude(folder, is_folder=True) for folder in inner)
+
+
 class _IgnoreRules:
     """The ignore rules of the git repository around a module; without a repository they exclude nothing."""
 

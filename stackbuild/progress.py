@@ -132,6 +132,10 @@ class StackReporter:
 
     def complete_run(self) -> None:
         """The run is over, well or not. After an interrupt this ends the program with exit status 130."""
+        with _reader_may_leave():
+            self._complete_run()
+
+    def _complete_run(self) -> None:
         session = self._session
         assert session is not None
         if session.unfinished is not None:
@@ -174,7 +178,7 @@ class StackReporter:
         return self._live.paused() if self._live is not None else nullcontext()
 
     def _print(self, line: str) -> None:
-        with self._lock, self._paused():
+        with self._lock, self._paused(), _reader_may_leave():
             print(line, flush=True)
 
     def _count(self, name: str) -> None:
@@ -214,6 +218,15 @@ class StackReporter:
             print("\nrun an application with:")
             for command in commands:
                 print(f"  {command}")
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """Go on in silence when whoever reads stdout has seen enough (`doit | head`)."""
+    try:
+        yield
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the program ends)
 
 
 def _closure(tasks: Mapping[str, Any], selected: Iterable[str]) -> list[str]:
@@ -278,6 +291,10 @@ def run_command(session: Session, step: Step, *, shown_from: Path) -> str | None
     linked = step.linked
     if linked is None or not isinstance(linked.layer, ApplicationLayer):
         return None
+    place = _place(session, step).parent
+    lower = session.project.linked_dependencies(linked)
+    if not all((place / session.locks.install_target(layer)).exists() for layer in lower):
+        return None  # its runtime or a framework is not exported yet
     layout = session.project.layout(linked, session.locks.python_version(linked))
     folder = os.path.relpath(_place(session, step), shown_from)
     return shlex.join(launch_command(folder, layout, linked.layer.launch_name))

@@ -20,11 +20,12 @@ from stackbuild import process
 from stackbuild.errors import StackbuildError
 from stackbuild.files import disk_errors, project_lock, remove_tree
 from stackbuild.freshness import why_archive, why_build, why_export, why_lock, why_manifest
-from stackbuild.graph import LinkedLayer, load_stack
+from stackbuild.graph import LinkedLayer, Stack, load_stack
 from stackbuild.inputs import archive_paths, export_paths
 from stackbuild.layout import OutputPaths, Workspace
 from stackbuild.locks import Locks, Project
 from stackbuild.metadata import ArchiveMetadata, ExportMetadata
+from stackbuild.modules import counts
 from stackbuild.platforms import TargetPlatform, current_platform
 from stackbuild.steps import Outcome, Report
 
@@ -98,6 +99,7 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
         export_dir=options.export_dir,
     )
     stack = load_stack(workspace.spec)
+    _check_modules(stack, workspace)
     settings = stack.spec.settings
     return Project(
         stack=stack,
@@ -116,6 +118,18 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
         ),
         tag_outputs=options.tag_outputs,
     )
+
+
+def _check_modules(stack: Stack, workspace: Workspace) -> None:
+    """Raise `StackbuildError` when a module holds the folders that its layer is built in."""
+    for layer in stack.spec.applications:
+        for module in (layer.launch_module, *layer.support_modules):
+            for folder in (workspace.build, workspace.artifacts, workspace.export):
+                if counts(module, folder):
+                    raise StackbuildError(
+                        f"{layer.build_name}: its module {module} holds {folder}, where layers are made",
+                        hint="choose a folder outside it (--build-dir, --output-dir), or have .gitignore exclude it",
+                    )
 
 
 def _platform() -> TargetPlatform:
@@ -254,7 +268,7 @@ class Session:
                 return export.export_layer(project, locks, linked, report=report)
 
     def catch_signals(self) -> None:
-        """From now on Ctrl-C and SIGTERM stop the steps' children before they raise `KeyboardInterrupt` here."""
+        """From now on Ctrl-C, SIGTERM and SIGHUP stop the children, then raise `KeyboardInterrupt` here."""
         if threading.current_thread() is not threading.main_thread():
             return
 
@@ -264,8 +278,10 @@ class Session:
                 process.stop_all()
             raise KeyboardInterrupt
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, interrupt)
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # ignored: nohup
+                signal.signal(number, interrupt)
 
     def wait_until_stopped(self, *, seconds: float) -> None:
         """After an interrupt: let the steps in other threads clean up, for a while."""

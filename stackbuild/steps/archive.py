@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from stackbuild.archives import ArchiveEntry, ArchiveFormat, PackedFile, WrittenArchive, write_archive
 from stackbuild.errors import ArchiveError
-from stackbuild.files import disk_errors
+from stackbuild.files import disk_errors, remove_leftovers
 from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import archive_inputs, archive_paths, layer_metadata, previous_archive
 from stackbuild.locks import Locks, Project
@@ -34,6 +34,7 @@ def archive_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report
     with disk_errors(f"archive {linked.build_name}", ArchiveError):
         paths.record(linked.build_name).unlink(missing_ok=True)
         archive.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(archive.parent, archive.name)
         written = write_archive(
             archive,
             _below(metadata.install_target, entries),

@@ -44,6 +44,7 @@ def build_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Buil
             f"{linked.build_name}: building environments for Windows is not supported yet",
             hint="build on Linux or macOS; locks for Windows can be made anywhere",
         )
+    _check_environments(project, locks, linked)
     record_path = project.workspace.build_record(linked.build_name)
     environment = project.workspace.environment(linked.build_name)
     inputs = build_inputs(project, locks, linked)
@@ -58,6 +59,18 @@ def build_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Buil
         record = BuildRecord(inputs=inputs, packages=packages, files=files, size=size, tools={"uv": tools.uv_version})
         record.write(record_path)
     return Outcome(done=f"{packages} package{'' if packages == 1 else 's'}, {files} files", size=size)
+
+
+def _check_environments(project: Project, locks: Locks, linked: LinkedLayer) -> None:
+    """Raise `BuildError` when the lock was resolved for other platforms only: it would install too little."""
+    given = project.stack.spec.uv.other.get("environments", ())
+    markers = [given] if isinstance(given, str) else given
+    target = locks.target(linked, locks.pin(linked))
+    if markers and not any(project.platform in target.matching(marker) for marker in markers):
+        raise BuildError(
+            f"{linked.build_name}: `environments` in [tool.uv] leaves out {project.platform}, which it is built for",
+            hint="add an environment for this platform, or limit the layer with `platforms`",
+        )
 
 
 def _start_environment(
@@ -125,6 +138,12 @@ def _add_modules(project: Project, locks: Locks, linked: LinkedLayer, fresh: Pat
         return
     site_packages = fresh / project.layout(linked, locks.python_version(linked)).site_packages
     for module in (layer.launch_module, *layer.support_modules):
+        hides = site_packages / (module.stem if module.is_file() else f"{module.stem}.py")
+        if hides.exists():
+            raise BuildError(
+                f"{linked.build_name}: {module.name} has the import name of an installed package",
+                hint=f"rename {os.fspath(module)}, or leave the package out of the requirements",
+            )
         files = list(module_files(module))
         if not files:
             raise BuildError(

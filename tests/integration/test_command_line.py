@@ -3,6 +3,7 @@
 import http.server
 import json
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -122,3 +123,36 @@ def test_a_named_index_serves_the_packages_that_are_said_to_come_from_it(project
     # the settings are part of the lock: without the index the lock is no longer good
     project.replace("venvstacks.toml", "default = true", 'default = true\nformat = "simple"')
     assert "uv or index settings changed" in project.doit("info", "lock:framework-data", check=False).stdout
+
+
+def test_environments_that_leave_out_this_machine_are_an_error_when_building(project: StackProject) -> None:
+    project.replace(
+        "venvstacks.toml", "no-index = true", "no-index = true\nenvironments = [\"sys_platform == 'none'\"]"
+    )
+    done = project.doit("build:framework-web", check=False)
+    assert done.returncode == 1
+    assert "`environments` in [tool.uv] leaves out" in done.stderr
+
+
+def test_a_module_that_holds_the_build_folder_is_an_error(project: StackProject) -> None:
+    project.replace("venvstacks.toml", 'launch_module = "site_app"', 'launch_module = "."')
+    done = project.doit(check=False)
+    assert done.returncode == 1
+    assert "app-site: its module" in done.stderr
+    assert "where layers are made" in done.stderr
+    (project.root / ".git").mkdir()
+    (project.root / ".gitignore").write_text("/_build\n/_artifacts\n/_export\n", encoding="utf-8")
+    assert project.doit("list").returncode == 0
+
+
+def test_a_module_with_the_import_name_of_a_package_is_an_error(project: StackProject) -> None:
+    (project.root / "hello.py").rename(project.root / "greeting.py")
+    project.replace("venvstacks.toml", "hello.py", "greeting.py")
+    done = project.doit("build:app-hello", check=False)
+    assert done.returncode == 1
+    assert "greeting.py has the import name of an installed package" in done.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error(built: StackProject) -> None:
+    done = built.run("sh", "-c", f"{sys.executable} -m doit | head -n 1")
+    assert "Traceback" not in done.stderr

@@ -23,7 +23,7 @@ def test_the_first_run_does_everything_and_the_applications_run(project: StackPr
     done = project.doit()
     assert {line.split()[1].strip("]") for line in done.stdout.splitlines() if line.startswith("[")}
     assert project.ran() == set()
-    assert "_export/app-hello/bin/python -m hello" in done.stdout
+    assert "_export/app-hello/bin/python -I -m hello" in done.stdout
     assert project.launch("app-hello", "hello").splitlines() == [
         "greeting 1.0 app-hello",
         "webby 1.0 framework-web",

@@ -176,3 +176,10 @@ def test_the_wheel_cache_is_not_touched_by_what_layers_leave_out(project: StackP
     assert scripts
     assert all("entry_points.txt" in record.read_text() for record in records)
     assert os.path.exists(project.root / "_build/framework-web/bin/python")
+
+
+def test_an_unfinished_archive_of_a_killed_run_is_removed(built: StackProject) -> None:
+    unfinished = built.root / "_artifacts/.app-hello.tar.1b7369e3.tmp"
+    unfinished.write_bytes(b"half")
+    built.stackbuild("publish", "--force")
+    assert leftovers(built) == []

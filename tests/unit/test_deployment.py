@@ -159,4 +159,4 @@ def test_post_install_script_stands_alone() -> None:
 
 
 def test_launch_command_runs_the_module_with_the_layers_python() -> None:
-    assert launch_command("/out/app-shop", layout(), "shop") == ("/out/app-shop/bin/python", "-m", "shop")
+    assert launch_command("/out/app-shop", layout(), "shop") == ("/out/app-shop/bin/python", "-I", "-m", "shop")
