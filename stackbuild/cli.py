@@ -182,7 +182,10 @@ def _run_doit(session: Session, reporter: StackReporter, selected: Sequence[str]
     # doit keeps relative paths in its state; from here they are the same as for a dodo.py beside the specification.
     reporter.shown_from = Path.cwd()
     os.chdir(session.project.workspace.spec.parent)
-    config = doit_config(session, reporter)
+    try:
+        config = doit_config(session, reporter)
+    except StackbuildError as error:
+        _fail(error)
     if jobs is not None:
         config["num_process"] = jobs
 

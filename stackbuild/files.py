@@ -67,9 +67,10 @@ def remove_tree(path: Path) -> None:
         return
 
     def open_and_retry(function: Callable[..., object], name: str, _error: object) -> None:
-        os.chmod(os.path.dirname(name), 0o700)
-        with contextlib.suppress(OSError):
-            os.chmod(name, 0o700)
+        # Only folders of this tree: a file may be hard-linked elsewhere, a link leads elsewhere.
+        for folder in (Path(name).parent, Path(name)):
+            if (folder == path or path in folder.parents) and folder.is_dir() and not folder.is_symlink():
+                folder.chmod(0o700)
         function(name)
 
     if sys.version_info >= (3, 12):

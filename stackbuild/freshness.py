@@ -23,14 +23,14 @@ from stackbuild.metadata import ArchiveMetadata, BuildRecord, OutputRecord
 _CHANGED = "what it is made from changed"
 
 
-def why_lock(project: Project, locks: Locks, linked: LinkedLayer) -> str | None:
+def why_lock(_project: Project, locks: Locks, linked: LinkedLayer) -> str | None:
     """Why a layer must be locked."""
     status = locks.status(linked)
     if status.reasons:
         return "; ".join(status.reasons)
     if status.needs_version:
         return "an input of its version changed"
-    return None if project.lock_paths(linked).summary.exists() else "its package summary is missing"
+    return None  # a missing summary is no reason to resolve anew
 
 
 def why_build(project: Project, locks: Locks, linked: LinkedLayer) -> str | None:

@@ -186,6 +186,7 @@ class Locks:
             settings_hash=settings_hash(linked, spec.uv, folder=spec.folder, exclude_newer=exclude_newer),
             constraints_hash=constraints_hash(lower_packages(self.lower(linked))),
             versioned=linked.layer.versioned,
+            python_version=pin.python_implementation.partition("@")[2],
             newest_allowed=None if exclude_newer is None else exclude_newer_time(exclude_newer, now=now),
         )
 

@@ -6,10 +6,11 @@ or the peer tool add are kept out of the way, a file that does not fit is as goo
 
 import hashlib
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from stackbuild.files import write_atomic
 
@@ -74,6 +75,15 @@ class LockRecord(_File):
     runtime: RuntimePin | None = None
     settings_hash: str | None = None
     constraints_hash: str | None = None
+    python_version: str | None = None
+    """The full version of the Python that markers were evaluated for."""
+
+    @field_validator("locked_at")
+    @classmethod
+    def _is_a_point_in_time(cls, value: str) -> str:
+        if datetime.fromisoformat(value).tzinfo is None:
+            raise ValueError("a time without time zone")
+        return value
 
 
 class BuildRecord(_File):

@@ -140,4 +140,7 @@ def _verdict(folder: Path, relative: str) -> bool | None:
 def _patterns(path: Path, _mtime: int, _size: int) -> "GitIgnoreSpec":
     from pathspec import GitIgnoreSpec  # noqa: PLC0415 (only stacks with package modules need it)
 
-    return GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    try:
+        return GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    except ValueError as error:
+        raise BuildError(f"{path} has a line that is no pattern: {error}") from error

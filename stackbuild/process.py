@@ -64,7 +64,7 @@ class Runner(Protocol):
 
 
 _children: set[subprocess.Popen[str]] = set()
-_children_lock = threading.Lock()
+_children_lock = threading.RLock()  # a signal handler may run inside
 _stopping = threading.Event()
 
 

@@ -79,7 +79,9 @@ class StackReporter:
         """The run is about to start with these tasks selected."""
         assert self._session is not None
         self._session.catch_signals()
-        self._selected = {name: tasks[name].meta["step"] for name in _closure(tasks, selected) if tasks[name].meta}
+        self._selected = {
+            name: tasks[name].meta["step"] for name in _closure(tasks, selected) if "step" in (tasks[name].meta or {})
+        }
         self._started = time.monotonic()
         for notice in self._session.project.stack.spec.notices:
             print_notice(notice)
@@ -94,7 +96,7 @@ class StackReporter:
 
     def add_success(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
         """A task succeeded."""
-        step = task.meta["step"] if task.meta else None
+        step = (task.meta or {}).get("step")
         if step is None:
             return
         assert self._session is not None

@@ -273,9 +273,10 @@ class Session:
             return
 
         def interrupt(_number: int, _frame: object) -> None:
-            if self.unfinished is None:
-                self.unfinished = tuple(self._running)  # no lock: the thread that holds it may be this one
-                process.stop_all()
+            if self.unfinished is not None:
+                return  # it is stopping already
+            self.unfinished = tuple(self._running)  # no lock: the thread that holds it may be this one
+            process.stop_all()
             raise KeyboardInterrupt
 
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP

@@ -24,6 +24,7 @@ from doit.dependency import UptodateCalculator  # noqa: E402
 from doit.exceptions import TaskError, TaskFailed  # noqa: E402
 
 from stackbuild.errors import Interrupted, StackbuildError  # noqa: E402
+from stackbuild.files import disk_errors  # noqa: E402
 from stackbuild.progress import StackReporter, print_error  # noqa: E402
 from stackbuild.session import Kind, Options, Session, Step, open_project  # noqa: E402
 
@@ -151,7 +152,8 @@ def _fail(error: StackbuildError) -> NoReturn:
 def doit_config(session: Session, reporter: StackReporter) -> TaskDict:
     """The `DOIT_CONFIG` of a session: threads on every core, our reporter, task state in the build folder."""
     database = session.project.workspace.state_database
-    database.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors("make the build folder", StackbuildError):
+        database.parent.mkdir(parents=True, exist_ok=True)
     _set_damaged_aside(database)
     return {
         "default_tasks": DEFAULT_TASKS,

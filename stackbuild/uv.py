@@ -17,7 +17,7 @@ from stackbuild.graph import LinkedLayer
 from stackbuild.platforms import LinuxTarget, TargetPlatform, uv_platform
 from stackbuild.process import Command
 from stackbuild.pylock import LowerPackage
-from stackbuild.spec import UvSettings
+from stackbuild.spec import UvIndex, UvSettings
 
 _KEPT_VARIABLES = frozenset(
     {
@@ -75,6 +75,8 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
         if name not in _DROPPED_VARIABLES
         and (not name.startswith("UV_") or name in _KEPT_VARIABLES or _is_credential(name))
     }
+    if kept.get("UV_LINK_MODE") == "symlink":
+        del kept["UV_LINK_MODE"]  # layers must not lead into the cache of this machine
     return {**kept, "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "UV_PREVIEW_FEATURES": "pylock"}
 
 
@@ -185,14 +187,20 @@ def sync_command(
     linux_target: LinuxTarget,
     macos_target: str,
     environ: Mapping[str, str],
+    indexes: Iterable[UvIndex] = (),
 ) -> Command:
-    """Install exactly the wheels of `pylock` into the environment that `environment_python` belongs to."""
+    """Install exactly the wheels of `pylock` into the environment that `environment_python` belongs to.
+
+    `indexes`: those that have a name are told to uv, whose credentials go by it; nothing is resolved with them.
+    """
+    named = [index for index in indexes if index.name and index.url.startswith(("http:", "https:"))]
     env = clean_environment(environ)
     env["MACOSX_DEPLOYMENT_TARGET"] = macos_target
     return Command(
         argv=(
             *(executable(), "pip", "sync", "--python", os.fspath(environment_python), "--no-config", "--no-build"),
             *("--python-platform", uv_platform(platform, linux_target), "--no-python-downloads"),
+            *(argument for index in named for argument in ("--index", f"{index.name}={index.url}")),
             *("--break-system-packages", "--allow-empty-requirements", os.fspath(pylock)),
         ),
         # uv takes the relative wheel paths of a lock from its folder; the working folder must not matter.

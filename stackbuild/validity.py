@@ -32,6 +32,7 @@ class LockInputs:
     settings_hash: str | None
     constraints_hash: str | None
     versioned: bool
+    python_version: str | None = None
     newest_allowed: datetime | None = None
     """`exclude-newer` as a point in time: a lock recorded later must be made again."""
 
@@ -112,6 +113,7 @@ def reasons_to_relock(
         "its requirements changed": record.lock_input_hash != inputs.lock_input_hash,
         other: record.other_inputs_hash != inputs.other_inputs_hash,
         "uv or index settings changed": ours and record.settings_hash != inputs.settings_hash,
+        "the release of its Python changed": ours and record.python_version != inputs.python_version,
         "a layer below it pins other packages": ours and record.constraints_hash != inputs.constraints_hash,
         f"it was locked at {record.locked_at}, after exclude-newer": too_late,
     }

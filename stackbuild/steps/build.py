@@ -121,6 +121,7 @@ def _install(
         linux_target=linked.layer.parsed_linux_target,
         macos_target=linked.layer.macosx_target,
         environ=project.environ,
+        indexes=project.stack.spec.uv.indexes,
     )
     try:
         tools.run(command).check()

@@ -66,7 +66,7 @@ def lock_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: LockT
     inputs = locks.inputs(linked, pin, now=tools.now())
     lower = lower_packages(locks.lower(linked))
     report(f"resolving {_count(len(linked.layer.requirements), 'requirement')}")
-    exported = _resolve(project, linked, lower, pin, python, tools)
+    exported = _resolve(project, linked, lower, inputs, python, tools)
     refined = refine(
         exported,
         target=locks.target(linked, pin),
@@ -98,12 +98,12 @@ def _resolve(
     project: Project,
     linked: LinkedLayer,
     lower: tuple[LowerPackage, ...],
-    pin: RuntimePin,
+    inputs: LockInputs,
     python: Path,
     tools: LockTools,
 ) -> dict[str, Any]:
     """Uv's universal resolution of the layer as a PEP 751 document."""
-    short = short_version(pin)
+    short = ".".join(str(inputs.python_version).split(".")[:2])
     if not linked.layer.requirements:
         return {"lock-version": "1.0", "requires-python": f"=={short}.*", "packages": []}
     folder = project.workspace.resolution_folder(linked.build_name)
@@ -112,11 +112,13 @@ def _resolve(
         settings=project.stack.spec.uv,
         lower=lower,
         short_version=short,
-        exclude_newer=project.exclude_newer,
+        # as a point in time: a date alone means another one to uv in each time zone
+        exclude_newer=None if inputs.newest_allowed is None else inputs.newest_allowed.isoformat(),
     )
     exported = folder / "pylock.toml"
     with disk_errors(f"write uv's inputs for {linked.build_name}", LockError):
-        exported.unlink(missing_ok=True)
+        for old in (exported, folder / "uv.lock"):  # each resolution starts afresh
+            old.unlink(missing_ok=True)
         write_atomic(folder / "pyproject.toml", tomli_w.dumps(generated.pyproject))
         write_atomic(folder / "uv.toml", tomli_w.dumps(generated.config))
     try:
@@ -200,9 +202,10 @@ def _write(
         runtime=pin if linked.kind == "runtime" else None,
         settings_hash=inputs.settings_hash,
         constraints_hash=inputs.constraints_hash,
+        python_version=inputs.python_version,
     )
     with disk_errors(f"write the lock of {linked.build_name}", LockError):
-        if _hash_on_disk(paths.pylock) != locked_hash:
+        if _document_on_disk(paths.pylock) != tomllib.loads(text):
             write_atomic(paths.pylock, text)
         write_atomic(paths.summary, package_summary(linked.build_name, packages))
         record.write(paths.record)
@@ -212,11 +215,11 @@ def _write(
     return Outcome(done=f"kept: nothing changed ({counted})" if same else counted)
 
 
-def _hash_on_disk(pylock: Path) -> str | None:
-    """The requirements hash of the lock file as it is, perhaps changed by hand; `None` when it cannot be read."""
+def _document_on_disk(pylock: Path) -> dict[str, Any] | None:
+    """The lock file as it is, perhaps changed by hand; `None` when it cannot be read."""
     try:
-        return requirements_hash(read_packages(tomllib.loads(pylock.read_text("utf-8")), origin=os.fspath(pylock)))
-    except (OSError, ValueError, LockError):
+        return tomllib.loads(pylock.read_text("utf-8"))
+    except (OSError, ValueError):
         return None
 
 

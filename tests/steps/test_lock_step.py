@@ -67,6 +67,7 @@ def test_layer_gets_a_lock_a_summary_and_a_record(world: World) -> None:
         "version_inputs_hash": "sha256:567e45331ab161a77d4a3fbe4e54fbf3d2d0f958eaa842e23ced404df99e8ad0",
         "lock_version": 1,
         "locked_at": "2026-01-02T03:04:05+00:00",
+        "python_version": "3.11.13",
         "runtime": {"python_implementation": "cpython@3.11.13", "source": "interpreter"},
         "tools": {"uv": "1.2.3"},
     }
@@ -274,7 +275,7 @@ def test_variable_wins_over_the_setting_and_reaches_uv(world: World) -> None:
     world.lock("base")
     assert record(world, "base").locked_at == "2024-01-01T00:00:00+00:00"
     config = world.folder / "_build" / ".stackbuild" / "resolve" / "base" / "uv.toml"
-    assert tomllib.loads(config.read_text(encoding="utf-8"))["exclude-newer"] == "2024-01-01"
+    assert tomllib.loads(config.read_text(encoding="utf-8"))["exclude-newer"] == "2024-01-01T00:00:00+00:00"
 
 
 def test_relative_limit_is_taken_from_now(world: World) -> None:

@@ -267,3 +267,19 @@ def test_error_of_the_disk_names_the_path_and_says_what_to_do(error: OSError, me
     with pytest.raises(ArchiveError) as caught, disk_errors("pack a", ArchiveError):
         raise error
     assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_removing_a_tree_leaves_files_shared_with_others_as_they_are(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.write_text("x")
+    shared.chmod(0o644)
+    tree = tmp_path / "tree"
+    (tree / "folder").mkdir(parents=True)
+    (tree / "folder" / "hard").hardlink_to(shared)
+    (tree / "folder" / "soft").symlink_to(shared)
+    (tree / "folder").chmod(0o555)
+    tmp_path.chmod(0o755)
+    remove_tree(tree)
+    assert not tree.exists()
+    assert shared.stat().st_mode & 0o777 == 0o644
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
