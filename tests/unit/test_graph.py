@@ -482,12 +482,14 @@ def test_what_would_have_no_effect_is_refused(folder: Path, text: str, where: st
 
 
 def test_unsupported_fields_may_have_the_value_that_says_nothing(folder: Path) -> None:
-    load(
+    stack = load(
         folder,
         RUNTIME,
         'dynlib_exclude = []\nexclude_packages = []\nexclude_files = []\noverrides = []\nscripts = false\nlinux_target = "glibc"',  # noqa: E501
         '[tool.stackbuild]\nbuild_from_source = []\nruntime_source = "interpreter"',
     )
+    assert stack.spec.settings.build_from_source == ()
+    assert stack.layers[0].layer.scripts is False
 
 
 def test_all_problems_are_told_at_once_in_file_order(folder: Path) -> None:

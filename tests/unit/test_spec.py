@@ -184,7 +184,8 @@ def test_settings_have_defaults_and_are_read(tmp_path: Path) -> None:
 
 
 def test_tables_of_other_tools_are_left_alone(tmp_path: Path) -> None:
-    load(tmp_path / "s.toml", "[tool.ruff]\nline-length = 3\n[tool.build]\nx = 1\n[tool.stack]\ny = 2")
+    spec = load(tmp_path / "s.toml", "[tool.ruff]\nline-length = 3\n[tool.build]\nx = 1\n[tool.stack]\ny = 2")
+    assert (spec.uv.other, spec.notices) == ({}, ())
 
 
 UV_TABLE = """
@@ -311,7 +312,7 @@ def test_specification_in_a_folder_of_its_own_is_accepted(tmp_path: Path) -> Non
     ],
 )
 def test_unusual_but_sound_specification_is_accepted(tmp_path: Path, text: str) -> None:
-    load(tmp_path / "s.toml", text)
+    assert load(tmp_path / "s.toml", text).path == tmp_path / "s.toml"
 
 
 def test_uv_file_in_a_template_with_markers_and_credentials_is_kept_as_given(tmp_path: Path) -> None:
