@@ -1,23 +1,19 @@
-"""The command line: the same task graph as plain doit, selected by verbs. Exit status: see `docs/reference/cli.md`."""
+"""The command line: the same task graph as plain doit, selected by verbs. Exit status: see `docs/reference/cli.md`.
 
-import json
-import os
-import sys
-from collections.abc import Sequence
+Commands, options and selection rules are the peer tool's; `commands.py` carries them out.
+"""
+
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
 
-from stackbuild import __version__
-from stackbuild.archives import ArchiveFormat
-from stackbuild.errors import StackbuildError
-from stackbuild.progress import EXIT_INTERRUPTED, StackReporter, print_error
-from stackbuild.session import Kind, Options, Session, open_project
-from stackbuild.show import stack_status, status_lines
-from stackbuild.tasks import doit_config, stack_tasks
-
-EXIT_FAILED, EXIT_BUG = 1, 2
+from stackbuild import __version__, commands
+from stackbuild import cli_options as option
+from stackbuild.commands import Showing, Where
+from stackbuild.plan import Kind
+from stackbuild.project import Options
+from stackbuild.selection import Related, Request, Wish
 
 app = typer.Typer(
     name="stackbuild",
@@ -26,26 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="The stack specification.", show_default=True)]
-BuildDir = Annotated[
-    str, typer.Option("--build-dir", metavar="DIR", help="Environments and task state; relative to SPEC's folder.")
-]
-ArtifactsDir = Annotated[
-    str, typer.Option("--output-dir", metavar="DIR", help="Archives and their metadata; relative to SPEC's folder.")
-]
-ExportDir = Annotated[
-    str, typer.Option("--output-dir", metavar="DIR", help="Exported layers; relative to SPEC's folder.")
-]
-Jobs = Annotated[
-    int | None, typer.Option("-n", "--jobs", min=1, metavar="N", help="Tasks at a time.  [default: one for each core]")
-]
-Source = Annotated[
-    str | None, typer.Option("--runtime-source", metavar="SOURCE", help="Where Pythons come from: interpreter.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Make the outputs again even if nothing changed.")]
-
-_SPEC = Path("venvstacks.toml")
 
 
 def _version(wanted: bool) -> None:
@@ -56,54 +32,170 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
+    *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    quiet: option.Quiet = False,
+    verbose: option.Verbose = 0,
 ) -> None:
     del version
+    context.obj = (quiet, verbose)
+
+
+def _showing(context: typer.Context, *, quiet: bool, verbose: int, show: bool, show_only: bool, json: bool) -> Showing:
+    """How much is printed: -q and -v count before and after the command's name."""
+    before_quiet, before_verbose = context.obj
+    return Showing(
+        quiet=quiet or before_quiet, verbose=verbose or before_verbose, show=show, show_only=show_only, json=json
+    )
 
 
 @app.command()
 def lock(
-    spec: SpecPath = _SPEC,
+    context: typer.Context,
+    spec: option.SpecArgument = None,
     *,
-    if_needed: Annotated[bool, typer.Option("--if-needed", help="Keep the locks that are still good.")] = False,
-    build_dir: BuildDir = "_build",
-    jobs: Jobs = None,
-    runtime_source: Source = None,
+    build_dir: option.BuildDir = "_build",
+    clean: option.Clean = False,
+    if_needed: option.IfNeeded = False,
+    reset_lock: option.ResetLock = None,
+    index: option.Index = True,
+    local_wheels: option.LocalWheels = None,
+    include: option.Include = None,
+    allow_missing: option.AllowMissing = False,
+    lock_dependencies: option.LockDependencies = False,
+    jobs: option.Jobs = None,
+    runtime_source: option.RuntimeSource = None,
+    show: option.Show = False,
+    show_only: option.ShowOnly = False,
+    json: option.Json = False,
+    quiet: option.Quiet = False,
+    verbose: option.Verbose = 0,
+    spec_option: option.SpecOption = None,
 ) -> None:
     """Resolve and pin the requirements of every layer."""
-    options = Options(build_dir=build_dir, runtime_source=runtime_source)
-    _run(spec, options, [Kind.LOCK], jobs=jobs, forced=None if if_needed else Kind.LOCK)
+    del clean  # no environment is needed to lock, so there is none to make anew
+    request = Request(
+        lock=Wish.IF_NEEDED if if_needed else Wish.YES,
+        may_lock=True,
+        include=tuple(include or ()),
+        reset_lock=tuple(reset_lock or ()),
+        related=Related(lock_dependencies=lock_dependencies),
+    )
+    options = Options(
+        build_dir=build_dir,
+        runtime_source=runtime_source,
+        query_index=index,
+        local_wheels=tuple(local_wheels or ()),
+    )
+    commands.run(
+        _where(spec, spec_option, options),
+        request,
+        allow_missing=allow_missing,
+        jobs=jobs,
+        showing=_showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
+    )
 
 
 @app.command()
 def build(
-    spec: SpecPath = _SPEC,
+    context: typer.Context,
+    spec: option.SpecArgument = None,
     *,
-    build_dir: BuildDir = "_build",
-    jobs: Jobs = None,
-    runtime_source: Source = None,
+    build_dir: option.BuildDir = "_build",
+    output_dir: option.ArtifactsDir = "_artifacts",
+    clean: option.Clean = False,
+    lock_if_needed: option.LockIfNeeded = False,
+    build: option.Build = True,
+    publish: option.Publish = False,
+    tag_outputs: option.TagOutputs = False,
+    archive_format: option.Format = None,
+    reset_lock: option.ResetLock = None,
+    index: option.Index = True,
+    local_wheels: option.LocalWheels = None,
+    include: option.Include = None,
+    allow_missing: option.AllowMissing = False,
+    lock_dependencies: option.LockDependencies = False,
+    build_dependencies: option.BuildDependencies = False,
+    publish_dependencies: option.PublishDependencies = False,
+    include_dependencies: option.IncludeDependencies = None,
+    build_derived: option.BuildDerived = False,
+    publish_derived: option.PublishDerived = False,
+    jobs: option.Jobs = None,
+    runtime_source: option.RuntimeSource = None,
+    show: option.Show = False,
+    show_only: option.ShowOnly = False,
+    json: option.Json = False,
+    quiet: option.Quiet = False,
+    verbose: option.Verbose = 0,
+    spec_option: option.SpecOption = None,
 ) -> None:
-    """Build the environment of every layer, locking layers where needed."""
-    _run(spec, Options(build_dir=build_dir, runtime_source=runtime_source), [Kind.BUILD], jobs=jobs)
+    """Build the environment of every layer; lock and pack if asked to."""
+    if include_dependencies is not None:
+        lock_dependencies = build_dependencies = publish_dependencies = include_dependencies
+    request = Request(
+        lock=Wish.IF_NEEDED if lock_if_needed else Wish.NO,
+        build=Wish.YES if build else Wish.NO,
+        publish=publish,
+        may_lock=True,
+        may_build=build,
+        include=tuple(include or ()),
+        reset_lock=tuple(reset_lock or ()),
+        related=Related(
+            lock_dependencies=lock_dependencies,
+            build_dependencies=build_dependencies,
+            publish_dependencies=publish_dependencies,
+            build_derived=build_derived,
+            publish_derived=publish_derived,
+        ),
+    )
+    options = Options(
+        build_dir=build_dir,
+        artifacts_dir=output_dir,
+        tag_outputs=tag_outputs,
+        archive_format=archive_format,
+        runtime_source=runtime_source,
+        query_index=index,
+        local_wheels=tuple(local_wheels or ()),
+    )
+    commands.run(
+        _where(spec, spec_option, options),
+        request,
+        output=Kind.ARCHIVE if publish else None,
+        clean=clean,
+        allow_missing=allow_missing,
+        jobs=jobs,
+        showing=_showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
+    )
 
 
 @app.command()
 def publish(
-    spec: SpecPath = _SPEC,
+    context: typer.Context,
+    spec: option.SpecArgument = None,
     *,
-    build_dir: BuildDir = "_build",
-    output_dir: ArtifactsDir = "_artifacts",
-    tag_outputs: Annotated[bool, typer.Option("--tag-outputs", help="Platform and build number in names.")] = False,
-    archive_format: Annotated[
-        ArchiveFormat | None, typer.Option("--archive-format", help="Kind of archive.  [default: tar.zst]")
-    ] = None,
-    force: Force = False,
-    jobs: Jobs = None,
-    runtime_source: Source = None,
+    build_dir: option.BuildDir = "_build",
+    output_dir: option.ArtifactsDir = "_artifacts",
+    force: option.Force = False,
+    dry_run: option.DryRun = False,
+    tag_outputs: option.TagOutputs = False,
+    archive_format: option.Format = None,
+    include: option.Include = None,
+    allow_missing: option.AllowMissing = False,
+    publish_dependencies: option.PublishDependencies = False,
+    publish_derived: option.PublishDerived = False,
+    jobs: option.Jobs = None,
+    runtime_source: option.RuntimeSource = None,
+    show: option.Show = False,
+    show_only: option.ShowOnly = False,
+    json: option.Json = False,
+    quiet: option.Quiet = False,
+    verbose: option.Verbose = 0,
+    spec_option: option.SpecOption = None,
 ) -> None:
-    """Pack every layer as a reproducible archive, locking and building where needed."""
+    """Pack every layer as a reproducible archive; build environments that are not up to date first."""
     options = Options(
         build_dir=build_dir,
         artifacts_dir=output_dir,
@@ -111,96 +203,99 @@ def publish(
         archive_format=archive_format,
         runtime_source=runtime_source,
     )
-    _run(spec, options, [Kind.ARCHIVE, "manifest:archive"], jobs=jobs, forced=Kind.ARCHIVE if force else None)
+    commands.run(
+        _where(spec, spec_option, options),
+        _publication(include, publish_dependencies, publish_derived),
+        output=Kind.ARCHIVE,
+        force=force,
+        dry_run=dry_run,
+        allow_missing=allow_missing,
+        jobs=jobs,
+        showing=_showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
+    )
 
 
 @app.command(name="local-export")
 def local_export(
-    spec: SpecPath = _SPEC,
+    context: typer.Context,
+    spec: option.SpecArgument = None,
     *,
-    build_dir: BuildDir = "_build",
-    output_dir: ExportDir = "_export",
-    force: Force = False,
-    jobs: Jobs = None,
-    runtime_source: Source = None,
+    build_dir: option.BuildDir = "_build",
+    output_dir: option.ExportDir = "_export",
+    force: option.Force = False,
+    dry_run: option.DryRun = False,
+    include: option.Include = None,
+    allow_missing: option.AllowMissing = False,
+    publish_dependencies: option.PublishDependencies = False,
+    publish_derived: option.PublishDerived = False,
+    jobs: option.Jobs = None,
+    runtime_source: option.RuntimeSource = None,
+    show: option.Show = False,
+    show_only: option.ShowOnly = False,
+    json: option.Json = False,
+    quiet: option.Quiet = False,
+    verbose: option.Verbose = 0,
+    spec_option: option.SpecOption = None,
 ) -> None:
-    """Export every layer to a folder where it runs, locking and building where needed."""
+    """Export every layer to a folder where it runs; build environments that are not up to date first."""
     options = Options(build_dir=build_dir, export_dir=output_dir, runtime_source=runtime_source)
-    _run(spec, options, [Kind.EXPORT, "manifest:export"], jobs=jobs, forced=Kind.EXPORT if force else None)
+    commands.run(
+        _where(spec, spec_option, options),
+        _publication(include, publish_dependencies, publish_derived),
+        output=Kind.EXPORT,
+        force=force,
+        dry_run=dry_run,
+        allow_missing=allow_missing,
+        jobs=jobs,
+        showing=_showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
+    )
+
+
+def _publication(include: list[str] | None, publish_dependencies: bool, publish_derived: bool) -> Request:
+    return Request(
+        publish=True,
+        may_build=True,
+        include=tuple(include or ()),
+        related=Related(publish_dependencies=publish_dependencies, publish_derived=publish_derived),
+    )
 
 
 @app.command()
 def show(
-    spec: SpecPath = _SPEC,
+    spec: option.SpecArgument = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the same as JSON.")] = False,
-    build_dir: BuildDir = "_build",
+    build_dir: option.BuildDir = "_build",
+    include: option.Include = None,
+    allow_missing: option.AllowMissing = False,
+    json: Annotated[bool, typer.Option("--json/--no-json", help="Print the same as JSON.")] = False,
+    spec_option: option.SpecOption = None,
 ) -> None:
     """Show the layers, what each stands on, and which locks are not good (`*`)."""
-    session, _ = _open(spec, Options(build_dir=build_dir))
-    try:
-        status = stack_status(session.project, session.locks)
-    except StackbuildError as error:
-        _fail(error)
-    typer.echo(json.dumps(status, indent=2) if as_json else "\n".join(status_lines(status)))
+    request = Request(
+        lock=Wish.YES, may_lock=True, include=tuple(include or ()), related=Related(lock_dependencies=True)
+    )
+    where = _where(spec, spec_option, Options(build_dir=build_dir))
+    commands.show(where, request, allow_missing=allow_missing, as_json=json)
 
 
-def _open(spec: Path, options: Options) -> tuple[Session, StackReporter]:
-    try:
-        reporter = StackReporter()
-        session = Session(project=open_project(spec, options, os.environ), watcher=reporter)
-    except StackbuildError as error:
-        _fail(error)
-    reporter.attach(session)
-    return session, reporter
-
-
-def _fail(error: StackbuildError) -> NoReturn:
-    print_error(str(error))
-    raise typer.Exit(EXIT_FAILED)
-
-
-def _run(
-    spec: Path,
-    options: Options,
-    selected: Sequence[str],
+@app.command()
+def check(
+    spec: option.SpecArgument = None,
     *,
-    jobs: int | None,
-    forced: Kind | None = None,
-) -> NoReturn:
-    """Run the selected tasks through doit; the steps of the kind `forced` even if their results are good."""
-    session, reporter = _open(spec, options)
-    if forced is not None:
-        session.forced = frozenset(step.task_name for step in session.steps() if step.kind is forced)
-    raise typer.Exit(_run_doit(session, reporter, selected, jobs=jobs))
+    json: Annotated[bool, typer.Option("--json/--no-json", help="Print the result as JSON.")] = False,
+    spec_option: option.SpecOption = None,
+) -> None:
+    """Check a specification: every problem at once, exit status 1 if there are some."""
+    commands.check(_where(spec, spec_option, Options()), as_json=json)
 
 
-def _run_doit(session: Session, reporter: StackReporter, selected: Sequence[str], *, jobs: int | None) -> int:
-    from doit.cmd_base import ModuleTaskLoader  # noqa: PLC0415 (slow, and `--help` does not need it)
-    from doit.doit_cmd import DoitMain  # noqa: PLC0415 (as above)
-
-    # doit keeps relative paths in its state; from here they are the same as for a dodo.py beside the specification.
-    reporter.shown_from = Path.cwd()
-    os.chdir(session.project.workspace.spec.parent)
-    try:
-        config = doit_config(session, reporter)
-    except StackbuildError as error:
-        _fail(error)
-    if jobs is not None:
-        config["num_process"] = jobs
-
-    def task_stack() -> Any:  # noqa: ANN401 (a generator of task dicts)
-        yield from stack_tasks(session)
-
-    loader = ModuleTaskLoader({"DOIT_CONFIG": config, "task_stack": task_stack})
-    status = DoitMain(loader, config_filenames=()).run(["run", *map(str, selected)])
-    return EXIT_FAILED if status and not reporter.met_bug else int(status or 0)
+def _where(argument: Path | None, named: Path | None, options: Options) -> Where:
+    if argument is not None and named is not None and argument != named:
+        raise typer.BadParameter(f"the specification is given twice: {argument} and {named}", param_hint="--spec")
+    return Where(spec=argument or named or Path("venvstacks.toml"), options=options)
 
 
 def main() -> None:
     """The console script. Ends the process."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        print_error("interrupted")
-        sys.exit(EXIT_INTERRUPTED)
+    # Patterns such as `--include *` are the program's, also where the shell leaves them alone (Windows).
+    app(windows_expand_args=False)

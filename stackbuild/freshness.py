@@ -4,7 +4,7 @@ Everything is computed from contents, nothing from times or places, so a restore
 Each function returns why the step has to run, or `None` when it has not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from stackbuild.errors import StackbuildError
 from stackbuild.graph import LinkedLayer
@@ -17,8 +17,9 @@ from stackbuild.inputs import (
     manifest_inputs,
 )
 from stackbuild.layout import OutputPaths
-from stackbuild.locks import Locks, Project
+from stackbuild.locks import Locks
 from stackbuild.metadata import ArchiveMetadata, BuildRecord, OutputRecord
+from stackbuild.project import Project
 
 _CHANGED = "what it is made from changed"
 
@@ -77,12 +78,12 @@ def why_export(project: Project, locks: Locks, linked: LinkedLayer) -> str | Non
     )
 
 
-def why_manifest(project: Project, paths: OutputPaths) -> str | None:
-    """Why the manifest of an output folder must be written."""
+def why_manifest(paths: OutputPaths, layers: Sequence[LinkedLayer]) -> str | None:
+    """Why the manifest of an output folder, which lists `layers`, must be written."""
     record = OutputRecord.read(paths.manifest_record)
     if record is None or not paths.manifest.exists():
         return "it is not written"
-    return None if record.inputs == manifest_inputs(project, paths) else "the metadata of a layer changed"
+    return None if record.inputs == manifest_inputs(paths, layers) else "the metadata of a layer changed"
 
 
 def _differs(recorded: str, current: Callable[[], str]) -> str | None:

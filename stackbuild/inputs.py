@@ -3,14 +3,17 @@
 A digest has no path, no time and no name of this machine in it: a record made elsewhere is good here.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
+from stackbuild.archives import ArchiveFormat
 from stackbuild.deployment import Deployment, Peer
 from stackbuild.graph import LinkedLayer
 from stackbuild.layout import OutputPaths
-from stackbuild.locks import Locks, Project
+from stackbuild.locks import Locks
 from stackbuild.metadata import ArchiveMetadata, LayerMetadata, ModuleMetadata, digest_of
 from stackbuild.modules import module_hash
+from stackbuild.project import Project
 from stackbuild.spec import ApplicationLayer, BuildName, InstallTarget
 
 BUILD_FORMAT = 1
@@ -120,13 +123,20 @@ def previous_archive(project: Project, linked: LinkedLayer) -> ArchiveMetadata |
     return ArchiveMetadata.read(archive_paths(project).layer_metadata(linked.build_name))
 
 
-def manifest_inputs(project: Project, paths: OutputPaths) -> str | None:
-    """The digest of the metadata that a manifest is made from; `None` when some of it is missing."""
-    parts: dict[str, Any] = {}
-    for linked in project.layers:
-        if project.targets_here(linked):
-            try:
-                parts[linked.build_name] = paths.layer_metadata(linked.build_name).read_text(encoding="utf-8")
-            except OSError:
-                return None
-    return digest_of(parts)
+def next_archive(project: Project, metadata: LayerMetadata, previous: ArchiveMetadata | None) -> tuple[int, str]:
+    """The build number and the file name of a layer's archive when it is packed now."""
+    number = previous.archive_build + 1 if previous and previous.lock_version == metadata.lock_version else 1
+    tag = f"-{project.platform}-{number}" if project.tag_outputs else ""
+    return number, f"{metadata.install_target}{tag}{ArchiveFormat(project.archive_format).suffix}"
+
+
+def manifest_inputs(paths: OutputPaths, layers: Iterable[LinkedLayer]) -> str | None:
+    """The digest of the metadata of `layers`, which a manifest is made from; `None` when some of it is missing."""
+    try:
+        return digest_of({str(linked.build_name): _read(paths, linked) for linked in layers})
+    except OSError:
+        return None
+
+
+def _read(paths: OutputPaths, linked: LinkedLayer) -> str:
+    return paths.layer_metadata(linked.build_name).read_text(encoding="utf-8")

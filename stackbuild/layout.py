@@ -85,16 +85,20 @@ class LockPaths:
     pylock: Path
     record: Path
     summary: Path
+    declared: Path
+    """The declared requirements, as the peer tool notes them; stackbuild has them in the record."""
 
     @classmethod
     def of_layer(cls, workspace: Workspace, name: BuildName) -> "LockPaths":
         folder = workspace.locks / name
-        stem = f"pylock.{name.replace('.', '_')}"
+        short = name.replace(".", "_")
+        stem = f"pylock.{short}"
         return cls(
             folder=folder,
             pylock=folder / f"{stem}.toml",
             record=folder / f"{stem}.meta.json",
             summary=folder / f"packages-{name}.txt",
+            declared=folder / f"requirements-{short}.in",
         )
 
 

@@ -2,17 +2,23 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stackbuild.errors import LockError, StackbuildError
-from stackbuild.graph import LinkedLayer, Stack
-from stackbuild.layout import EnvironmentLayout, LockPaths, Workspace
-from stackbuild.metadata import LockRecord, RuntimePin
+from stackbuild.graph import LinkedLayer
+from stackbuild.metadata import LockRecord, RuntimePin, digest_of
 from stackbuild.modules import module_hash
-from stackbuild.platforms import TargetPlatform
-from stackbuild.pylock import LockedPackage, LockTarget, hash_strings, lower_packages, read_packages, requirements_hash
+from stackbuild.project import Project
+from stackbuild.pylock import (
+    LockedPackage,
+    LockTarget,
+    hash_strings,
+    lower_packages,
+    pin_changes,
+    read_packages,
+    requirements_hash,
+)
 from stackbuild.python_request import PythonRequest
 from stackbuild.spec import ApplicationLayer, BuildName, InstallTarget, RuntimeLayer
 from stackbuild.validity import (
@@ -20,10 +26,11 @@ from stackbuild.validity import (
     constraints_hash,
     declared_hash,
     exclude_newer_time,
+    lock_settings,
+    locked_inputs,
     needs_new_version,
     other_inputs,
     reasons_to_relock,
-    settings_hash,
 )
 
 
@@ -49,48 +56,6 @@ class LockStatus:
     @property
     def is_good(self) -> bool:
         return not self.reasons and not self.needs_version
-
-
-@dataclass(frozen=True, kw_only=True)
-class Project:
-    """One run's view: the linked specification, where its files lie, the target platform, what was asked for."""
-
-    stack: Stack
-    workspace: Workspace
-    platform: TargetPlatform
-    environ: Mapping[str, str]
-    runtime_source: str
-    archive_format: str
-    tag_outputs: bool = False
-
-    @property
-    def layers(self) -> tuple[LinkedLayer, ...]:
-        """The layers that target at least one platform, lower ones first."""
-        return tuple(linked for linked in self.stack.layers if linked.platforms)
-
-    def targets_here(self, linked: LinkedLayer) -> bool:
-        """Whether a layer is built for this run's platform."""
-        return self.platform in linked.platforms
-
-    @property
-    def exclude_newer(self) -> str | None:
-        """`UV_EXCLUDE_NEWER` when set, else the setting of the specification."""
-        return self.environ.get("UV_EXCLUDE_NEWER") or self.stack.spec.uv.exclude_newer
-
-    def lock_paths(self, linked: LinkedLayer) -> LockPaths:
-        return LockPaths.of_layer(self.workspace, linked.build_name)
-
-    def layout(self, linked: LinkedLayer, python_version: str) -> EnvironmentLayout:
-        return EnvironmentLayout(
-            python_version=python_version, platform=self.platform, is_runtime=linked.kind == "runtime"
-        )
-
-    def linked(self, name: BuildName) -> LinkedLayer:
-        return self.stack.by_build_name[name]
-
-    def linked_dependencies(self, linked: LinkedLayer) -> tuple[LinkedLayer, ...]:
-        """The layers below, frameworks in import order and then the runtime."""
-        return tuple(self.linked(layer.build_name) for layer in linked.dependencies)
 
 
 class Locks:
@@ -179,11 +144,13 @@ class Locks:
         """Everything that the lock of a layer depends on; the layers below must be locked."""
         exclude_newer = self._project.exclude_newer
         spec = self._project.stack.spec
+        settings = lock_settings(linked, spec.uv, folder=spec.folder, exclude_newer=exclude_newer)
         return LockInputs(
+            readable=locked_inputs(linked, short_version=short_version(pin), settings=settings),
             lock_input_hash=declared_hash(linked.layer.requirements),
             other_inputs_hash=hash_strings(other_inputs(linked, short_version=short_version(pin))),
             version_inputs_hash=hash_strings(version_inputs(linked)),
-            settings_hash=settings_hash(linked, spec.uv, folder=spec.folder, exclude_newer=exclude_newer),
+            settings_hash=digest_of(settings) if settings else None,
             constraints_hash=constraints_hash(lower_packages(self.lower(linked))),
             versioned=linked.layer.versioned,
             python_version=pin.python_implementation.partition("@")[2],
@@ -213,9 +180,22 @@ class Locks:
             return LockStatus(reasons=("a layer below it was locked again",))
         locked_hash = None if lock is None else requirements_hash(lock.packages)
         reasons = reasons_to_relock(
-            record, inputs=inputs, locked_hash=locked_hash, current={"python": short_version(pin)}
+            record,
+            inputs=inputs,
+            locked_hash=locked_hash,
+            declared_before=self._declared_before(linked, record),
+            pinned_otherwise=() if lock is None else pin_changes(lock.packages, lower_packages(self.lower(linked))),
         )
         return LockStatus(reasons=reasons, needs_version=needs_new_version(record, inputs))
+
+    def _declared_before(self, linked: LinkedLayer, record: LockRecord) -> tuple[str, ...] | None:
+        """The requirements that a lock of the peer tool was made from, as the file says that it writes beside it."""
+        try:
+            text = self._project.lock_paths(linked).declared.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+        lines = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
+        return lines if hash_strings(sorted(lines)) == record.lock_input_hash else None
 
     def _pin_misfit(self, runtime: LinkedLayer, pin: RuntimePin) -> str | None:
         layer = runtime.layer

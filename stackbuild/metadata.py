@@ -59,6 +59,20 @@ class RuntimePin(BaseModel):
     """`interpreter` or `standalone`."""
 
 
+class LockedInputs(BaseModel):
+    """What a lock was made from, readable: to say what changed when it is no longer good. Without credentials.
+
+    requirements: as declared, sorted; targets: Python, oldest systems and the layers below, by name; settings: what
+    uv was told beside.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    requirements: tuple[str, ...]
+    targets: dict[str, str]
+    settings: dict[str, JsonValue] = {}
+
+
 class LockRecord(_File):
     """`pylock.<name>.meta.json`: what a layer's lock was made from, and its version.
 
@@ -77,6 +91,7 @@ class LockRecord(_File):
     constraints_hash: str | None = None
     python_version: str | None = None
     """The full version of the Python that markers were evaluated for."""
+    inputs: LockedInputs | None = None
 
     @field_validator("locked_at")
     @classmethod
@@ -146,12 +161,17 @@ class ArchiveHashes(BaseModel):
     sha256: str
 
 
-class ArchiveMetadata(LayerMetadata):
-    """The metadata of a packed layer."""
+class ArchiveBuildMetadata(LayerMetadata):
+    """The metadata of an archive before it is packed."""
 
     archive_build: int
     archive_name: str
     target_platform: str
+
+
+class ArchiveMetadata(ArchiveBuildMetadata):
+    """The metadata of a packed layer."""
+
     archive_size: int
     archive_hashes: ArchiveHashes
 

@@ -19,7 +19,9 @@ from stackbuild.deployment import launch_command
 from stackbuild.errors import StackbuildError
 from stackbuild.inputs import archive_paths, export_paths
 from stackbuild.metadata import ArchiveMetadata, BuildRecord
-from stackbuild.session import Done, Kind, Session, Step
+from stackbuild.plan import Kind, Step
+from stackbuild.process import Result
+from stackbuild.session import Done, Session
 from stackbuild.spec import ApplicationLayer
 
 if TYPE_CHECKING:
@@ -45,6 +47,12 @@ def print_notice(message: str) -> None:
     print(f"\033[1;33mwarning:\033[0m {message}" if _has_colors(sys.stderr) else f"warning: {message}", file=sys.stderr)
 
 
+def print_text(text: str) -> None:
+    """Print what a command was asked to show on stdout."""
+    with _reader_may_leave():
+        print(text, flush=True)
+
+
 def _has_colors(stream: TextIO) -> bool:
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
@@ -54,9 +62,12 @@ class StackReporter:
 
     desc = "progress and a summary of a stack's layers"
 
-    def __init__(self, *, summary: bool = True) -> None:
+    def __init__(self, *, summary: bool = True, quiet: bool = False, verbose: bool = False) -> None:
+        """quiet: print errors and warnings only; verbose: why steps run, and the commands that they run."""
         self._session: Session | None = None
-        self._summary = summary
+        self._summary = summary and not quiet
+        self._quiet = quiet
+        self._verbose = verbose and not quiet
         self._lock = threading.RLock()
         self._selected: dict[str, Step] = {}
         self._seen: set[str] = set()
@@ -85,7 +96,7 @@ class StackReporter:
         self._started = time.monotonic()
         for notice in self._session.project.stack.spec.notices:
             print_notice(notice)
-        if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and "CI" not in os.environ:
+        if not self._quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and "CI" not in os.environ:
             self._live = _Live(total=len(self._selected))
 
     def get_status(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
@@ -151,7 +162,7 @@ class StackReporter:
             hint = "what was finished is kept: run the same again to go on"
             print_error(f"interrupted; unfinished: {names}\n\nhint: {hint}")
             raise SystemExit(EXIT_INTERRUPTED)
-        if self._failed:
+        if self._failed and not self._quiet:
             print(f"\n{self._counts(session)}")
         elif self._summary and self._selected:
             self._show_summary(session)
@@ -161,6 +172,13 @@ class StackReporter:
     def started(self, step: Step) -> None:
         if self._live is not None:
             self._live.add(step.task_name)
+        if self._verbose and self._session is not None:
+            self._print(f"{step.task_name}: {self._session.why(step) or 'asked for'}")
+
+    def ran(self, step: Step, result: Result) -> None:
+        if self._verbose:
+            said = [f"  {line}" for line in result.stderr.strip().splitlines()]
+            self._print("\n".join([f"{step.task_name}: $ {result.command}", *said]))
 
     def reported(self, step: Step, doing: str) -> None:
         if self._live is not None:
@@ -180,6 +198,8 @@ class StackReporter:
         return self._live.paused() if self._live is not None else nullcontext()
 
     def _print(self, line: str) -> None:
+        if self._quiet:
+            return
         with self._lock, self._paused(), _reader_may_leave():
             print(line, flush=True)
 

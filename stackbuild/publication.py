@@ -5,8 +5,9 @@ from stackbuild.deployment import Generated, GeneratedFile, published_files
 from stackbuild.errors import BuildError
 from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import build_inputs, deployment
-from stackbuild.locks import Locks, Project
+from stackbuild.locks import Locks
 from stackbuild.metadata import BuildRecord
+from stackbuild.project import Project
 
 
 def built_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:

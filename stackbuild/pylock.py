@@ -145,6 +145,18 @@ def lower_packages(locks: Iterable[tuple[str, Sequence[LockedPackage]]]) -> tupl
     return tuple(lower for name in sorted(by_name) for lower in by_name[name])
 
 
+def pin_changes(packages: Iterable[LockedPackage], lower: Iterable[LowerPackage]) -> tuple[str, ...]:
+    """How the shared packages of a lock differ from what the layers below pin now: `<name> <old> -> <new>`."""
+    now: dict[str, list[str]] = defaultdict(list)
+    for item in lower:
+        now[item.package.name].append(item.package.version)
+    return tuple(
+        f"{package.name} {package.version} -> {' or '.join(dict.fromkeys(now[package.name])) or 'none'}"
+        for package in packages
+        if package.is_shared and package.version not in now[package.name]
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class LockTarget:
     """What the wheels of a layer must fit. `python_version` is full (`X.Y.Z`), `macos_target` is (major, minor)."""

@@ -4,60 +4,42 @@ Knows nothing of doit: `tasks.py` makes tasks of it, `progress.py` shows it.
 """
 
 import functools
-import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stackbuild import process
-from stackbuild.errors import StackbuildError
+from stackbuild.errors import BuildError, LockError, StackbuildError
 from stackbuild.files import disk_errors, project_lock, remove_tree
 from stackbuild.freshness import why_archive, why_build, why_export, why_lock, why_manifest
-from stackbuild.graph import LinkedLayer, Stack, load_stack
+from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import archive_paths, export_paths
-from stackbuild.layout import OutputPaths, Workspace
-from stackbuild.locks import Locks, Project
+from stackbuild.layout import OutputPaths
+from stackbuild.locks import Locks
 from stackbuild.metadata import ArchiveMetadata, ExportMetadata
-from stackbuild.modules import counts
-from stackbuild.platforms import TargetPlatform, current_platform
+from stackbuild.plan import Kind, Plan, Step
+from stackbuild.project import Project
 from stackbuild.steps import Outcome, Report
 
 if TYPE_CHECKING:
     from stackbuild.runtime_sources import RuntimeSource
 
 
-class Kind(StrEnum):
-    """The steps, in the order in which a layer goes through them."""
-
-    LOCK = "lock"
-    BUILD = "build"
-    ARCHIVE = "archive"
-    EXPORT = "export"
-    MANIFEST = "manifest"
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Step:
-    """One task: a step on a layer, or the manifest of an output folder (then `linked` is None)."""
-
-    kind: Kind
-    name: str
-    linked: LinkedLayer | None = None
-
-    @property
-    def task_name(self) -> str:
-        """`build:app-hello`."""
-        return f"{self.kind}:{self.name}"
-
-    def __repr__(self) -> str:
-        return f"<step {self.task_name}>"
+def not_good(steps: Iterable[tuple[Step, str]]) -> StackbuildError:
+    """The error for steps that must not run although their results are not good, each with the reason."""
+    found = list(steps)
+    lines = [f"  {step.name}: {why}" for step, why in found]
+    if any(step.kind is Kind.LOCK for step, _ in found):
+        hint = "lock first: stackbuild lock --if-needed (or add --lock-if-needed), and commit what it changes"
+        return LockError("\n".join(["these layers have no valid lock:", *lines]), hint=hint)
+    hint = "build first: stackbuild build"
+    return BuildError("\n".join(["these layers are not built, or were built from other inputs:", *lines]), hint=hint)
 
 
 class Watcher(Protocol):
@@ -66,6 +48,7 @@ class Watcher(Protocol):
     def started(self, step: Step, /) -> None: ...
     def reported(self, step: Step, doing: str, /) -> None: ...
     def ended(self, step: Step, /) -> None: ...
+    def ran(self, step: Step, result: process.Result, /) -> None: ...
     def waiting(self, lock: Path, /) -> None: ...
 
 
@@ -78,81 +61,13 @@ class Done:
     seconds: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What a user may set beside the specification; `None` leaves it to the specification or the default."""
-
-    build_dir: str = "_build"
-    artifacts_dir: str = "_artifacts"
-    export_dir: str = "_export"
-    archive_format: str | None = None
-    runtime_source: str | None = None
-    tag_outputs: bool = False
-
-
-def open_project(spec: str | os.PathLike[str], options: Options, environ: Mapping[str, str]) -> Project:
-    """Read and check a specification. Raises `SpecError` with all its problems."""
-    workspace = Workspace.of_spec(
-        Path(spec),
-        build_dir=options.build_dir,
-        artifacts_dir=options.artifacts_dir,
-        export_dir=options.export_dir,
-    )
-    stack = load_stack(workspace.spec)
-    _check_modules(stack, workspace)
-    settings = stack.spec.settings
-    return Project(
-        stack=stack,
-        workspace=workspace,
-        platform=_platform(),
-        environ=environ,
-        runtime_source=_choice(
-            "runtime source",
-            options.runtime_source or environ.get("STACKBUILD_RUNTIME_SOURCE") or settings.runtime_source,
-            ("interpreter",),
-        ),
-        archive_format=_choice(
-            "archive format",
-            options.archive_format or environ.get("STACKBUILD_ARCHIVE_FORMAT") or settings.archive_format,
-            ("tar.zst", "tar.xz", "tar.gz", "tar", "zip"),
-        ),
-        tag_outputs=options.tag_outputs,
-    )
-
-
-def _check_modules(stack: Stack, workspace: Workspace) -> None:
-    """Raise `StackbuildError` when a module holds the folders that its layer is built in."""
-    for layer in stack.spec.applications:
-        for module in (layer.launch_module, *layer.support_modules):
-            for folder in (workspace.build, workspace.artifacts, workspace.export):
-                if counts(module, folder):
-                    raise StackbuildError(
-                        f"{layer.build_name}: its module {module} holds {folder}, where layers are made",
-                        hint="choose a folder outside it (--build-dir, --output-dir), or have .gitignore exclude it",
-                    )
-
-
-def _platform() -> TargetPlatform:
-    try:
-        return current_platform()
-    except ValueError as error:
-        raise StackbuildError(f"stackbuild has no target platform for this machine: {error}") from error
-
-
-def _choice(what: str, value: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise StackbuildError(f"{value!r} is not a {what} that is supported", hint=f"use one of {', '.join(known)}")
-    return value
-
-
 @dataclass
 class Session:
     """One run. Steps may run in several threads; each is run once at most."""
 
     project: Project
     watcher: Watcher
-    forced: frozenset[str] = frozenset()
-    """The names of tasks to run once even if their results are good."""
+    plan: Plan = field(default_factory=Plan)
     done: dict[str, Done] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     unfinished: tuple[str, ...] | None = None
@@ -169,11 +84,9 @@ class Session:
 
     def steps(self) -> tuple[Step, ...]:
         """Every step of the stack on this platform, in an order in which they could run."""
-        layers = self.project.layers
-        here = [linked for linked in layers if self.project.targets_here(linked)]
-        steps = [Step(kind=Kind.LOCK, name=linked.build_name, linked=linked) for linked in layers]
+        steps = [Step(kind=Kind.LOCK, name=linked.build_name, linked=linked) for linked in self.project.layers]
         for kind in (Kind.BUILD, Kind.ARCHIVE, Kind.EXPORT):
-            steps += [Step(kind=kind, name=linked.build_name, linked=linked) for linked in here]
+            steps += [Step(kind=kind, name=linked.build_name, linked=linked) for linked in self.project.layers_here]
         return (*steps, *(Step(kind=Kind.MANIFEST, name=kind) for kind in (Kind.ARCHIVE, Kind.EXPORT)))
 
     def record(self, step: Step) -> Path:
@@ -193,11 +106,20 @@ class Session:
         made_by_export = Kind.EXPORT in (step.kind, step.name)
         return export_paths(self.project) if made_by_export else archive_paths(self.project)
 
+    @property
+    def manifest_layers(self) -> tuple[LinkedLayer, ...]:
+        """The layers that the manifests of this run list: those that are published on this platform."""
+        published = self.plan.published
+        return tuple(
+            linked for linked in self.project.layers_here if published is None or linked.build_name in published
+        )
+
     def needs(self, step: Step) -> tuple[Step, ...]:
         """The steps whose records this one reads."""
         linked = step.linked
         if linked is None:
-            return tuple(other for other in self.steps() if other.kind == step.name)
+            kind = Kind(step.name)
+            return tuple(Step(kind=kind, name=layer.build_name, linked=layer) for layer in self.manifest_layers)
         lower = self.project.linked_dependencies(linked)
         locked = [Step(kind=Kind.LOCK, name=layer.build_name, linked=layer) for layer in lower]
         own_lock = Step(kind=Kind.LOCK, name=step.name, linked=linked)
@@ -214,10 +136,10 @@ class Session:
 
     def why(self, step: Step) -> str | None:
         """Why the step has to run, `None` when its result is good. The steps it needs are taken as they are."""
-        if step.task_name in self.forced and step.task_name not in self.done:
+        if step.task_name in self.plan.forced and step.task_name not in self.done:
             return "it is asked for"
         if step.linked is None:
-            return why_manifest(self.project, self.output_paths(step))
+            return why_manifest(self.output_paths(step), self.manifest_layers)
         reasons = {Kind.LOCK: why_lock, Kind.BUILD: why_build, Kind.ARCHIVE: why_archive, Kind.EXPORT: why_export}
         return reasons[step.kind](self.project, self.locks, step.linked)
 
@@ -232,6 +154,7 @@ class Session:
                 outcome = Outcome(done="made by another run meanwhile")
             else:
                 process.check_stopping()
+                self._check_allowed(step)
                 outcome = self._carry_out(step, lambda doing: self.watcher.reported(step, doing))
             self.done[step.task_name] = Done(step=step, outcome=outcome, seconds=time.monotonic() - started)
         except StackbuildError as error:
@@ -243,24 +166,39 @@ class Session:
                 self._changed.notify_all()
             self.watcher.ended(step)
 
+    def _check_allowed(self, step: Step) -> None:
+        """Raise `StackbuildError` for a step that this run must leave alone although its result is not good."""
+        if step.task_name in self.plan.frozen:
+            raise not_good([(step, self.why(step) or "its result is not good")])
+
     def _carry_out(self, step: Step, report: Report) -> Outcome:
         # The steps are imported when one runs: a run in which nothing changed needs none of them.
         from stackbuild.steps import archive, build, export, lock, manifest  # noqa: PLC0415
 
         project, locks, linked = self.project, self.locks, step.linked
+
+        def run(command: process.Command, /) -> process.Result:
+            result = process.run(command)
+            self.watcher.ran(step, result)
+            return result
+
         if linked is None:
             write = manifest.export_manifest if step.name == Kind.EXPORT else manifest.archive_manifest
-            return write(project)
+            return write(project, self.manifest_layers)
         match step.kind:
             case Kind.LOCK:
-                tools = lock.LockTools(
-                    run=process.run, find_python=self._runtimes.find, uv_version=_uv_version(), now=_now
+                tools = lock.LockTools(run=run, find_python=self._runtimes.find, uv_version=_uv_version(), now=_now)
+                return lock.lock_layer(
+                    project,
+                    locks,
+                    linked,
+                    tools,
+                    forced=step.task_name in self.plan.forced,
+                    reset=linked.build_name in self.plan.reset,
+                    report=report,
                 )
-                return lock.lock_layer(project, locks, linked, tools, report=report)
             case Kind.BUILD:
-                build_tools = build.BuildTools(
-                    run=process.run, copy_runtime=self._runtimes.copy, uv_version=_uv_version()
-                )
+                build_tools = build.BuildTools(run=run, copy_runtime=self._runtimes.copy, uv_version=_uv_version())
                 return build.build_layer(project, locks, linked, build_tools, report=report)
             case Kind.ARCHIVE:
                 return archive.archive_layer(project, locks, linked, report=report)

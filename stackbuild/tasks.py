@@ -20,13 +20,17 @@ from typing import Any, NoReturn
 gc.disable()
 
 from doit.action import BaseAction  # noqa: E402
+from doit.cmd_base import ModuleTaskLoader  # noqa: E402
 from doit.dependency import UptodateCalculator  # noqa: E402
+from doit.doit_cmd import DoitMain  # noqa: E402
 from doit.exceptions import TaskError, TaskFailed  # noqa: E402
 
 from stackbuild.errors import Interrupted, StackbuildError  # noqa: E402
 from stackbuild.files import disk_errors  # noqa: E402
+from stackbuild.plan import Kind, Step  # noqa: E402
 from stackbuild.progress import StackReporter, print_error  # noqa: E402
-from stackbuild.session import Kind, Options, Session, Step, open_project  # noqa: E402
+from stackbuild.project import Options, open_project  # noqa: E402
+from stackbuild.session import Session  # noqa: E402
 
 gc.freeze()
 gc.enable()
@@ -142,6 +146,23 @@ def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any)
         return doit_config(session, reporter), lambda: stack_tasks(session)
     except StackbuildError as error:
         _fail(error)
+
+
+def run_plan(session: Session, reporter: StackReporter, *, jobs: int | None) -> int:
+    """Run the tasks of the session's plan through doit; return the exit status. Changes the current folder."""
+    # doit keeps relative paths in its state; from here they are the same as for a dodo.py beside the specification.
+    reporter.shown_from = Path.cwd()
+    os.chdir(session.project.workspace.spec.parent)
+    config = doit_config(session, reporter)
+    if jobs is not None:
+        config["num_process"] = jobs
+
+    def task_stack() -> Iterator[TaskDict]:
+        yield from stack_tasks(session)
+
+    loader = ModuleTaskLoader({"DOIT_CONFIG": config, "task_stack": task_stack})
+    status = DoitMain(loader, config_filenames=()).run(["run", *(session.plan.tasks or ())])
+    return EXIT_FAILED if status and not reporter.met_bug else int(status or 0)
 
 
 def _fail(error: StackbuildError) -> NoReturn:

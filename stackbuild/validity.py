@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
+from pydantic import JsonValue
 
+from stackbuild.changes import requirement_changes, value_changes
 from stackbuild.errors import LockError
 from stackbuild.graph import LinkedLayer
-from stackbuild.metadata import LockRecord, digest_of
+from stackbuild.metadata import LockedInputs, LockRecord
 from stackbuild.pylock import LowerPackage, hash_strings
 from stackbuild.spec import UvSettings
 
@@ -26,6 +28,7 @@ from stackbuild.spec import UvSettings
 class LockInputs:
     """Hashes of what a layer's lock depends on. `None`: nothing of that kind is set."""
 
+    readable: LockedInputs
     lock_input_hash: str
     other_inputs_hash: str
     version_inputs_hash: str
@@ -42,35 +45,60 @@ def declared_hash(requirements: Iterable[Requirement]) -> str:
     return hash_strings(sorted(str(requirement).partition("#")[0].strip() for requirement in requirements))
 
 
+def target_versions(linked: LinkedLayer, *, short_version: str) -> dict[str, str]:
+    """The Python (`X.Y`) and the oldest systems that a layer is locked for, by name."""
+    targets = {"py_version": short_version}
+    if any(platform.is_linux for platform in linked.platforms):
+        targets["linux_target"] = linked.layer.linux_target
+    if any(platform.is_macos for platform in linked.platforms):
+        targets["macosx_target"] = linked.layer.macosx_target
+    return targets
+
+
 def other_inputs(linked: LinkedLayer, *, short_version: str) -> list[str]:
     """The parts of `other_inputs_hash`, in order."""
-    parts = [f"py_version={short_version}"]
-    if any(platform.is_linux for platform in linked.platforms):
-        parts.append(f"linux_target={linked.layer.linux_target}")
-    if any(platform.is_macos for platform in linked.platforms):
-        parts.append(f"macosx_target={linked.layer.macosx_target}")
+    parts = [f"{name}={value}" for name, value in target_versions(linked, short_version=short_version).items()]
     if linked.kind != "runtime":
         parts.append(linked.runtime.build_name)
         parts.extend(framework.name for framework in linked.frameworks)
     return parts
 
 
-def settings_hash(linked: LinkedLayer, uv: UvSettings, *, folder: Path, exclude_newer: str | None) -> str | None:
-    """A hash of every setting beyond the declared requirements that can change a resolution; `None` without any.
+def locked_inputs(linked: LinkedLayer, *, short_version: str, settings: Mapping[str, Any]) -> LockedInputs:
+    """The readable form of what a layer's lock is made from."""
+    targets = target_versions(linked, short_version=short_version)
+    if linked.kind != "runtime":
+        targets["runtime"] = linked.runtime.build_name
+        targets["frameworks"] = ", ".join(framework.name for framework in linked.frameworks) or "none"
+    declared = sorted(without_credentials(str(requirement)) for requirement in linked.layer.requirements)
+    return LockedInputs(requirements=tuple(declared), targets=targets, settings=dict(settings))
 
-    `folder`: the specification's, which no hash may depend on.
+
+def lock_settings(
+    linked: LinkedLayer, uv: UvSettings, *, folder: Path, exclude_newer: str | None
+) -> dict[str, JsonValue]:
+    """Every setting beyond the declared requirements that can change a resolution, by name; without credentials.
+
+    `folder`: the specification's, on which no value may depend.
     """
     settings: dict[str, Any] = {
-        "uv": dict(uv.other),
-        "exclude_newer": exclude_newer,
+        **dict(uv.other),
+        "exclude-newer": exclude_newer,
         "indexes": [index.to_toml() for index in uv.indexes],
         "sources": dict(uv.sources),
         "package_indexes": dict(linked.package_indexes),
         "priority_indexes": list(linked.layer.priority_indexes),
         "url_hashes": sorted(str(item) for item in linked.layer.requirements if "#" in str(item)),
     }
-    used = {key: _portable(value, folder) for key, value in settings.items() if value}
-    return digest_of(used) if used else None
+    return {key: _portable(value, folder) for key, value in settings.items() if value not in (None, [], {})}
+
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def without_credentials(text: str) -> str:
+    """A text with the user names and passwords in its URLs left out: they are neither recorded nor an input."""
+    return _CREDENTIALS.sub("", text)
 
 
 def _portable(value: Any, folder: Path) -> Any:  # noqa: ANN401 (any TOML value)
@@ -82,7 +110,9 @@ def _portable(value: Any, folder: Path) -> Any:  # noqa: ANN401 (any TOML value)
             return [_portable(item, folder) for item in value]
         case str() if value == str(folder) or value.startswith(f"{folder}{os.sep}"):
             return os.path.relpath(value, folder).replace(os.sep, "/")
-        case str() | int() | float() | bool():
+        case str():
+            return without_credentials(value)
+        case int() | float() | bool():
             return value
         case _:
             return str(value)  # dates
@@ -96,28 +126,51 @@ def constraints_hash(lower: Sequence[LowerPackage]) -> str | None:
 
 
 def reasons_to_relock(
-    record: LockRecord | None, *, inputs: LockInputs, locked_hash: str | None, current: Mapping[str, str]
+    record: LockRecord | None,
+    *,
+    inputs: LockInputs,
+    locked_hash: str | None,
+    declared_before: Iterable[str] | None = None,
+    pinned_otherwise: Iterable[str] = (),
 ) -> tuple[str, ...]:
-    """Why a layer must be resolved again; empty when its lock is good.
+    """Why a layer must be resolved again, with what changed (old -> new); empty when its lock is good.
 
     `locked_hash`: the requirements hash of the lock file on disk, `None` when there is none that can be read.
-    `current`: readable values for the messages (`python`, …).
+    `declared_before`: the requirements that the lock was made from, where something beside its record tells them.
+    `pinned_otherwise`: how the pins of lower layers differ from those in the lock, for the message.
     """
     if locked_hash is None or record is None:
         return ("it has not been locked yet" if record is None else "its lock file is missing or unreadable",)
     ours = record.tools is not None  # the peer tool's locks do not say what else they depend on
     too_late = inputs.newest_allowed is not None and _recorded(record) > inputs.newest_allowed
-    other = f"its Python ({current.get('python', 'X.Y')}), a target version or the layers below it changed"
-    reasons = {
-        "its lock file was changed by hand": record.requirements_hash != locked_hash,
-        "its requirements changed": record.lock_input_hash != inputs.lock_input_hash,
-        other: record.other_inputs_hash != inputs.other_inputs_hash,
-        "uv or index settings changed": ours and record.settings_hash != inputs.settings_hash,
-        "the release of its Python changed": ours and record.python_version != inputs.python_version,
-        "a layer below it pins other packages": ours and record.constraints_hash != inputs.constraints_hash,
-        f"it was locked at {record.locked_at}, after exclude-newer": too_late,
-    }
-    return tuple(reason for reason, holds in reasons.items() if holds)
+    before, now = record.inputs, inputs.readable
+    requirements = requirement_changes(before.requirements if before else declared_before, now.requirements)
+    targets = value_changes(before.targets if before else None, now.targets)
+    settings = value_changes(before.settings if before else None, now.settings)
+    release = (f"{record.python_version} -> {inputs.python_version}",)
+    checks: tuple[tuple[str, bool, Iterable[str]], ...] = (
+        ("its lock file was changed by hand", record.requirements_hash != locked_hash, ()),
+        ("its requirements changed", record.lock_input_hash != inputs.lock_input_hash, requirements),
+        (
+            "its Python, its targets or the layers below it changed",
+            record.other_inputs_hash != inputs.other_inputs_hash,
+            targets,
+        ),
+        ("uv or index settings changed", ours and record.settings_hash != inputs.settings_hash, settings),
+        ("the release of its Python changed", ours and record.python_version != inputs.python_version, release),
+        (
+            "a layer below it pins other packages",
+            ours and record.constraints_hash != inputs.constraints_hash,
+            pinned_otherwise,
+        ),
+        (f"it was locked at {record.locked_at}, after exclude-newer", too_late, ()),
+    )
+    return tuple(_with_details(reason, details) for reason, holds, details in checks if holds)
+
+
+def _with_details(reason: str, details: Iterable[str]) -> str:
+    told = ", ".join(details)
+    return f"{reason}: {told}" if told else reason
 
 
 def needs_new_version(record: LockRecord, inputs: LockInputs) -> bool:

@@ -7,9 +7,10 @@ from stackbuild.archives import ArchiveEntry, ArchiveFormat, PackedFile, Written
 from stackbuild.errors import ArchiveError
 from stackbuild.files import disk_errors, remove_leftovers
 from stackbuild.graph import LinkedLayer
-from stackbuild.inputs import archive_inputs, archive_paths, layer_metadata, previous_archive
-from stackbuild.locks import Locks, Project
+from stackbuild.inputs import archive_inputs, archive_paths, layer_metadata, next_archive, previous_archive
+from stackbuild.locks import Locks
 from stackbuild.metadata import ArchiveHashes, ArchiveMetadata, FileEntry, FileManifest, LayerMetadata, OutputRecord
+from stackbuild.project import Project
 from stackbuild.publication import built_inputs, deployed_entries
 from stackbuild.steps import Outcome, Report
 
@@ -23,11 +24,8 @@ def archive_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report
     paths = archive_paths(project)
     inputs = archive_inputs(project, locks, linked, built=built_inputs(project, locks, linked))
     metadata = layer_metadata(project, locks, linked)
-    previous = previous_archive(project, linked)
-    number = previous.archive_build + 1 if previous and previous.lock_version == metadata.lock_version else 1
-    archive_format = ArchiveFormat(project.archive_format)
-    tag = f"-{project.platform}-{number}" if project.tag_outputs else ""
-    archive = paths.root / f"{metadata.install_target}{tag}{archive_format.suffix}"
+    number, name = next_archive(project, metadata, previous_archive(project, linked))
+    archive = paths.root / name
     entries = deployed_entries(project, locks, linked)
     total = sum(entry.stored_size for entry in entries)
     report(f"packing {total / 1e6:.1f} MB")
@@ -38,7 +36,7 @@ def archive_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report
         written = write_archive(
             archive,
             _below(metadata.install_target, entries),
-            format=archive_format,
+            format=ArchiveFormat(project.archive_format),
             mtime=int(locks.get(linked).locked_at.timestamp()),
             on_bytes=_packed_share(total, report),
         )

@@ -13,10 +13,11 @@ from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import build_inputs, deployment
 from stackbuild.installed import make_portable, tree_size
 from stackbuild.layout import LAYER_CONFIG
-from stackbuild.locks import Locks, Project
+from stackbuild.locks import Locks
 from stackbuild.metadata import BuildRecord
 from stackbuild.modules import module_files
 from stackbuild.process import Runner
+from stackbuild.project import Project
 from stackbuild.python_request import PythonRequest
 from stackbuild.spec import ApplicationLayer
 from stackbuild.steps import Outcome, Report

@@ -8,9 +8,10 @@ from stackbuild.errors import DeployError
 from stackbuild.files import disk_errors, link_or_copy, make_link, remove_leftovers, replacing_tree
 from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import export_inputs, export_paths, layer_metadata
-from stackbuild.locks import Locks, Project
+from stackbuild.locks import Locks
 from stackbuild.metadata import ExportMetadata, OutputRecord
 from stackbuild.process import check_stopping
+from stackbuild.project import Project
 from stackbuild.publication import built_inputs, deployed_entries
 from stackbuild.steps import Outcome, Report
 

@@ -18,9 +18,10 @@ from stackbuild.errors import LockError, ToolError
 from stackbuild.files import disk_errors, write_atomic
 from stackbuild.graph import LinkedLayer
 from stackbuild.layout import LockPaths
-from stackbuild.locks import Locks, Project, pin_fits, short_version
+from stackbuild.locks import Locks, pin_fits, short_version
 from stackbuild.metadata import LockRecord, RuntimePin
 from stackbuild.process import Runner
+from stackbuild.project import Project
 from stackbuild.pylock import (
     LowerPackage,
     RefinedLock,
@@ -50,19 +51,29 @@ class LockTools:
     now: Callable[[], datetime]
 
 
-def lock_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: LockTools, *, report: Report) -> Outcome:
+def lock_layer(
+    project: Project,
+    locks: Locks,
+    linked: LinkedLayer,
+    tools: LockTools,
+    *,
+    forced: bool = False,
+    reset: bool = False,
+    report: Report,
+) -> Outcome:
     """Make the lock of `linked` anew; the layers below must be locked.
 
-    A resolution that changes nothing keeps the recorded time and version.
+    A resolution that changes nothing keeps the recorded time and version. When only the version has to rise, nothing
+    is resolved unless it is `forced`. `reset`: the Python of a runtime is chosen afresh, whatever the lock says.
 
     Raises `LockError`, `RuntimeSourceError`, `ToolError`; nothing of the old lock is lost then.
     """
     paths = project.lock_paths(linked)
     status = locks.status(linked)
     record = LockRecord.read(paths.record)
-    if record is not None and not status.reasons and status.needs_version:
+    if record is not None and not forced and not status.reasons and status.needs_version:
         return _raise_version(locks, linked, paths, record)
-    pin, python = _choose_python(project, locks, linked, record, tools)
+    pin, python = _choose_python(project, locks, linked, None if reset else record, tools)
     inputs = locks.inputs(linked, pin, now=tools.now())
     lower = lower_packages(locks.lower(linked))
     report(f"resolving {_count(len(linked.layer.requirements), 'requirement')}")
@@ -203,6 +214,7 @@ def _write(
         settings_hash=inputs.settings_hash,
         constraints_hash=inputs.constraints_hash,
         python_version=inputs.python_version,
+        inputs=inputs.readable,
     )
     with disk_errors(f"write the lock of {linked.build_name}", LockError):
         if _document_on_disk(paths.pylock) != tomllib.loads(text):

@@ -1,12 +1,13 @@
 """Write the manifest of an output folder: the metadata of every layer in one file."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from stackbuild.errors import StackbuildError
 from stackbuild.files import disk_errors
+from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import archive_paths, export_paths, manifest_inputs
 from stackbuild.layout import OutputPaths
-from stackbuild.locks import Project
 from stackbuild.metadata import (
     ArchiveMetadata,
     ExportMetadata,
@@ -14,34 +15,33 @@ from stackbuild.metadata import (
     OutputRecord,
     StackManifest,
 )
+from stackbuild.project import Project
 from stackbuild.steps import Outcome
 
 CATEGORIES = ("applications", "frameworks", "runtimes")
 
 
-def archive_manifest(project: Project) -> Outcome:
-    """Write the manifest of the archives. Raises `StackbuildError` when a layer's metadata is missing."""
-    return _write(project, archive_paths(project), ArchiveMetadata)
+def archive_manifest(project: Project, layers: Sequence[LinkedLayer]) -> Outcome:
+    """Write the manifest of the archives of `layers`. Raises `StackbuildError` when a layer's metadata is missing."""
+    return _write(archive_paths(project), ArchiveMetadata, layers)
 
 
-def export_manifest(project: Project) -> Outcome:
-    """Write the manifest of the exports. Raises `StackbuildError` when a layer's metadata is missing."""
-    return _write(project, export_paths(project), ExportMetadata)
+def export_manifest(project: Project, layers: Sequence[LinkedLayer]) -> Outcome:
+    """Write the manifest of the exports of `layers`. Raises `StackbuildError` when a layer's metadata is missing."""
+    return _write(export_paths(project), ExportMetadata, layers)
 
 
-def _write(project: Project, paths: OutputPaths, model: type[LayerMetadata]) -> Outcome:
-    inputs = manifest_inputs(project, paths)
-    layers: dict[Any, list[LayerMetadata]] = {category: [] for category in CATEGORIES}
-    for linked in project.layers:
-        if project.targets_here(linked):
-            metadata = model.read(paths.layer_metadata(linked.build_name))
-            if metadata is None:
-                raise StackbuildError(f"{linked.build_name} has no usable metadata in {paths.root}")
-            layers[linked.category].append(metadata)
-    manifest = StackManifest[model](layers={category: tuple(found) for category, found in layers.items()})  # type: ignore[valid-type]
+def _write(paths: OutputPaths, model: type[LayerMetadata], layers: Sequence[LinkedLayer]) -> Outcome:
+    inputs = manifest_inputs(paths, layers)
+    listed: dict[Any, list[LayerMetadata]] = {category: [] for category in CATEGORIES}
+    for linked in layers:
+        metadata = model.read(paths.layer_metadata(linked.build_name))
+        if metadata is None:
+            raise StackbuildError(f"{linked.build_name} has no usable metadata in {paths.root}")
+        listed[linked.category].append(metadata)
+    manifest = StackManifest[model](layers={category: tuple(found) for category, found in listed.items()})  # type: ignore[valid-type]
     with disk_errors(f"write {paths.manifest}", StackbuildError):
         paths.manifest_record.unlink(missing_ok=True)
         manifest.write(paths.manifest)
         OutputRecord(inputs=inputs or "").write(paths.manifest_record)
-    count = sum(len(found) for found in layers.values())
-    return Outcome(done=f"{count} layers")
+    return Outcome(done=f"{len(layers)} layer{'' if len(layers) == 1 else 's'}")

@@ -17,9 +17,9 @@ from stackbuild.metadata import BuildRecord
 from tests.integration.stack_project import StackProject
 
 
-def start(project: StackProject, *arguments: str) -> subprocess.Popen[str]:
+def start(project: StackProject, *arguments: str, module: str = "doit") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "doit", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=project.root,
         env=project.env,
         stdout=subprocess.PIPE,

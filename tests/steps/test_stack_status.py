@@ -35,6 +35,10 @@ def test_bad_lock_spoils_those_above(locked: World) -> None:
         "    └── *app-shop",
         "        ├── *framework-web -> framework-web@???",
         "        └── base",
+        "",
+        "* no valid lock:",
+        "  framework-web: its requirements changed: + more",
+        "  app-shop: framework-web below it has no valid lock",
     ]
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import tomli_w
 
 from stackbuild.graph import LinkedLayer
-from stackbuild.locks import Locks, Project
+from stackbuild.locks import Locks
 from stackbuild.platforms import TargetPlatform
 from stackbuild.process import Command, Result
+from stackbuild.project import Options, Project, open_project
 from stackbuild.python_request import PythonRequest
-from stackbuild.session import Options, open_project
 from stackbuild.spec import BuildName
 from stackbuild.steps import Outcome
 from stackbuild.steps.archive import archive_layer

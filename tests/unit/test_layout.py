@@ -52,6 +52,7 @@ def test_lock_files_have_no_further_dots_in_their_names() -> None:
         pylock=folder / "pylock.framework-web2_0.toml",
         record=folder / "pylock.framework-web2_0.meta.json",
         summary=folder / "packages-framework-web2.0.txt",
+        declared=folder / "requirements-framework-web2_0.in",
     )
 
 

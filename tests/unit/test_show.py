@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stackbuild.locks import Locks
-from stackbuild.session import Options, open_project
+from stackbuild.project import Options, open_project
 from stackbuild.show import LayerStatus, StackStatus, stack_status, status_lines
 
 SPECIFICATION = """
@@ -38,8 +38,10 @@ launch_module = "shop.py"
 """
 
 
-def layer(name: str, target: str | None = None, *below: LayerStatus, good: bool = True) -> LayerStatus:
-    status = LayerStatus(name=name, install_target=target or name, has_valid_lock=good)
+def layer(
+    name: str, target: str | None = None, *below: LayerStatus, good: bool = True, operations: list[str] | None = None
+) -> LayerStatus:
+    status = LayerStatus(name=name, install_target=target or name, has_valid_lock=good, selected_operations=operations)
     if below:
         status["dependencies"] = list(below)
     return status
@@ -76,9 +78,28 @@ def test_tree_marks_layers_without_a_good_lock_and_names_other_targets() -> None
     ]
 
 
-def test_categories_without_layers_are_left_out() -> None:
-    status = StackStatus(spec_name="stack.toml", runtimes=[layer("base")], frameworks=[], applications=[])
-    assert status_lines(status) == ["stack.toml", "└── Runtimes", "    └── base"]
+def test_every_category_has_its_heading_and_operations_follow_the_name() -> None:
+    base = layer("base", operations=["reset-lock", "lock", "build-if-needed"])
+    status = StackStatus(spec_name="stack.toml", runtimes=[base], frameworks=[], applications=[])
+    assert status_lines(status) == [
+        "stack.toml",
+        "├── Runtimes",
+        "│   └── base (reset-lock, lock, build-if-needed)",
+        "├── Frameworks",
+        "└── Applications",
+    ]
+
+
+def test_reasons_stand_under_the_tree() -> None:
+    base = layer("base", good=False)
+    base["lock_problems"] = ["its requirements changed", "it is old"]
+    status = StackStatus(spec_name="stack.toml", runtimes=[base], frameworks=[], applications=[])
+    assert status_lines(status)[-4:] == [
+        "",
+        "* no valid lock:",
+        "  base: its requirements changed",
+        "  base: it is old",
+    ]
 
 
 def test_stack_without_locks_has_no_good_lock(tmp_path: Path) -> None:
@@ -86,14 +107,23 @@ def test_stack_without_locks_has_no_good_lock(tmp_path: Path) -> None:
     spec = tmp_path / "venvstacks.toml"
     spec.write_text(SPECIFICATION, encoding="utf-8")
     project = open_project(spec, Options(), {})
-    base = layer("base", "base@???", good=False)
-    a, b = layer("framework-a", good=False), layer("framework-b", "framework-b@???", good=False)
-    assert stack_status(project, Locks(project)) == StackStatus(
-        spec_name=str(spec),
-        runtimes=[base],
-        frameworks=[
-            layer("framework-a", None, base, good=False),
-            layer("framework-b", "framework-b@???", a, base, good=False),
-        ],
-        applications=[layer("app-shop", None, b, a, base, good=False)],
-    )
+    status = stack_status(project, Locks(project))
+    assert status_lines(status)[1:-4] == [
+        "├── Runtimes",
+        "│   └── *base -> base@???",
+        "├── Frameworks",
+        "│   ├── *framework-a",
+        "│   │   └── *base -> base@???",
+        "│   └── *framework-b -> framework-b@???",
+        "│       ├── *framework-a",
+        "│       └── *base -> base@???",
+        "└── Applications",
+        "    └── *app-shop",
+        "        ├── *framework-b -> framework-b@???",
+        "        ├── *framework-a",
+        "        └── *base -> base@???",
+        "",
+        "* no valid lock:",
+    ]
+    assert status["runtimes"][0]["lock_problems"] == ["it has not been locked yet"]
+    assert "disabled" not in str(status)

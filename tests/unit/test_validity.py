@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from pydantic import JsonValue
 
+from stackbuild.changes import value_changes
 from stackbuild.errors import LockError
 from stackbuild.graph import Stack, load_stack
 from stackbuild.locks import version_inputs
-from stackbuild.metadata import LockRecord
+from stackbuild.metadata import LockedInputs, LockRecord
 from stackbuild.pylock import LockedPackage, LowerPackage, hash_strings
 from stackbuild.spec import BuildName
 from stackbuild.validity import (
@@ -19,10 +21,10 @@ from stackbuild.validity import (
     constraints_hash,
     declared_hash,
     exclude_newer_time,
+    lock_settings,
     needs_new_version,
     other_inputs,
     reasons_to_relock,
-    settings_hash,
 )
 
 SPECIFICATION = """
@@ -151,18 +153,20 @@ def test_declared_requirements_are_hashed_sorted_in_canonical_form(requirements:
 # Settings that the peer tool forgets
 
 
-def settings(folder: Path, text: str, *, layer: str = "framework-b", exclude_newer: str | None = None) -> str | None:
+def settings(
+    folder: Path, text: str, *, layer: str = "framework-b", exclude_newer: str | None = None
+) -> dict[str, JsonValue]:
     stack = load(folder, text)
     linked = stack.by_build_name[BuildName(layer)]
-    return settings_hash(linked, stack.spec.uv, folder=stack.spec.folder, exclude_newer=exclude_newer)
+    return lock_settings(linked, stack.spec.uv, folder=stack.spec.folder, exclude_newer=exclude_newer)
 
 
 INDEX = '\n[[tool.uv.index]]\nname = "i"\nurl = "https://index.example/simple"\n'
 
 
-def test_no_settings_have_no_hash(folder: Path) -> None:
-    assert settings(folder, SPECIFICATION) is None
-    assert settings(folder, SPECIFICATION + "\n[tool.uv]\n") is None
+def test_without_settings_there_are_none(folder: Path) -> None:
+    assert settings(folder, SPECIFICATION) == {}
+    assert settings(folder, SPECIFICATION + "\n[tool.uv]\n") == {}
 
 
 @pytest.mark.parametrize(
@@ -180,25 +184,24 @@ def test_no_settings_have_no_hash(folder: Path) -> None:
         SPECIFICATION.replace('name = "a"', 'name = "a"\npackage_indexes = { numpy = "i" }') + INDEX,
     ],
 )
-def test_every_setting_has_a_hash_of_its_own(folder: Path, text: str) -> None:
+def test_every_setting_counts(folder: Path, text: str) -> None:
     found = settings(folder, text)
-    assert found is not None
-    assert found not in (settings(folder, SPECIFICATION + INDEX + "default = true\n"), None)
+    assert found not in (settings(folder, SPECIFICATION + INDEX + "default = true\n"), {})
     if text != SPECIFICATION + INDEX:
         assert found != settings(folder, SPECIFICATION + INDEX)
 
 
 def test_limit_in_time_counts(folder: Path) -> None:
     found = [settings(folder, SPECIFICATION, exclude_newer=value) for value in (None, "2026-01-01", "2026-01-02")]
-    assert len(set(found)) == 3
+    assert [item.get("exclude-newer") for item in found] == [None, "2026-01-01", "2026-01-02"]
 
 
 def test_hash_of_a_url_requirement_counts(folder: Path) -> None:
     changed = SPECIFICATION.replace("#sha256=aa", "#sha256=bb")
     found = [settings(folder, text, layer="app-app") for text in (SPECIFICATION, changed)]
-    assert None not in found
+    assert {} not in found
     assert found[0] != found[1]
-    assert settings(folder, SPECIFICATION.replace("#sha256=aa", ""), layer="app-app") is None
+    assert settings(folder, SPECIFICATION.replace("#sha256=aa", ""), layer="app-app") == {}
 
 
 def test_settings_of_one_layer_do_not_count_for_another(folder: Path) -> None:
@@ -206,7 +209,13 @@ def test_settings_of_one_layer_do_not_count_for_another(folder: Path) -> None:
     assert settings(folder, text) == settings(folder, SPECIFICATION + INDEX)
 
 
-def test_settings_hash_does_not_depend_on_the_folder_of_the_checkout(folder: Path) -> None:
+def test_credentials_are_neither_recorded_nor_counted(folder: Path) -> None:
+    secret = SPECIFICATION + INDEX.replace("https://", "https://me:secret@")
+    assert settings(folder, secret) == settings(folder, SPECIFICATION + INDEX)
+    assert "secret" not in str(settings(folder, secret))
+
+
+def test_settings_do_not_depend_on_the_folder_of_the_checkout(folder: Path) -> None:
     text = SPECIFICATION + (
         '\n[tool.uv]\nfind-links = ["wheels", "../beside", "."]\n'
         '[[tool.uv.index]]\nname = "i"\nurl = "packages/simple"\n'
@@ -233,13 +242,20 @@ def test_constraints_are_pins_with_their_layers() -> None:
 
 # Reasons
 
+READABLE = LockedInputs(
+    requirements=("a==1", "b"),
+    targets={"py_version": "3.11", "frameworks": "x, y"},
+    settings={"resolution": "lowest", "find-links": ["wheels"]},
+)
 INPUTS = LockInputs(
+    readable=READABLE,
     lock_input_hash="declared",
     other_inputs_hash="other",
     version_inputs_hash="version",
     settings_hash="settings",
     constraints_hash="constraints",
     versioned=True,
+    python_version="3.11.13",
 )
 RECORD = LockRecord(
     requirements_hash="locked",
@@ -250,13 +266,15 @@ RECORD = LockRecord(
     tools={"uv": "1.2.3"},
     settings_hash="settings",
     constraints_hash="constraints",
+    python_version="3.11.13",
+    inputs=READABLE,
 )
 
 
 def reasons(
     record: LockRecord | None = RECORD, inputs: LockInputs = INPUTS, locked_hash: str | None = "locked"
 ) -> tuple[str, ...]:
-    return reasons_to_relock(record, inputs=inputs, locked_hash=locked_hash, current={"python": "3.11"})
+    return reasons_to_relock(record, inputs=inputs, locked_hash=locked_hash)
 
 
 def test_lock_is_good_when_nothing_changed() -> None:
@@ -274,7 +292,7 @@ def test_missing_parts_are_the_only_reason() -> None:
     [
         ("requirements_hash", "its lock file was changed by hand"),
         ("lock_input_hash", "its requirements changed"),
-        ("other_inputs_hash", "its Python (3.11), a target version or the layers below it changed"),
+        ("other_inputs_hash", "its Python, its targets or the layers below it changed"),
         ("settings_hash", "uv or index settings changed"),
         ("constraints_hash", "a layer below it pins other packages"),
     ],
@@ -290,6 +308,44 @@ def test_all_reasons_are_given_at_once() -> None:
         "its requirements changed",
         "uv or index settings changed",
     )
+
+
+def test_reasons_tell_what_was_and_what_is() -> None:
+    now = LockedInputs(
+        requirements=("A ==2", "c[x]"),
+        targets={"py_version": "3.12", "frameworks": "x, y", "linux_target": "glibc@2.31"},
+        settings={"find-links": ["wheels"], "exclude-newer": "7 days"},
+    )
+    inputs = LockInputs(
+        readable=now,
+        lock_input_hash="1",
+        other_inputs_hash="2",
+        version_inputs_hash="version",
+        settings_hash="3",
+        constraints_hash="4",
+        versioned=True,
+        python_version="3.12.1",
+    )
+    told = reasons_to_relock(RECORD, inputs=inputs, locked_hash="locked", pinned_otherwise=("n 1 -> 2",))
+    changed = "linux_target: not set -> glibc@2.31, py_version: 3.11 -> 3.12"
+    assert told == (
+        "its requirements changed: a==1 -> A ==2, + c[x], - b",
+        f"its Python, its targets or the layers below it changed: {changed}",
+        "uv or index settings changed: exclude-newer: not set -> 7 days, resolution: lowest -> not set",
+        "the release of its Python changed: 3.11.13 -> 3.12.1",
+        "a layer below it pins other packages: n 1 -> 2",
+    )
+
+
+def test_requirements_of_a_lock_of_the_peer_tool_are_told_where_they_are_known() -> None:
+    record = RECORD.model_copy(update={"inputs": None, "lock_input_hash": "x"})
+    assert reasons(record) == ("its requirements changed",)
+    told = reasons_to_relock(record, inputs=INPUTS, locked_hash="locked", declared_before=("a==1",))
+    assert told == ("its requirements changed: + b",)
+
+
+def test_long_values_are_shortened() -> None:
+    assert value_changes({"a": "x" * 200}, {"a": ["y"]}) == (f'a: {"x" * 99}… -> ["y"]',)
 
 
 def test_record_of_the_peer_tool_is_judged_by_its_own_keys_only() -> None:

@@ -1,0 +1,52 @@
+"""What changed between the inputs of a lock and those of now, in words. Pure."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from pydantic import JsonValue
+
+_LONGEST_VALUE = 100
+
+
+def requirement_changes(before: Iterable[str] | None, now: Iterable[str]) -> tuple[str, ...]:
+    """What changed in a list of requirements: `a==1 -> a==2`, `+ b`, `- c`. Nothing when `before` is unknown."""
+    if before is None:
+        return ()
+    old, new = set(before), set(now)
+    removed, added = sorted(old - new), sorted(new - old)
+    by_name = {_project_name(text): text for text in removed}
+    changes = []
+    for text in added:
+        replaced = by_name.pop(_project_name(text), None)
+        changes.append(f"+ {text}" if replaced is None else f"{replaced} -> {text}")
+    return (*changes, *(f"- {text}" for text in by_name.values()))
+
+
+def _project_name(requirement: str) -> str:
+    return canonicalize_name(Requirement(requirement).name)
+
+
+def value_changes(before: Mapping[str, JsonValue] | None, now: Mapping[str, JsonValue]) -> tuple[str, ...]:
+    """`name: old -> new` for each value that differs. Nothing when `before` is unknown."""
+    if before is None:
+        return ()
+    names = sorted(before.keys() | now.keys())
+    return tuple(
+        f"{name}: {_shown(before.get(name))} -> {_shown(now.get(name))}"
+        for name in names
+        if before.get(name) != now.get(name)
+    )
+
+
+def _shown(value: JsonValue) -> str:
+    """A value on one line, shortened when it is long."""
+    match value:
+        case None:
+            return "not set"
+        case str():
+            text = value
+        case _:
+            text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

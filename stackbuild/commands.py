@@ -1,0 +1,169 @@
+"""What the commands of the command line do, from parsed options to an exit status."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+
+from stackbuild.errors import SpecError, StackbuildError
+from stackbuild.plan import Kind, make_plan
+from stackbuild.precheck import frozen_problem
+from stackbuild.progress import EXIT_INTERRUPTED, StackReporter, print_error, print_notice, print_text
+from stackbuild.project import Options, Project, open_project
+from stackbuild.selection import Request, Selection, select_layers, unmatched_patterns
+from stackbuild.session import Session
+from stackbuild.show import stack_status, status_lines
+
+EXIT_FAILED = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """The specification that a command is about, and the options of the run."""
+
+    spec: Path
+    options: Options
+
+
+@dataclass(frozen=True, kw_only=True)
+class Showing:
+    """How much a command prints. show_only, and json without show: only the selection is shown, nothing is done."""
+
+    quiet: bool = False
+    verbose: int = 0
+    show: bool = False
+    show_only: bool = False
+    json: bool = False
+
+    @property
+    def shows(self) -> bool:
+        return self.show or self.show_only or self.json
+
+    @property
+    def only_shows(self) -> bool:
+        return self.show_only or (self.json and not self.show)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn expected failures of the block into a message on stderr and the exit status."""
+    try:
+        yield
+    except StackbuildError as error:
+        print_error(str(error))
+        raise typer.Exit(EXIT_FAILED) from None
+    except KeyboardInterrupt:
+        print_error("interrupted")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def run(
+    where: Where,
+    request: Request,
+    *,
+    output: Kind | None = None,
+    clean: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    allow_missing: bool,
+    jobs: int | None,
+    showing: Showing,
+) -> NoReturn:
+    """Carry out a request through doit, or show what it would do. Ends with `typer.Exit`."""
+    with _told():
+        reporter = StackReporter(quiet=showing.quiet, verbose=showing.verbose > 0)
+        session = Session(project=open_project(where.spec, where.options, os.environ), watcher=reporter)
+        reporter.attach(session)
+        project = session.project
+        selection = _select(project, request, allow_missing=allow_missing)
+        session.plan = make_plan(
+            selection, project.layers, output=output, may_build=request.may_build, clean=clean, force=force
+        )
+        if showing.shows:
+            status = stack_status(project, session.locks, selection, operations=True, dependencies=False)
+            print_text(status_text(status, as_json=showing.json))
+        if showing.only_shows:
+            raise typer.Exit
+        problem = frozen_problem(session)
+        if problem is not None:
+            raise problem
+        if dry_run:
+            _dry_run(session, output=output, forced=force)
+        if not session.plan.tasks:
+            print_notice(f"nothing to do: no selected layer targets {project.platform}")
+            raise typer.Exit
+        from stackbuild.tasks import run_plan  # noqa: PLC0415 (slow, and what only shows does not need it)
+
+        raise typer.Exit(run_plan(session, reporter, jobs=jobs))
+
+
+def _select(project: Project, request: Request, *, allow_missing: bool) -> Selection:
+    """The selection of a request. Raises `StackbuildError` for patterns that fit no layer, unless that is allowed."""
+    unmatched = unmatched_patterns(project.layers, request)
+    if unmatched:
+        message = f"no layer fits {', '.join(unmatched)}"
+        if not allow_missing:
+            known = ", ".join(linked.build_name for linked in project.layers)
+            raise StackbuildError(message, hint=f"the layers are {known}; --allow-missing makes this a warning")
+        print_notice(message)
+    return select_layers(project.layers, request, platform=project.platform)
+
+
+def _dry_run(session: Session, *, output: Kind | None, forced: bool) -> NoReturn:
+    from stackbuild.dry_run import publication_request  # noqa: PLC0415 (only dry runs need it)
+
+    archived = output is Kind.ARCHIVE
+    layers = session.manifest_layers
+    print_text(
+        json.dumps(
+            publication_request(session.project, session.locks, layers, archived=archived, forced=forced), indent=2
+        )
+    )
+    raise typer.Exit
+
+
+def show(where: Where, request: Request, *, allow_missing: bool, as_json: bool) -> None:
+    """Print the state of the included layers and of all that they stand on."""
+    with _told():
+        project = open_project(where.spec, where.options, os.environ)
+        selection = _select(project, request, allow_missing=allow_missing)
+        _print_notices(project)
+        session = Session(project=project, watcher=StackReporter())
+        print_text(status_text(stack_status(project, session.locks, selection), as_json=as_json))
+
+
+def status_text(status: Any, *, as_json: bool) -> str:  # noqa: ANN401 (a TypedDict)
+    """The state of a stack, as JSON or as lines."""
+    return json.dumps(status, indent=2, ensure_ascii=False) if as_json else "\n".join(status_lines(status))
+
+
+def check(where: Where, *, as_json: bool) -> None:
+    """Print what is wrong with a specification, or what it holds."""
+    try:
+        project = open_project(where.spec, where.options, os.environ)
+    except StackbuildError as error:
+        if not as_json:
+            print_error(str(error))
+        else:
+            problems = (isinstance(error, SpecError) and error.problems) or (error.message,)
+            print_text(json.dumps({"valid": False, "problems": problems}, indent=2))
+        raise typer.Exit(EXIT_FAILED) from None
+    spec = project.stack.spec
+    if as_json:
+        layers = [layer.build_name for layer in spec.layers]
+        print_text(json.dumps({"valid": True, "layers": layers, "notices": list(spec.notices)}, indent=2))
+        return
+    _print_notices(project)
+    counts = [("runtime", spec.runtimes), ("framework", spec.frameworks), ("application", spec.applications)]
+    told = ", ".join(f"{len(layers)} {kind}{'' if len(layers) == 1 else 's'}" for kind, layers in counts if layers)
+    print_text(f"{where.spec} is valid: {told or 'no layers'}")
+
+
+def _print_notices(project: Project) -> None:
+    for notice in project.stack.spec.notices:
+        print_notice(notice)

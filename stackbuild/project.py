@@ -1,0 +1,129 @@
+"""One run's view of a specification: linked, with the places, the platform and the choices of the run."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackbuild.errors import StackbuildError
+from stackbuild.graph import LinkedLayer, Stack, load_stack
+from stackbuild.layout import EnvironmentLayout, LockPaths, Workspace
+from stackbuild.modules import counts
+from stackbuild.platforms import TargetPlatform, current_platform
+from stackbuild.spec import BuildName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """One run's view: the linked specification, where its files lie, the target platform, what was asked for."""
+
+    stack: Stack
+    workspace: Workspace
+    platform: TargetPlatform
+    environ: Mapping[str, str]
+    runtime_source: str
+    archive_format: str
+    tag_outputs: bool = False
+
+    @property
+    def layers(self) -> tuple[LinkedLayer, ...]:
+        """The layers that target at least one platform, lower ones first."""
+        return tuple(linked for linked in self.stack.layers if linked.platforms)
+
+    @property
+    def layers_here(self) -> tuple[LinkedLayer, ...]:
+        """The layers that are built for this run's platform, lower ones first."""
+        return tuple(linked for linked in self.layers if self.targets_here(linked))
+
+    def targets_here(self, linked: LinkedLayer) -> bool:
+        """Whether a layer is built for this run's platform."""
+        return self.platform in linked.platforms
+
+    @property
+    def exclude_newer(self) -> str | None:
+        """`UV_EXCLUDE_NEWER` when set, else the setting of the specification."""
+        return self.environ.get("UV_EXCLUDE_NEWER") or self.stack.spec.uv.exclude_newer
+
+    def lock_paths(self, linked: LinkedLayer) -> LockPaths:
+        return LockPaths.of_layer(self.workspace, linked.build_name)
+
+    def layout(self, linked: LinkedLayer, python_version: str) -> EnvironmentLayout:
+        return EnvironmentLayout(
+            python_version=python_version, platform=self.platform, is_runtime=linked.kind == "runtime"
+        )
+
+    def linked(self, name: BuildName) -> LinkedLayer:
+        return self.stack.by_build_name[name]
+
+    def linked_dependencies(self, linked: LinkedLayer) -> tuple[LinkedLayer, ...]:
+        """The layers below, frameworks in import order and then the runtime."""
+        return tuple(self.linked(layer.build_name) for layer in linked.dependencies)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a user may set beside the specification; `None` leaves it to the specification or the default."""
+
+    build_dir: str = "_build"
+    artifacts_dir: str = "_artifacts"
+    export_dir: str = "_export"
+    archive_format: str | None = None
+    runtime_source: str | None = None
+    tag_outputs: bool = False
+    local_wheels: tuple[str, ...] = ()
+    query_index: bool = True
+
+
+def open_project(spec: str | os.PathLike[str], options: Options, environ: Mapping[str, str]) -> Project:
+    """Read and check a specification. Raises `SpecError` with all its problems."""
+    workspace = Workspace.of_spec(
+        Path(spec),
+        build_dir=options.build_dir,
+        artifacts_dir=options.artifacts_dir,
+        export_dir=options.export_dir,
+    )
+    stack = load_stack(workspace.spec)
+    _check_modules(stack, workspace)
+    settings = stack.spec.settings
+    return Project(
+        stack=stack,
+        workspace=workspace,
+        platform=_platform(),
+        environ=environ,
+        runtime_source=_choice(
+            "runtime source",
+            options.runtime_source or environ.get("STACKBUILD_RUNTIME_SOURCE") or settings.runtime_source,
+            ("interpreter",),
+        ),
+        archive_format=_choice(
+            "archive format",
+            options.archive_format or environ.get("STACKBUILD_ARCHIVE_FORMAT") or settings.archive_format,
+            ("tar.zst", "tar.xz", "tar.gz", "tar", "zip"),
+        ),
+        tag_outputs=options.tag_outputs,
+    )
+
+
+def _check_modules(stack: Stack, workspace: Workspace) -> None:
+    """Raise `StackbuildError` when a module holds the folders that its layer is built in."""
+    for layer in stack.spec.applications:
+        for module in (layer.launch_module, *layer.support_modules):
+            for folder in (workspace.build, workspace.artifacts, workspace.export):
+                if counts(module, folder):
+                    raise StackbuildError(
+                        f"{layer.build_name}: its module {module} holds {folder}, where layers are made",
+                        hint="choose a folder outside it (--build-dir, --output-dir), or have .gitignore exclude it",
+                    )
+
+
+def _platform() -> TargetPlatform:
+    try:
+        return current_platform()
+    except ValueError as error:
+        raise StackbuildError(f"stackbuild has no target platform for this machine: {error}") from error
+
+
+def _choice(what: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise StackbuildError(f"{value!r} is not a {what} that is supported", hint=f"use one of {', '.join(known)}")
+    return value
