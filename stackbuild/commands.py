@@ -13,11 +13,12 @@ import typer
 from stackbuild.errors import SpecError, StackbuildError
 from stackbuild.plan import Kind, make_plan
 from stackbuild.precheck import frozen_problem
-from stackbuild.progress import EXIT_INTERRUPTED, StackReporter, print_error, print_notice, print_text
+from stackbuild.progress import EXIT_INTERRUPTED, StackReporter
 from stackbuild.project import Options, Project, open_project
 from stackbuild.selection import Request, Selection, select_layers, unmatched_patterns
 from stackbuild.session import Session
 from stackbuild.show import stack_status, status_lines
+from stackbuild.terminal import print_error, print_notice, print_text
 
 EXIT_FAILED = 1
 

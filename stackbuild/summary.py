@@ -1,0 +1,94 @@
+"""What a run amounts to, as rows of a table and commands to run next. Reads records and locks, prints nothing."""
+
+import os
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from stackbuild.deployment import launch_command
+from stackbuild.errors import StackbuildError
+from stackbuild.inputs import archive_paths, export_paths
+from stackbuild.metadata import ArchiveMetadata, BuildRecord
+from stackbuild.plan import Kind, Step
+from stackbuild.session import Session
+from stackbuild.spec import ApplicationLayer
+
+_DONE_WORDS = {Kind.LOCK: "locked", Kind.BUILD: "built", Kind.ARCHIVE: "packed", Kind.EXPORT: "exported"}
+
+
+def summary_rows(session: Session, steps: Iterable[Step], *, shown_from: Path) -> list[tuple[str, ...]]:
+    """One row for each layer among `steps`: name, what was done, sizes, seconds, the place of the last result."""
+    rows: list[tuple[str, ...]] = []
+    chosen = list(steps)
+    order = list(Kind)
+    for linked in session.project.layers:
+        own = [step for step in chosen if step.linked is linked]
+        if not own:
+            continue
+        done = [session.done[step.task_name] for step in own if step.task_name in session.done]
+        words = [_DONE_WORDS[item.step.kind] for item in sorted(done, key=lambda item: order.index(item.step.kind))]
+        last = max(own, key=lambda step: order.index(step.kind))
+        built = BuildRecord.read(session.project.workspace.build_record(linked.build_name))
+        packed = ArchiveMetadata.read(archive_paths(session.project).layer_metadata(linked.build_name))
+        rows.append(
+            (
+                linked.build_name,
+                ", ".join(words) or "up to date",
+                format_size(built.size) if built else "-",
+                format_size(packed.archive_size) if packed else "-",
+                format_seconds(sum(item.seconds for item in done)) if done else "-",
+                os.path.relpath(_place(session, last), shown_from),
+            )
+        )
+    return rows
+
+
+def _place(session: Session, step: Step) -> Path:
+    assert step.linked is not None
+    name = step.linked.build_name
+    try:
+        match step.kind:
+            case Kind.LOCK:
+                return session.project.lock_paths(step.linked).pylock
+            case Kind.BUILD:
+                return session.project.workspace.environment(name)
+            case Kind.ARCHIVE:
+                packed = ArchiveMetadata.read(archive_paths(session.project).layer_metadata(name))
+                return archive_paths(session.project).root / (packed.archive_name if packed else "")
+            case _:
+                return export_paths(session.project).root / session.locks.install_target(step.linked)
+    except StackbuildError:
+        return session.project.workspace.build
+
+
+def run_command(session: Session, step: Step, *, shown_from: Path) -> str | None:
+    """The shell command that runs an exported application, `None` for other layers."""
+    linked = step.linked
+    if linked is None or not isinstance(linked.layer, ApplicationLayer):
+        return None
+    place = _place(session, step).parent
+    lower = session.project.linked_dependencies(linked)
+    if not all((place / session.locks.install_target(layer)).exists() for layer in lower):
+        return None  # its runtime or a framework is not exported yet
+    layout = session.project.layout(linked, session.locks.python_version(linked))
+    folder = os.path.relpath(_place(session, step), shown_from)
+    return shlex.join(launch_command(folder, layout, linked.layer.launch_name))
+
+
+def format_size(size: int | None) -> str:
+    """Bytes for people, decimal: `38.1 MB`."""
+    if size is None:
+        return "-"
+    value = float(size)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:  # noqa: PLR2004 (decimal units)
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.2f} GB"
+
+
+def format_seconds(seconds: float) -> str:
+    """Seconds for people: `0.4 s`, `2 min 5 s`."""
+    if seconds < 60:  # noqa: PLR2004 (a minute)
+        return f"{seconds:.1f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"

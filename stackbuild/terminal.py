@@ -1,0 +1,113 @@
+"""The terminal: the only code that prints. Errors and warnings on stderr, everything else on stdout."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+
+def print_error(message: str, *, stream: TextIO | None = None) -> None:
+    """Show an error with its hint on stderr, red in a terminal."""
+    stream = stream or sys.stderr
+    head, _, hint = message.partition("\n\nhint: ")
+    color = _has_colors(stream)
+    print(f"\033[1;31merror:\033[0m {head}" if color else f"error: {head}", file=stream)
+    if hint:
+        print(f"\n\033[1;36mhint:\033[0m {hint}" if color else f"\nhint: {hint}", file=stream)
+
+
+def print_notice(message: str) -> None:
+    """Show a warning on stderr."""
+    print(f"\033[1;33mwarning:\033[0m {message}" if _has_colors(sys.stderr) else f"warning: {message}", file=sys.stderr)
+
+
+def print_text(text: str) -> None:
+    """Print what a command was asked to show on stdout."""
+    with reader_may_leave():
+        print(text, flush=True)
+
+
+def _has_colors(stream: TextIO) -> bool:
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Go on in silence when whoever reads stdout has seen enough (`doit | head`)."""
+    try:
+        yield
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the program ends)
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stdout: with colours in a terminal, else plain columns."""
+    if sys.stdout.isatty():
+        from rich.console import Console  # noqa: PLC0415 (slow to import, and no use in a pipe)
+        from rich.table import Table  # noqa: PLC0415
+
+        table = Table(*header, box=None, header_style="bold", pad_edge=False)
+        for row in rows:
+            table.add_row(*row)
+        Console().print(table, markup=False)
+        return
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    for row in (header, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+class LiveDisplay:
+    """The live display of a terminal: one line for the whole run and one for each running step."""
+
+    def __init__(self, *, total: int) -> None:
+        from rich.progress import (  # noqa: PLC0415
+            BarColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
+        self._steps: dict[str, TaskID] = {}
+        self._progress: Progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[doing]}", markup=False, style="dim"),
+            TimeElapsedColumn(),
+            transient=True,
+        )
+        self._total = total
+        self._overall = self._progress.add_task("all tasks", total=total, doing=f"0 of {total}")
+        self._progress.start()
+
+    def add(self, name: str) -> None:
+        self._steps[name] = self._progress.add_task(name, total=None, doing="")
+
+    def describe(self, name: str, doing: str) -> None:
+        if name in self._steps:
+            self._progress.update(self._steps[name], doing=doing)
+
+    def remove(self, name: str) -> None:
+        task = self._steps.pop(name, None)
+        if task is not None:
+            self._progress.remove_task(task)
+
+    def advance(self, completed: int) -> None:
+        self._progress.update(self._overall, completed=completed, doing=f"{completed} of {self._total}")
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the display off the screen while something else is printed."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
+
+    def stop(self) -> None:
+        self._progress.stop()
