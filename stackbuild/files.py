@@ -18,7 +18,7 @@ from pathlib import Path
 
 from stackbuild.errors import StackbuildError
 
-_CHUNK = 1 << 20  # bytes; large enough that Python's part of a copy or hash does not show
+_POLL_SECONDS = 0.2
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
@@ -150,11 +150,14 @@ def sha256_file(path: Path) -> str:
 
 
 @contextmanager
-def project_lock(path: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
+def project_lock(
+    path: Path, *, waiting: Callable[[], None], still_waiting: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Hold the lock file `path` for the block, so that one run at a time changes a project.
 
-    When another run holds it, `waiting()` is called once and this one waits. The system lets go of the lock of a
-    killed process, so that nothing has to be cleaned up by hand.
+    When another run holds it, `waiting()` is called once and this one waits; `still_waiting()` is called some times a
+    second and ends the wait by raising. The system lets go of the lock of a killed process, so that nothing has to be
+    cleaned up by hand.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415 (slow, and a run in which nothing changed needs no lock)
 
@@ -164,7 +167,10 @@ def project_lock(path: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         waiting()
-        lock.acquire()
+        while not lock.is_locked:
+            still_waiting()
+            with contextlib.suppress(Timeout):
+                lock.acquire(timeout=_POLL_SECONDS)
     try:
         yield
     finally:

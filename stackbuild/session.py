@@ -242,7 +242,10 @@ class Session:
         with self._hold_lock:
             if not self._holding:
                 with disk_errors("take hold of the build folder", StackbuildError):
-                    self._held.enter_context(project_lock(self.project.workspace.run_lock, waiting=waiting))
+                    lock = project_lock(
+                        self.project.workspace.run_lock, waiting=waiting, still_waiting=process.check_stopping
+                    )
+                    self._held.enter_context(lock)
                 self._holding = True
         return self._waited
 

@@ -283,3 +283,15 @@ def test_removing_a_tree_leaves_files_shared_with_others_as_they_are(tmp_path: P
     assert not tree.exists()
     assert shared.stat().st_mode & 0o777 == 0o644
     assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+def test_waiting_for_the_lock_can_be_ended(tmp_path: Path) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with (
+        project_lock(tmp_path / "run.lock", waiting=lambda: None),
+        pytest.raises(KeyboardInterrupt),
+        project_lock(tmp_path / "run.lock", waiting=lambda: None, still_waiting=stop),
+    ):
+        pytest.fail("two runs hold the lock")
