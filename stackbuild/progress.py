@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +95,7 @@ class StackReporter:
         self.met_bug |= fail.get_name() == "TaskError" and "Traceback" in str(fail.get_msg())
         if not fail.report:
             return
-        with self._lock, self._paused():
+        with self._lock:
             print_error(f"{task.name} failed\n{str(fail.get_msg()).strip()}")
 
     def cleanup_error(self, exception: Any) -> None:  # noqa: ANN401 (doit's own)
@@ -161,13 +160,10 @@ class StackReporter:
 
     # output
 
-    def _paused(self) -> AbstractContextManager[None]:
-        return self._live.paused() if self._live is not None else nullcontext()
-
     def _print(self, line: str) -> None:
         if self._quiet:
             return
-        with self._lock, self._paused():
+        with self._lock:
             print_text(line)
 
     def _count(self, name: str) -> None:

@@ -61,7 +61,10 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 class LiveDisplay:
-    """The live display of a terminal: one line for the whole run and one for each running step."""
+    """The live display of a terminal: one line for the whole run and one for each running step.
+
+    What is printed while it is on the screen appears above it.
+    """
 
     def __init__(self, *, total: int) -> None:
         from rich.progress import (  # noqa: PLC0415
@@ -80,6 +83,7 @@ class LiveDisplay:
             TextColumn("{task.fields[doing]}", markup=False, style="dim"),
             TimeElapsedColumn(),
             transient=True,
+            redirect_stderr=sys.stderr.isatty(),  # else what is printed there does not touch the screen
         )
         self._total = total
         self._overall = self._progress.add_task("all tasks", total=total, doing=f"0 of {total}")
@@ -99,15 +103,6 @@ class LiveDisplay:
 
     def advance(self, completed: int) -> None:
         self._progress.update(self._overall, completed=completed, doing=f"{completed} of {self._total}")
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Take the display off the screen while something else is printed."""
-        self._progress.stop()
-        try:
-            yield
-        finally:
-            self._progress.start()
 
     def stop(self) -> None:
         self._progress.stop()
