@@ -44,11 +44,16 @@ class Result:
     stdout: str
     stderr: str
 
+    @property
+    def said(self) -> str:
+        """What the tool wrote for people: its standard error, else its output."""
+        return self.stderr.strip("\n") or self.stdout.strip("\n")
+
     def check(self) -> "Result":
         """This result when the status is 0. Raises `ToolError` with the end of what the tool said otherwise."""
         if self.status == 0:
             return self
-        said = (self.stderr.strip() or self.stdout.strip() or "(it said nothing)").splitlines()
+        said = (self.said.strip() or "(it said nothing)").splitlines()
         shown = said[-40:]
         if len(said) > len(shown):
             shown.insert(0, f"… ({len(said) - len(shown)} earlier lines left out)")

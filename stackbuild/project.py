@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stackbuild.errors import StackbuildError
 from stackbuild.graph import LinkedLayer, Stack, load_stack
-from stackbuild.layout import EnvironmentLayout, LockPaths, Workspace
+from stackbuild.layout import EnvironmentLayout, LockPaths, Workspace, lexical_path
 from stackbuild.modules import counts
 from stackbuild.platforms import TargetPlatform, current_platform
 from stackbuild.spec import BuildName
@@ -24,6 +24,10 @@ class Project:
     runtime_source: str
     archive_format: str
     tag_outputs: bool = False
+    local_wheels: tuple[Path, ...] = ()
+    """Folders of wheels to look into after those of the specification, for this run only."""
+    query_index: bool = True
+    """Whether this run may ask package indexes."""
 
     @property
     def layers(self) -> tuple[LinkedLayer, ...]:
@@ -71,7 +75,9 @@ class Options:
     runtime_source: str | None = None
     tag_outputs: bool = False
     local_wheels: tuple[str, ...] = ()
+    """Folders of wheels for this run, relative to the specification's folder; no part of a lock's validity."""
     query_index: bool = True
+    """Whether package indexes may be asked in this run; no part of a lock's validity."""
 
 
 def open_project(spec: str | os.PathLike[str], options: Options, environ: Mapping[str, str]) -> Project:
@@ -101,7 +107,20 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
             ("tar.zst", "tar.xz", "tar.gz", "tar", "zip"),
         ),
         tag_outputs=options.tag_outputs,
+        local_wheels=_local_wheels(options.local_wheels, workspace.spec.parent),
+        query_index=options.query_index,
     )
+
+
+def _local_wheels(given: tuple[str, ...], base: Path) -> tuple[Path, ...]:
+    folders = tuple(lexical_path(text, base=base) for text in given)
+    for folder in folders:
+        if not folder.is_dir():
+            raise StackbuildError(
+                f"the folder of local wheels {folder} does not exist",
+                hint="--local-wheels takes a folder, relative to the specification's folder",
+            )
+    return folders
 
 
 def _check_modules(stack: Stack, workspace: Workspace) -> None:

@@ -20,6 +20,7 @@ from packaging.version import Version
 
 from stackbuild.errors import LockError
 from stackbuild.platforms import LinuxTarget, TargetPlatform, platforms_without_wheel
+from stackbuild.urls import without_credentials
 
 SHARED_CLAUSE = "sys_platform == 'from_lower_layer'"
 _SHARED_SUFFIX = f" and {SHARED_CLAUSE}"
@@ -230,7 +231,7 @@ def refine(
     lower: Sequence[LowerPackage],
     relative_path: Callable[[str], str],
 ) -> RefinedLock:
-    """Turn uv's export into a layer's lock.
+    """Turn uv's export into a layer's lock, in which no URL has credentials.
 
     `relative_path` maps the path of a local wheel, as uv wrote it, to one relative to the lock file, with `/`.
     """
@@ -286,8 +287,10 @@ def _own_table(table: TomlTable, marker: str, relative_path: Callable[[str], str
     if archive is not None and wheel_file_name(archive).endswith(".whl"):
         wheels.append(archive)  # how uv writes a requirement that names a wheel file directly
     own = {key: value for key, value in table.items() if key not in (*_SOURCE_KEYS, "wheels")}
-    if str(own.get("index", "")).startswith("file:"):
-        del own["index"]  # a folder of this machine
+    if "index" in own:
+        own["index"] = without_credentials(own["index"])
+        if own["index"].startswith("file:"):
+            del own["index"]  # a folder of this machine
     if marker:
         own["marker"] = marker
     own["wheels"] = [_portable_wheel(wheel, relative_path) for wheel in wheels]
@@ -297,7 +300,7 @@ def _own_table(table: TomlTable, marker: str, relative_path: Callable[[str], str
 def _portable_wheel(wheel: TomlTable, relative_path: Callable[[str], str]) -> TomlTable:
     location = wheel.get("path") or wheel.get("url", "")
     if "path" not in wheel and not location.startswith("file:"):
-        return wheel
+        return {**wheel, "url": without_credentials(location)}
     kept = {key: value for key, value in wheel.items() if key not in ("url", "path", "upload-time")}
     return {**kept, "path": relative_path(location)}
 

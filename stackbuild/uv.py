@@ -4,20 +4,26 @@ uv never sees the user's or the system's configuration: settings come from a gen
 cleaned of `UV_*` variables except those that say *how* to reach things (credentials, proxies, cache, TLS).
 """
 
+import copy
 import functools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from stackbuild.graph import LinkedLayer
 from stackbuild.platforms import LinuxTarget, TargetPlatform, uv_platform
 from stackbuild.process import Command
 from stackbuild.pylock import LowerPackage
-from stackbuild.spec import UvIndex, UvSettings
+from stackbuild.spec import UvSettings
+from stackbuild.spec_fields import absolute_path
+from stackbuild.urls import has_credentials, is_remote
 
 _KEPT_VARIABLES = frozenset(
     {
@@ -99,11 +105,22 @@ def resolution_project(
     lower: Sequence[LowerPackage],
     short_version: str,
     exclude_newer: str | None,
+    folder: Path,
+    local_wheels: Sequence[Path] = (),
+    query_index: bool = True,
 ) -> ResolutionProject:
-    """What uv is asked to resolve for a layer. `short_version` is the `X.Y` of its runtime's Python."""
+    """What uv is asked to resolve for a layer.
+
+    `short_version`: the `X.Y` of its runtime's Python; `folder`: what relative paths in requirements are relative to;
+    `local_wheels`: folders of wheels, to come after those of the settings; `query_index`: False to ask no index.
+    """
     given = dict(settings.other)
     config = {key: value for key, value in given.items() if key not in _PROJECT_SETTINGS}
     config["no-build"] = True
+    if local_wheels:
+        config["find-links"] = [*config.get("find-links", ()), *map(os.fspath, local_wheels)]
+    if not query_index:
+        config["no-index"] = True
     config["cache-keys"] = [{"file": "pyproject.toml"}]
     if exclude_newer is not None:
         config["exclude-newer"] = exclude_newer
@@ -122,18 +139,34 @@ def resolution_project(
     if sources:
         tool["sources"] = {name: {"index": index} for name, index in sorted(sources.items())}
     project = {
-        "name": _project_name(linked.build_name),
+        "name": project_name(linked.build_name),
         "version": "0",
-        "dependencies": sorted(str(requirement) for requirement in linked.layer.requirements),
+        "dependencies": sorted(str(absolute_requirement(item, folder)) for item in linked.layer.requirements),
         "requires-python": f"=={short_version}.*",
     }
     return ResolutionProject(pyproject={"project": project, "tool": {"uv": tool}}, config=config)
 
 
-def _project_name(build_name: str) -> str:
+def project_name(build_name: str) -> str:
     """A valid project name that no requirement of the layer can be confused with."""
     safe = "".join(character if character.isascii() and character.isalnum() else "-" for character in build_name)
     return canonicalize_name(f"stackbuild-layer-{safe.strip('-') or 'unnamed'}")
+
+
+_ELSEWHERE = re.compile(r"\$\{|file:/|(?!file:)[A-Za-z][A-Za-z0-9+.-]+:")
+
+
+def absolute_requirement(requirement: Requirement, folder: Path) -> Requirement:
+    """The requirement with an absolute URL where it names a file by a path or `file:` URL relative to `folder`."""
+    url = requirement.url
+    if url is None or _ELSEWHERE.match(url):
+        return requirement
+    path, has_fragment, fragment = url.partition("#")
+    if path.startswith("file:"):
+        path = urllib.parse.unquote(path.removeprefix("file:"))
+    absolute = copy.copy(requirement)
+    absolute.url = f"{absolute_path(path, folder).as_uri()}{has_fragment}{fragment}"
+    return absolute
 
 
 def _layer_indexes(linked: LinkedLayer, settings: UvSettings, *, used: Iterable[str]) -> list[dict[str, Any]]:
@@ -187,23 +220,41 @@ def sync_command(
     linux_target: LinuxTarget,
     macos_target: str,
     environ: Mapping[str, str],
-    indexes: Iterable[UvIndex] = (),
+    servers: Sequence[str] = (),
 ) -> Command:
     """Install exactly the wheels of `pylock` into the environment that `environment_python` belongs to.
 
-    `indexes`: those that have a name are told to uv, whose credentials go by it; nothing is resolved with them.
+    `servers`: see `servers`; told in a variable, for everyone on a machine can read the arguments of a process.
     """
-    named = [index for index in indexes if index.name and index.url.startswith(("http:", "https:"))]
     env = clean_environment(environ)
     env["MACOSX_DEPLOYMENT_TARGET"] = macos_target
+    if servers:
+        env["UV_INDEX"] = " ".join(servers)
     return Command(
         argv=(
             *(executable(), "pip", "sync", "--python", os.fspath(environment_python), "--no-config", "--no-build"),
-            *("--python-platform", uv_platform(platform, linux_target), "--no-python-downloads"),
-            *(argument for index in named for argument in ("--index", f"{index.name}={index.url}")),
+            *("--python-platform", uv_platform(platform, linux_target), "--no-python-downloads", "--quiet"),
             *("--break-system-packages", "--allow-empty-requirements", os.fspath(pylock)),
         ),
         # uv takes the relative wheel paths of a lock from its folder; the working folder must not matter.
         cwd=pylock.parent,
         env=env,
     )
+
+
+def servers(linked: LinkedLayer, settings: UvSettings) -> tuple[str, ...]:
+    """The servers whose credentials an installation may need, as uv's `UV_INDEX` has them; no package is looked up.
+
+    Named indexes, whose credentials may come from variables, and every URL that brings its own: locks have none.
+    """
+    named = [f"{index.name}={index.url}" for index in settings.indexes if index.name and is_remote(index.url)]
+    unnamed = [index.url for index in settings.indexes if not index.name]
+    others = [*unnamed, *_other_locations(settings), *(item.url or "" for item in linked.layer.requirements)]
+    found = [*named, *(url.partition("#")[0] for url in others if has_credentials(url))]
+    return tuple(dict.fromkeys(location.replace(" ", "%20") for location in found))
+
+
+def _other_locations(settings: UvSettings) -> Iterator[str]:
+    for key in ("index-url", "extra-index-url", "find-links"):
+        value = settings.other.get(key, ())
+        yield from [value] if isinstance(value, str) else value

@@ -36,14 +36,15 @@ class UvIndex(BaseModel):
 class UvSettings(BaseModel):
     """What uv is told when it locks, beside what stackbuild always sets.
 
-    path: the file that the settings stand in, None when there are none; indexes: in the order given;
-    sources: package → name of an index; other: every other key as given, relative paths of `find-links`,
-    `index-url` and `extra-index-url` made absolute.
+    path: the file that the settings stand in, None when there are none; given: the table as it stands there;
+    indexes: in the order given; sources: package → name of an index; other: every other key as given, relative paths
+    of `find-links`, `index-url` and `extra-index-url` made absolute.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: Path | None = None
+    given: dict[str, Any] = {}
     indexes: tuple[UvIndex, ...] = ()
     sources: dict[NormalizedName, str] = {}
     exclude_newer: str | None = None
@@ -76,6 +77,7 @@ class UvSettingsReader:
         names = [index.name for index in indexes if index.name]
         return UvSettings(
             path=self._path,
+            given=dict(self._table),
             indexes=indexes,
             sources=self._sources(self._table.get("sources", {}), names),
             exclude_newer=self._exclude_newer(),

@@ -22,6 +22,7 @@ from stackbuild.graph import LinkedLayer
 from stackbuild.metadata import LockedInputs, LockRecord
 from stackbuild.pylock import LowerPackage, hash_strings
 from stackbuild.spec import UvSettings
+from stackbuild.urls import without_credentials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,23 +83,13 @@ def lock_settings(
     `folder`: the specification's, on which no value may depend.
     """
     settings: dict[str, Any] = {
-        **dict(uv.other),
+        **uv.given,  # paths as given: they mean the same in every checkout
         "exclude-newer": exclude_newer,
-        "indexes": [index.to_toml() for index in uv.indexes],
-        "sources": dict(uv.sources),
         "package_indexes": dict(linked.package_indexes),
         "priority_indexes": list(linked.layer.priority_indexes),
         "url_hashes": sorted(str(item) for item in linked.layer.requirements if "#" in str(item)),
     }
     return {key: _portable(value, folder) for key, value in settings.items() if value not in (None, [], {})}
-
-
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
-
-
-def without_credentials(text: str) -> str:
-    """A text with the user names and passwords in its URLs left out: they are neither recorded nor an input."""
-    return _CREDENTIALS.sub("", text)
 
 
 def _portable(value: Any, folder: Path) -> Any:  # noqa: ANN401 (any TOML value)

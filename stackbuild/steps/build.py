@@ -7,12 +7,13 @@ from pathlib import Path
 
 from stackbuild import uv
 from stackbuild.deployment import Generated, GeneratedFile, environment_files, layer_config
-from stackbuild.errors import BuildError, ToolError
+from stackbuild.errors import BuildError
 from stackbuild.files import copy_file, disk_errors, make_link, remove_leftovers, replacing_tree, write_atomic
 from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import build_inputs, deployment
 from stackbuild.installed import make_portable, tree_size
 from stackbuild.layout import LAYER_CONFIG
+from stackbuild.local_wheels import unusable_wheels
 from stackbuild.locks import Locks
 from stackbuild.metadata import BuildRecord
 from stackbuild.modules import module_files
@@ -21,6 +22,7 @@ from stackbuild.project import Project
 from stackbuild.python_request import PythonRequest
 from stackbuild.spec import ApplicationLayer
 from stackbuild.steps import Outcome, Report
+from stackbuild.uv_failures import installation_error
 
 CopyRuntime = Callable[[PythonRequest, Path], None]
 """Puts the files of the Python that fits into an existing empty folder. Raises `RuntimeSourceError`."""
@@ -122,13 +124,13 @@ def _install(
         linux_target=linked.layer.parsed_linux_target,
         macos_target=linked.layer.macosx_target,
         environ=project.environ,
-        indexes=project.stack.spec.uv.indexes,
+        servers=uv.servers(linked, project.stack.spec.uv),
     )
-    try:
-        tools.run(command).check()
-    except ToolError as error:
-        said = error.message.partition("\n")[2] or error.message
-        raise BuildError(f"{linked.build_name}: its packages cannot be installed\n{said}") from error
+    result = tools.run(command)
+    if result.status > 0:
+        bad_wheels = unusable_wheels(project.lock_paths(linked).pylock, named_in=result.said)
+        raise installation_error(linked, result.said, settings=project.stack.spec.uv, bad_wheels=tuple(bad_wheels))
+    result.check()
     (fresh / ".lock").unlink(missing_ok=True)  # uv's own
     return make_portable(fresh / layout.site_packages, fresh / layout.scripts)
 

@@ -1,7 +1,6 @@
 """Lock a layer: resolve its requirements on top of the layers below and write its lock files, the record last."""
 
 import os
-import re
 import tomllib
 import urllib.parse
 import urllib.request
@@ -14,7 +13,7 @@ from typing import Any
 import tomli_w
 
 from stackbuild import uv
-from stackbuild.errors import LockError, ToolError
+from stackbuild.errors import LockError
 from stackbuild.files import disk_errors, write_atomic
 from stackbuild.graph import LinkedLayer
 from stackbuild.layout import LockPaths
@@ -23,6 +22,7 @@ from stackbuild.metadata import LockRecord, RuntimePin
 from stackbuild.process import Runner
 from stackbuild.project import Project
 from stackbuild.pylock import (
+    LockTarget,
     LowerPackage,
     RefinedLock,
     lower_packages,
@@ -35,6 +35,9 @@ from stackbuild.pylock import (
 from stackbuild.python_request import PythonRequest
 from stackbuild.spec import RuntimeLayer
 from stackbuild.steps import Outcome, Report
+from stackbuild.urls import without_credentials
+from stackbuild.uv_conflicts import Resolution
+from stackbuild.uv_failures import resolution_error
 from stackbuild.validity import LockInputs
 
 FindPython = Callable[[PythonRequest], tuple[str, Path]]
@@ -77,15 +80,16 @@ def lock_layer(
     inputs = locks.inputs(linked, pin, now=tools.now())
     lower = lower_packages(locks.lower(linked))
     report(f"resolving {_count(len(linked.layer.requirements), 'requirement')}")
-    exported = _resolve(project, linked, lower, inputs, python, tools)
+    target = locks.target(linked, pin)
+    exported = _resolve(project, linked, lower, inputs, target, python, tools)
     refined = refine(
         exported,
-        target=locks.target(linked, pin),
+        target=target,
         lower=lower,
         relative_path=lambda location: _relative_wheel(location, project, linked, paths),
     )
     if refined.missing_wheels:
-        raise missing_wheels_error(linked.build_name, locks.target(linked, pin), refined.missing_wheels)
+        raise missing_wheels_error(linked.build_name, target, refined.missing_wheels)
     return _write(linked, paths, refined, record, inputs, pin, tools)
 
 
@@ -110,6 +114,7 @@ def _resolve(
     linked: LinkedLayer,
     lower: tuple[LowerPackage, ...],
     inputs: LockInputs,
+    target: LockTarget,
     python: Path,
     tools: LockTools,
 ) -> dict[str, Any]:
@@ -117,57 +122,61 @@ def _resolve(
     short = ".".join(str(inputs.python_version).split(".")[:2])
     if not linked.layer.requirements:
         return {"lock-version": "1.0", "requires-python": f"=={short}.*", "packages": []}
-    folder = project.workspace.resolution_folder(linked.build_name)
+    settings = project.stack.spec.uv
     generated = uv.resolution_project(
         linked,
-        settings=project.stack.spec.uv,
+        settings=settings,
         lower=lower,
         short_version=short,
         # as a point in time: a date alone means another one to uv in each time zone
         exclude_newer=None if inputs.newest_allowed is None else inputs.newest_allowed.isoformat(),
+        folder=project.stack.spec.folder,
+        local_wheels=project.local_wheels,
+        query_index=project.query_index,
     )
+    asked = Resolution(
+        linked=linked,
+        settings=settings,
+        lower=lower,
+        target=target,
+        files={"pyproject.toml": tomli_w.dumps(generated.pyproject), "uv.toml": tomli_w.dumps(generated.config)},
+        query_index=project.query_index,
+    )
+    folder = project.workspace.resolution_folder(linked.build_name)
+    try:
+        return _run_uv(project, asked, folder, python, tools)
+    finally:
+        _forget_credentials(folder)
+
+
+def _run_uv(project: Project, asked: Resolution, folder: Path, python: Path, tools: LockTools) -> dict[str, Any]:
+    layer = asked.linked.build_name
     exported = folder / "pylock.toml"
-    with disk_errors(f"write uv's inputs for {linked.build_name}", LockError):
+    with disk_errors(f"write uv's inputs for {layer}", LockError):
         for old in (exported, folder / "uv.lock"):  # each resolution starts afresh
             old.unlink(missing_ok=True)
-        write_atomic(folder / "pyproject.toml", tomli_w.dumps(generated.pyproject))
-        write_atomic(folder / "uv.toml", tomli_w.dumps(generated.config))
-    try:
-        tools.run(uv.lock_command(folder, python=python, environ=project.environ)).check()
-        tools.run(uv.export_command(folder, python=python, output=exported, environ=project.environ)).check()
-    except ToolError as error:
-        raise _resolution_error(linked, lower, error) from error
+        for name, text in asked.files.items():
+            write_atomic(folder / name, text)
+    for command in (
+        uv.lock_command(folder, python=python, environ=project.environ),
+        uv.export_command(folder, python=python, output=exported, environ=project.environ),
+    ):
+        result = tools.run(command)
+        if result.status > 0:
+            raise resolution_error(asked, result.said)
+        result.check()
     try:
         return tomllib.loads(exported.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise LockError(f"{linked.build_name}: uv wrote no lock that can be read: {error}") from error
+        raise LockError(f"{layer}: uv wrote no lock that can be read: {error}") from error
 
 
-def _resolution_error(linked: LinkedLayer, lower: tuple[LowerPackage, ...], error: ToolError) -> LockError:
-    """Uv's own explanation under the layer's name, with the pins of lower layers that it speaks of."""
-    said = _without_uv_options(error.message.partition("\n")[2] or error.message)
-    pins = [
-        f"{item.package.pin} (from {item.provider})"
-        for item in lower
-        if re.search(rf"(?<![\w-]){re.escape(item.package.name)}(?![\w-])", said)
-    ]
-    hint = None
-    if pins:
-        hint = f"layers below pin {'; '.join(pins)}: change the requirement here or in that layer"
-    elif "no usable wheels" in said or any(
-        "+" in str(item.url or "").partition(":")[0] for item in linked.layer.requirements
-    ):
-        hint = (
-            "only wheels are used, nothing is built from source or from a repository: build the missing wheels "
-            "beforehand and offer them with find-links in [tool.uv]"
-        )
-    return LockError(f"{linked.build_name}: its requirements cannot be resolved\n{said}", hint=hint)
-
-
-def _without_uv_options(said: str) -> str:
-    """What uv said without its hints about options of its own, which nobody can give it here."""
-    paragraphs = re.split(r"\n\s*\n", said)
-    return "\n\n".join(part for part in paragraphs if not re.match(r"\s*hint: .*`--", part, re.DOTALL))
+def _forget_credentials(folder: Path) -> None:
+    """Leave no user names and passwords of URLs in uv's working files, which may end up in a cache of builds."""
+    with disk_errors("remove credentials from uv's working files", LockError):
+        for path in (folder / name for name in ("pyproject.toml", "uv.toml", "uv.lock", "pylock.toml")):
+            if path.is_file() and (safe := without_credentials(text := path.read_text("utf-8"))) != text:
+                write_atomic(path, safe)
 
 
 def _relative_wheel(location: str, project: Project, linked: LinkedLayer, paths: LockPaths) -> str:

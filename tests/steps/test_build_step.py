@@ -170,7 +170,7 @@ def test_failing_installation_leaves_the_old_environment_without_a_record(built:
     built.uv.failing, built.uv.says = "pip", "error: no wheel"
     with pytest.raises(BuildError) as caught:
         built.build("app-shop")
-    assert str(caught.value) == "app-shop: its packages cannot be installed\n  error: no wheel"
+    assert str(caught.value) == "app-shop: its packages cannot be installed\n  no wheel"
     assert contents(environment(built, "app-shop")) == before
     assert record(built, "app-shop") is None
     assert leftovers(built) == []

@@ -3,6 +3,7 @@
 import json
 import os
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ from typing import Any
 import pytest
 
 from stackbuild import uv as uv_commands
-from stackbuild.errors import LockError
+from stackbuild.errors import LockError, StackbuildError
 from stackbuild.metadata import LockRecord
+from stackbuild.process import Command, Result
+from stackbuild.project import Options
+from stackbuild.steps.lock import LockTools, lock_layer
 from tests.steps.world import ALL, World, contents, forget
 
 
@@ -166,6 +170,52 @@ def test_local_wheel_is_written_relative_to_the_lock(world: World, kind: str) ->
     ]
 
 
+def test_credentials_of_an_index_reach_uv_and_are_left_nowhere(world: World) -> None:
+    world.specification += '\n[[tool.uv.index]]\nurl = "https://me:secret@index.example/simple"\n'
+    seen: list[str] = []
+
+    def play(command: Command) -> Result:
+        assert command.cwd is not None
+        seen.append((command.cwd / "uv.toml").read_text(encoding="utf-8"))
+        return world.uv(command)
+
+    tools = LockTools(run=play, find_python=world.runtimes.find, uv_version="1.2.3", now=lambda: world.now)
+    lock_layer(world.project, world.locks, world.linked("base"), tools, report=world.reports.append)
+    assert ["me:secret@" in text for text in seen] == [True, True]
+    left = contents(world.folder / "_build") | contents(world.folder / "requirements")
+    assert not [name for name, content in left.items() if b"secret" in content]
+
+
+def test_credentials_are_left_nowhere_when_uv_fails(world: World) -> None:
+    world.specification += '\n[[tool.uv.index]]\nurl = "https://me:secret@index.example/simple"\n'
+    world.uv.failing, world.uv.says = "lock", "error: https://me:secret@index.example/simple is broken"
+    with pytest.raises(LockError) as caught:
+        world.lock("base")
+    assert "https://index.example/simple is broken" in str(caught.value)
+    assert not [name for name, content in contents(world.folder / "_build").items() if b"secret" in content]
+
+
+# Folders of wheels for one run
+
+
+def test_local_wheels_are_options_of_a_run_and_no_part_of_a_lock(world: World) -> None:
+    (world.folder / "wheels").mkdir()
+    world.options = replace(world.options, local_wheels=("wheels", "../project/wheels"), query_index=False)
+    world.lock(*ALL)
+    config = world.folder / "_build" / ".stackbuild" / "resolve" / "base" / "uv.toml"
+    found = tomllib.loads(config.read_text(encoding="utf-8"))
+    assert (found["find-links"], found["no-index"]) == ([str(world.folder / "wheels")] * 2, True)
+    world.options = Options(archive_format="tar")
+    assert [reasons(world, name) for name in ALL] == [(), (), ()]
+
+
+def test_local_wheels_that_are_not_there_are_an_error(world: World) -> None:
+    world.options = replace(world.options, local_wheels=("wheels",))
+    with pytest.raises(StackbuildError) as caught:
+        world.lock("base")
+    assert caught.value.message == f"the folder of local wheels {world.folder}/wheels does not exist"
+
+
 # Locking again
 
 
@@ -214,6 +264,17 @@ def test_new_version_input_alone_raises_the_version_without_asking_uv(world: Wor
         "2026-01-02T03:04:05+00:00",
     )
     assert world.locks.status(world.linked("app-shop")).is_good
+
+
+def test_forced_lock_is_resolved_even_when_only_its_version_has_to_rise(world: World) -> None:
+    world.replace('requirements = ["top"]', 'requirements = ["top"]\nversioned = true')
+    world.lock(*ALL)
+    (world.folder / "shop.py").write_text("print('other')\n", encoding="utf-8")
+    assert forget(world).lock("app-shop", forced=True).done == "kept: nothing changed (1 package)"
+    assert world.uv.verbs == ["lock", "export"]
+    assert record(world, "app-shop").lock_version == 2
+    assert world.lock("app-shop", forced=True).done == "kept: nothing changed (1 package)"
+    assert record(world, "app-shop").lock_version == 2
 
 
 def test_new_version_input_and_new_packages_raise_the_version_once(world: World) -> None:
@@ -340,7 +401,7 @@ def test_failing_uv_leaves_the_old_lock_as_it_was(locked: World, verb: str) -> N
     with pytest.raises(LockError) as caught:
         locked.lock("app-shop")
     assert str(caught.value) == (
-        "app-shop: its requirements cannot be resolved\n  No solution found\n    because of this and that"
+        "app-shop: its requirements cannot be resolved\n  No solution found\n  because of this and that"
     )
     assert files(locked, "app-shop") == before
     assert reasons(locked, "app-shop") == ("its requirements changed: + more",)

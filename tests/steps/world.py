@@ -186,12 +186,14 @@ class World:
         assert old in self.specification
         self.specification = self.specification.replace(old, new)
 
-    def lock(self, *names: str) -> Outcome:
+    def lock(self, *names: str, forced: bool = False) -> Outcome:
         """Lock the layers in this order; the outcome of the last one."""
         tools = LockTools(run=self.uv, find_python=self.runtimes.find, uv_version="1.2.3", now=lambda: self.now)
         return self._each(
             names,
-            lambda linked: lock_layer(self.project, self.locks, linked, tools, report=self.reports.append),
+            lambda linked: lock_layer(
+                self.project, self.locks, linked, tools, report=self.reports.append, forced=forced
+            ),
         )
 
     def build(self, *names: str) -> Outcome:

@@ -489,6 +489,13 @@ def test_local_archive_that_is_a_wheel_has_a_relative_path() -> None:
     assert found == {"path": "rel:/wheels/a-1.0-py3-none-any.whl", "hashes": HASHES}
 
 
+def test_locked_urls_have_no_credentials() -> None:
+    wheel = {"url": "https://me:secret@files.example/a-1-py3-none-any.whl", "hashes": {"sha256": "00"}}
+    found = refined_package(table(index="https://me:secret@index.example/simple", wheels=[wheel]))
+    assert found["index"] == "https://index.example/simple"
+    assert found["wheels"] == [{**wheel, "url": "https://files.example/a-1-py3-none-any.whl"}]
+
+
 def test_index_that_is_a_folder_of_this_machine_is_dropped() -> None:
     assert "index" not in refined_package(table(index="file:///wheels"))
     assert refined_package(table(index="https://index.example/simple"))["index"] == "https://index.example/simple"

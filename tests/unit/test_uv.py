@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from stackbuild import uv
 from stackbuild.graph import Stack, load_stack
@@ -58,6 +59,7 @@ def project(
     layer: str = "base",
     lower: tuple[LowerPackage, ...] = (),
     exclude_newer: str | None = None,
+    **places: Any,
 ) -> uv.ResolutionProject:
     stack = load(folder, text)
     return uv.resolution_project(
@@ -66,6 +68,8 @@ def project(
         lower=lower,
         short_version="3.11",
         exclude_newer=exclude_newer,
+        folder=stack.spec.folder,
+        **places,
     )
 
 
@@ -213,6 +217,56 @@ def test_limit_in_time_is_the_one_given(tmp_path: Path) -> None:
     assert "exclude-newer" not in project(tmp_path, text).config
 
 
+def test_folders_of_a_run_come_after_those_of_the_settings(tmp_path: Path) -> None:
+    text = RUNTIME + '[tool.uv]\nfind-links = ["wheels"]\n'
+    found = project(tmp_path, text, local_wheels=(Path("/more"), Path("/other")), query_index=False)
+    assert found.config["find-links"] == [str(tmp_path / "wheels"), "/more", "/other"]
+    assert found.config["no-index"] is True
+    assert project(tmp_path, RUNTIME, local_wheels=(Path("/more"),)).config["find-links"] == ["/more"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("a @ wheels/a.whl", "a@ file://{}/wheels/a.whl"),
+        ("a[x] @ ../my%20wheels/a.whl ; os_name == 'nt'", 'a[x]@ file://{}/../my%2520wheels/a.whl ; os_name == "nt"'),
+        ("a @ file:my%20wheels/a.whl#sha256=00", "a@ file://{}/my%20wheels/a.whl#sha256=00"),
+        ("a @ /wheels/a.whl", "a@ file:///wheels/a.whl"),
+        ("a @ file:///wheels/a.whl", "a@ file:///wheels/a.whl"),
+        ("a @ https://files.example/a.whl", "a@ https://files.example/a.whl"),
+        ("a @ git+file:///repository@1", "a@ git+file:///repository@1"),
+        ("a>=1", "a>=1"),
+    ],
+)
+def test_paths_in_requirements_are_relative_to_the_folder_of_the_specification(given: str, told: str) -> None:
+    found = str(uv.absolute_requirement(Requirement(given), Path("/project")))
+    expected = told.format("/project").replace("/project/..", "")
+    assert found.replace(" @ ", "@ ") == expected
+
+
+def test_servers_are_named_indexes_and_urls_with_credentials(tmp_path: Path) -> None:
+    runtime = RUNTIME.replace(
+        '"A_b[x]==1"', '"d @ https://u:p@d.example/d.whl#sha256=00", "e @ https://e.example/e.whl"'
+    )
+    text = runtime + (
+        "[tool.uv]\n"
+        'index-url = "https://u:p@b.example/simple"\n'
+        'find-links = ["wheels", "https://u:p@c.example/my wheels"]\n'
+        '[[tool.uv.index]]\nname = "a"\nurl = "https://a.example/simple"\n'
+        '[[tool.uv.index]]\nname = "local"\nurl = "packages"\n'
+        '[[tool.uv.index]]\nurl = "https://u:p@a2.example/simple"\n'
+        '[[tool.uv.index]]\nurl = "https://a3.example/simple"\n'
+    )
+    stack = load(tmp_path, text)
+    assert uv.servers(stack.by_build_name[BuildName("base")], stack.spec.uv) == (
+        "a=https://a.example/simple",
+        "https://u:p@a2.example/simple",
+        "https://u:p@b.example/simple",
+        "https://u:p@c.example/my%20wheels",
+        "https://u:p@d.example/d.whl",
+    )
+
+
 def test_explicit_indexes_are_listed_only_where_they_are_used(tmp_path: Path) -> None:
     assert indexes(project(tmp_path, RUNTIME + INDEXES)) == [("plain", False), ("unnamed", False), ("main", False)]
     used = RUNTIME + 'package_indexes = { "My.Package" = "gpu" }\n' + INDEXES
@@ -294,7 +348,24 @@ def test_sync_command(platform: TargetPlatform, name: str) -> None:
     command = uv.sync_command(Path("/b/bin/python"), pylock=Path("/l/pylock.a.toml"), platform=platform, **options)
     assert command == run(
         *("pip", "sync", "--python", "/b/bin/python", "--no-config", "--no-build", "--python-platform", name),
-        *("--no-python-downloads", "--break-system-packages", "--allow-empty-requirements", "/l/pylock.a.toml"),
+        *("--no-python-downloads", "--quiet", "--break-system-packages", "--allow-empty-requirements"),
+        "/l/pylock.a.toml",
         cwd="/l",
         env={"MACOSX_DEPLOYMENT_TARGET": "13.0"},
     )
+
+
+def test_servers_are_told_to_an_installation_in_a_variable(tmp_path: Path) -> None:
+    command = uv.sync_command(
+        Path("/b/bin/python"),
+        pylock=Path("/l/pylock.a.toml"),
+        platform=TargetPlatform.LINUX_X86_64,
+        linux_target=LinuxTarget.parse("glibc"),
+        macos_target="13.0",
+        environ={"UV_INDEX": "x"},
+        servers=("a=https://a.example", "https://u:p@b.example"),
+    )
+    assert command.env is not None
+    assert command.env["UV_INDEX"] == "a=https://a.example https://u:p@b.example"
+    assert "example" not in str(command)
+    assert "example" not in repr(command)

@@ -224,9 +224,16 @@ def test_settings_do_not_depend_on_the_folder_of_the_checkout(folder: Path) -> N
     elsewhere.mkdir(parents=True)
     for module in folder.glob("*.py"):
         (elsewhere / module.name).write_bytes(module.read_bytes())
-    inside = text.replace('"../beside", ', "")
-    assert settings(folder, inside) == settings(elsewhere, inside)
-    assert settings(folder, text) != settings(folder, inside)
+    assert settings(folder, text) == settings(elsewhere, text)
+    assert settings(folder, text) != settings(folder, text.replace('"../beside", ', ""))
+    absolute = text.replace("../beside", "/opt/wheels")
+    assert settings(folder, absolute) == settings(elsewhere, absolute)
+
+
+def test_settings_hash_does_not_depend_on_who_asks(folder: Path) -> None:
+    text = SPECIFICATION + INDEX
+    with_credentials = text.replace("https://index", "https://me:secret@index")
+    assert settings(folder, text) == settings(folder, with_credentials)
 
 
 def test_constraints_are_pins_with_their_layers() -> None:

@@ -1,0 +1,69 @@
+"""What uv said when it failed, as statements: one form for the layouts of all its releases. Pure."""
+
+import re
+from dataclasses import dataclass
+
+_STARTS = (
+    (re.compile(r"\s*(?:×|error:)\s+"), "headline"),  # noqa: RUF001 (the sign that uv prints)
+    (re.compile(r"\s*(?:├─▶|╰─▶|cause:|Caused by:)\s+"), "cause"),
+    (re.compile(r"\s*hint:\s+"), "hint"),
+    (re.compile(r"\s*warning:\s+"), "warning"),
+)
+_CONTINUED = re.compile(r"\s*(?:│\s?)?\s*")
+_SENTENCE = re.compile(r"(?:And )?[Bb]ecause ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UvReport:
+    """A failure of uv: what it was (may be empty), what led to it from the outside in, and uv's hints.
+
+    A statement of prose is one line for each of its sentences; others keep their lines.
+    """
+
+    headline: str
+    causes: tuple[str, ...]
+    hints: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, said: str) -> "UvReport":
+        """Read what uv wrote to stderr. Warnings are left out; text of no known form is the headline."""
+        statements: list[tuple[str, list[str]]] = [("headline", [])]
+        for line in filter(str.strip, (said or "uv said nothing").splitlines()):
+            start = next(((kind, match.end()) for form, kind in _STARTS if (match := form.match(line))), None)
+            if start is not None:
+                statements.append((start[0], [line[start[1] :].rstrip()]))
+            else:
+                statements[-1][1].append(line[_continued(line) :].rstrip())
+
+        return cls(
+            headline="\n".join(_all_of("headline", statements)),
+            causes=_all_of("cause", statements),
+            hints=_all_of("hint", statements),
+        )
+
+    @property
+    def text(self) -> str:
+        """Everything that was said, hints too, to look for words in."""
+        return "\n".join((self.headline, *self.causes, *self.hints))
+
+
+def _all_of(kind: str, statements: list[tuple[str, list[str]]]) -> tuple[str, ...]:
+    return tuple(_joined(lines, prose=kind != "cause") for found, lines in statements if found == kind and lines)
+
+
+def _continued(line: str) -> int:
+    match = _CONTINUED.match(line)
+    return match.end() if match else 0
+
+
+def _joined(lines: list[str], *, prose: bool) -> str:
+    """The lines of one statement: those that were only wrapped are put together again."""
+    if not prose and not _SENTENCE.match(lines[0]):
+        return "\n".join(lines)
+    sentences: list[str] = []
+    for line in lines:
+        if sentences and not _SENTENCE.match(line):
+            sentences[-1] += f" {line}"
+        else:
+            sentences.append(line)
+    return "\n".join(sentences)
