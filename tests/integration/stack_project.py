@@ -22,15 +22,25 @@ def make_wheel(
     requires: tuple[str, ...] = (),
     scripts: tuple[str, ...] = (),
     data: Mapping[str, str] | None = None,
+    tag: str = "py3-none-any",
+    requires_python: str | None = None,
+    extras: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Path:
-    """Write a pure wheel; `data` goes to the environment's root, `scripts` are console scripts."""
+    """Write a wheel; `data` goes to the environment's root, `scripts` are console scripts.
+
+    `tag` may name any platform: nothing in the wheel depends on it. `extras`: requirements by extra.
+    """
     info = f"{name}-{version}.dist-info"
     content = dict(files)
     content |= {f"{name}-{version}.data/data/{path}": text for path, text in (data or {}).items()}
     metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
     metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
+    metadata += [f"Requires-Python: {requires_python}"] if requires_python else []
+    for extra, requirements in (extras or {}).items():
+        metadata += [f"Provides-Extra: {extra}"]
+        metadata += [f"Requires-Dist: {requirement} ; extra == '{extra}'" for requirement in requirements]
     content[f"{info}/METADATA"] = "\n".join(metadata) + "\n"
-    content[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    content[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n"
     if scripts:
         lines = [f"{script} = {name}:main" for script in scripts]
         content[f"{info}/entry_points.txt"] = "[console_scripts]\n" + "\n".join(lines) + "\n"
@@ -40,7 +50,7 @@ def make_wheel(
         record.append(f"{path},sha256={digest},{len(text.encode())}")
     content[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,"]) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
-    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    wheel = folder / f"{name}-{version}-{tag}.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for path, text in content.items():
             archive.writestr(zipfile.ZipInfo(path, (2024, 1, 1, 0, 0, 0)), text)

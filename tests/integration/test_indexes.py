@@ -1,0 +1,235 @@
+"""Which index a package comes from, and how its credentials are used: uv against servers on this machine."""
+
+import hashlib
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.integration.index_server import IndexServer, PackageIndex
+from tests.integration.small_stack import (
+    entry,
+    framework,
+    index,
+    lock_of,
+    locked,
+    runtime,
+    settings,
+    small_stack,
+    specify,
+)
+from tests.integration.stack_project import StackProject, make_wheel, module
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Two public indexes with other builds of the same releases, and a private one.
+
+    one: shared 1.0, tool 1.0; two: shared 1.0 (other content) and 2.0, tool 1.0+cpu; private: secretive 1.0.
+    """
+
+    one: IndexServer
+    two: IndexServer
+    private: IndexServer
+
+
+USER, PASSWORD = "someone", "pass-word-of-someone"
+DEFAULT, EXPLICIT = "default = true", "explicit = true"
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    root = tmp_path_factory.mktemp("indexes")
+    for place, name, version in (
+        ("one", "shared", "1.0"),
+        ("one", "tool", "1.0"),
+        ("two", "shared", "1.0"),
+        ("two", "shared", "2.0"),
+        ("two", "tool", "1.0+cpu"),
+        ("private", "secretive", "1.0"),
+    ):
+        make_wheel(root / place, name, version, {**module(name, version), f"{name}/place.py": f"PLACE = '{place}'\n"})
+    private = PackageIndex(folders=(root / "private",), credentials=(USER, PASSWORD))
+    with ExitStack() as stack:
+        yield Servers(
+            one=stack.enter_context(IndexServer(PackageIndex(folders=(root / "one",)))),
+            two=stack.enter_context(IndexServer(PackageIndex(folders=(root / "two",)))),
+            private=stack.enter_context(IndexServer(private)),
+        )
+
+
+@pytest.fixture
+def stack(tmp_path: Path, clean_env: dict[str, str]) -> StackProject:
+    """A project in which nothing is specified yet."""
+    return small_stack(tmp_path / "project", clean_env)
+
+
+def origin(project: StackProject, servers: Servers, package: str, layer: str = "py") -> str:
+    """The server that a package is locked from: by its recorded index, its URL and the content of its wheel."""
+    table = entry(project, package, layer)
+    (wheel,) = table["wheels"]
+    by_url = {getattr(servers, name).url: name for name in ("one", "two", "private")}
+    name = by_url[table["index"]]
+    server: IndexServer = getattr(servers, name)
+    assert wheel["url"].startswith(f"http://{server.host}/files/")
+    served = server.index.find(urllib.parse.unquote(wheel["url"].rpartition("/")[2]))
+    assert served is not None
+    assert wheel["hashes"]["sha256"] == hashlib.sha256(served.read_bytes()).hexdigest()
+    return name
+
+
+# Which index
+
+
+def test_the_first_index_that_has_a_package_gives_it(stack: StackProject, servers: Servers) -> None:
+    one, two = index("one", servers.one.url), index("two", servers.two.url)
+    specify(stack, one, index("two", servers.two.url, DEFAULT), runtime("shared", "tool"))
+    stack.doit("lock")
+    assert (origin(stack, servers, "shared"), locked(stack)) == ("one", {"shared": "1.0", "tool": "1.0"})
+    specify(stack, two, index("one", servers.one.url, DEFAULT), runtime("shared", "tool"))
+    stack.doit("lock")
+    assert (origin(stack, servers, "shared"), locked(stack)) == ("two", {"shared": "2.0", "tool": "1.0+cpu"})
+
+
+def test_the_default_index_is_asked_last_wherever_it_stands(stack: StackProject, servers: Servers) -> None:
+    specify(stack, index("two", servers.two.url, DEFAULT), index("one", servers.one.url), runtime("shared"))
+    stack.doit("lock")
+    assert origin(stack, servers, "shared") == "one"
+
+
+def test_an_explicit_index_gives_only_what_is_said_to_come_from_it(stack: StackProject, servers: Servers) -> None:
+    indexes = index("two", servers.two.url, EXPLICIT) + index("one", servers.one.url, DEFAULT)
+    specify(stack, indexes, '[tool.uv.sources]\ntool = { index = "two" }\n\n', runtime("shared", "tool"))
+    stack.doit("lock")
+    assert (origin(stack, servers, "shared"), origin(stack, servers, "tool")) == ("one", "two")
+    assert locked(stack) == {"shared": "1.0", "tool": "1.0+cpu"}
+
+
+def test_the_same_release_of_two_indexes_is_installed_from_the_locked_one(
+    stack: StackProject, servers: Servers
+) -> None:
+    indexes = index("one", servers.one.url, DEFAULT) + index("two", servers.two.url, EXPLICIT)
+    specify(stack, indexes, runtime("shared==1.0", more='package_indexes = { Shared = "two" }'))
+    stack.doit("build")
+    assert origin(stack, servers, "shared") == "two"
+    (place,) = stack.root.glob("_build/py/lib/*/site-packages/shared/place.py")
+    assert place.read_text() == "PLACE = 'two'\n"
+
+
+def test_package_indexes_reach_the_layers_above_and_priority_indexes_do_not(
+    stack: StackProject, servers: Servers
+) -> None:
+    specify(
+        stack,
+        index("one", servers.one.url, DEFAULT),
+        index("two", servers.two.url, EXPLICIT),
+        runtime(),
+        framework("below", more='package_indexes = { tool = "two" }'),
+        framework("above", "tool", "shared", on='frameworks = ["below"]'),
+        framework("first", "shared", more='priority_indexes = ["two"]'),
+        framework("over", "shared", on='frameworks = ["first"]'),
+    )
+    done = stack.doit("run", "--continue", "lock", check=False)
+    assert origin(stack, servers, "tool", "framework-above") == "two"
+    assert origin(stack, servers, "shared", "framework-above") == "one"
+    assert origin(stack, servers, "shared", "framework-first") == "two"
+    assert locked(stack, "framework-first") == {"shared": "2.0"}
+    # the layer above does not ask the priority index: the pin from below is not to be had for it
+    assert "framework-over: its requirements cannot be resolved" in done.stderr
+    assert "shared==2.0 (from framework-first)" in done.stderr
+
+
+def test_layers_that_disagree_are_told_the_line_that_settles_it(stack: StackProject, servers: Servers) -> None:
+    parts = [
+        index("one", servers.one.url, DEFAULT),
+        index("two", servers.two.url, EXPLICIT),
+        runtime(),
+        framework("a", more='package_indexes = { tool = "one" }'),
+        framework("b", more='package_indexes = { tool = "two" }'),
+    ]
+    both = 'frameworks = ["b", "a"]'
+    specify(stack, *parts, framework("c", "tool", on=both))
+    done = stack.doit("lock", check=False)
+    line = 'index_overrides = { one = "two" }'
+    assert done.returncode != 0
+    assert f"to accept the first of each, write: {line}\n" in done.stderr
+    specify(stack, *parts, framework("c", "tool", on=both, more=line))
+    stack.doit("lock")
+    assert origin(stack, servers, "tool", "framework-c") == "two"
+    assert locked(stack, "framework-c") == {"tool": "1.0+cpu"}
+
+
+def test_an_index_without_json_gives_the_same_lock(stack: StackProject, servers: Servers) -> None:
+    specify(stack, index("one", servers.one.url, DEFAULT), runtime("tool"))
+    stack.doit("lock")
+    before = lock_of(stack).record
+    servers.one.index.as_json = False
+    try:
+        stack.stackbuild("lock", UV_NO_CACHE="1")
+    finally:
+        servers.one.index.as_json = True
+    assert lock_of(stack).record == before
+
+
+# Credentials
+
+
+def files_with_the_password(project: StackProject) -> list[Path]:
+    """The files that have the password in them, but for the specification."""
+    files = (path for path in project.root.rglob("*") if path.is_file() and path.name != "venvstacks.toml")
+    return [path for path in files if PASSWORD.encode() in path.read_bytes()]
+
+
+def test_credentials_of_variables_serve_locking_and_installing(stack: StackProject, servers: Servers) -> None:
+    specify(stack, index("my-own", servers.private.url, DEFAULT), runtime("secretive"))
+    good = {"UV_INDEX_MY_OWN_USERNAME": USER, "UV_INDEX_MY_OWN_PASSWORD": PASSWORD}
+    bad = {**good, "UV_INDEX_MY_OWN_PASSWORD": "wrong"}
+    refused = stack.doit("lock", check=False, **bad)
+    message = f'py: the index "my-own" ({servers.private.url}) refuses access (401 Unauthorized)'
+    assert message in refused.stderr
+    assert "hint: set UV_INDEX_MY_OWN_USERNAME and UV_INDEX_MY_OWN_PASSWORD to credentials that" in refused.stderr
+    stack.doit("lock", check=True, **good)
+    assert origin(stack, servers, "secretive") == "private"
+    assert message in stack.doit("build:py", check=False, **bad, UV_NO_CACHE="1").stderr
+    stack.doit("build:py", check=True, **good, UV_NO_CACHE="1")
+    assert files_with_the_password(stack) == []
+
+
+@pytest.mark.parametrize("name", ["named", None])
+def test_credentials_in_the_url_of_an_index_serve_and_are_written_nowhere(
+    stack: StackProject, servers: Servers, name: str | None
+) -> None:
+    specify(stack, index(name, servers.private.url_with(USER, PASSWORD), DEFAULT), runtime("secretive"))
+    stack.doit(UV_NO_CACHE="1")
+    assert origin(stack, servers, "secretive") == "private"
+    assert files_with_the_password(stack) == []
+    specify(stack, index(name, servers.private.url, DEFAULT), runtime("secretive"))
+    assert stack.ran("lock") == set(), "who asks is no part of a lock"
+
+
+@pytest.mark.parametrize("kind", ["find-links", "requirement"])
+def test_credentials_in_other_urls_serve_as_well(stack: StackProject, servers: Servers, kind: str) -> None:
+    server = servers.private.url_with(USER, PASSWORD).removesuffix("/simple")
+    if kind == "find-links":
+        lines = settings("no-index = true", f'find-links = ["{server}/simple/secretive/"]')
+        specify(stack, lines, runtime("secretive"))
+    else:
+        specify(stack, runtime(f"secretive @ {server}/files/secretive-1.0-py3-none-any.whl"))
+    stack.doit(UV_NO_CACHE="1")
+    (wheel,) = entry(stack, "secretive")["wheels"]
+    assert wheel["url"] == f"http://{servers.private.host}/files/secretive-1.0-py3-none-any.whl"
+    assert files_with_the_password(stack) == []
+
+
+def test_an_index_that_is_not_there_is_told_with_what_to_do(stack: StackProject, tmp_path: Path) -> None:
+    with IndexServer(PackageIndex(folders=(tmp_path,))) as gone:
+        url = gone.url
+    specify(stack, index("gone", url, DEFAULT), runtime("anything"))
+    done = stack.doit("lock", check=False, UV_HTTP_RETRIES="0")
+    assert done.returncode == 1
+    assert f'py: the index "gone" ({url}) cannot be reached' in done.stderr
+    assert "Connection refused" in done.stderr
+    assert "hint: check its URL, the network and the proxy variables" in done.stderr

@@ -1,0 +1,77 @@
+"""What a person reads when real uv finds no resolution: the layer, uv's facts, the pins below, what to do."""
+
+import io
+import tarfile
+
+import pytest
+
+from tests.integration.small_stack import framework, runtime, settings, small_stack, specify
+from tests.integration.stack_project import StackProject, make_wheel, module
+
+OFFLINE = settings("no-index = true", 'find-links = ["wheels"]')
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, clean_env: dict[str, str]) -> StackProject:
+    """A project with wheels that do not go together; each test specifies what it locks."""
+    root = tmp_path_factory.mktemp("conflicts")
+    wheels = root / "wheels"
+    for version in ("1.0", "2.0"):
+        make_wheel(wheels, "lib", version, module("lib", version))
+    make_wheel(wheels, "needs-two".replace("-", "_"), "1.0", module("needs_two", "1.0"), requires=("lib>=2",))
+    make_wheel(wheels, "newer", "1.0", module("newer", "1.0"), requires_python=">=3.99")
+    make_wheel(wheels, "onwindows", "1.0", module("onwindows", "1.0"), requires=("lib==1.0 ; sys_platform=='win32'",))
+    with tarfile.open(wheels / "source-1.0.tar.gz", "w:gz") as archive:
+        content = b"Metadata-Version: 2.1\nName: source\nVersion: 1.0\n"
+        info = tarfile.TarInfo("source-1.0/PKG-INFO")
+        info.size = len(content)
+        archive.addfile(info, io.BytesIO(content))
+    return small_stack(root, clean_env)
+
+
+def failure(stack: StackProject, *parts: str) -> str:
+    """What locking says, on one line."""
+    specify(stack, OFFLINE, *parts)
+    done = stack.doit("lock", check=False)
+    assert done.returncode == 1
+    told = " ".join(done.stderr.split())
+    for jargon in ("stackbuild-layer", "your project", "Traceback", "we can conclude", "tool.uv.environments"):
+        assert jargon not in told
+    return told
+
+
+def test_two_requirements_of_one_layer(stack: StackProject) -> None:
+    told = failure(stack, runtime("lib==1.0", "lib==2.0"))
+    assert "py: its requirements cannot be resolved Because py depends on lib==1.0 and lib==2.0" in told
+    assert "hint: the requirements of py exclude each other: change one of them" in told
+
+
+def test_a_layer_that_needs_another_version_than_the_layer_below(stack: StackProject) -> None:
+    told = failure(stack, runtime("lib==1.0"), framework("f", "needs-two"))
+    assert "needs-two depend on lib>=2 and lib==1.0 (pinned by py), all versions of needs-two cannot be used" in told
+    assert "hint: layers below pin lib==1.0 (from py): change the requirement here or in that layer" in told
+
+
+def test_a_pin_that_holds_on_some_platforms_only(stack: StackProject) -> None:
+    told = failure(stack, runtime("onwindows"), framework("f", "lib==2.0"))
+    assert "on win_amd64, win_arm64 (where sys_platform == 'win32'):" in told
+    assert "lib==1.0 (pinned by py where sys_platform == 'win32')" in told
+
+
+def test_a_package_that_exists_nowhere(stack: StackProject) -> None:
+    told = failure(stack, runtime("nowhere-to-be-found"))
+    assert "Because nowhere-to-be-found was not found" in told
+    assert "hint: check its name; with no-index only the folders of find-links" in told
+
+
+def test_a_package_with_its_source_alone(stack: StackProject) -> None:
+    told = failure(stack, runtime("source"))
+    assert "source==1.0 has no usable wheels" in told
+    assert told.count("hint:") == 1
+    assert "hint: only wheels are used, nothing is built from source" in told
+
+
+def test_a_package_for_another_python(stack: StackProject) -> None:
+    told = failure(stack, runtime("newer"))
+    assert "newer==1.0 requires Python >=3.99" in told
+    assert "hint: the layer is locked for cpython 3." in told
