@@ -1,0 +1,28 @@
+"""Runs the peer's command line under the peer's own Python: `driver.py RUNTIME ARGUMENT…`.
+
+RUNTIME is a folder with a relocatable Python: every base runtime becomes a copy of it instead of a download. Archives
+are compressed at the lowest level, because the peer does that on one core.
+"""
+
+import functools
+import shutil
+import sys
+import tarfile
+from pathlib import Path
+
+import venvstacks.cli
+import venvstacks.stacks
+
+_RUNTIME, *_ARGUMENTS = sys.argv[1:]
+
+
+def _copy_runtime(target_path: Path, request: str) -> Path:
+    """As the function that it stands for: the folder below `target_path` that holds the Python asked for."""
+    destination = target_path / request.rpartition("@")[2]
+    shutil.copytree(_RUNTIME, destination, symlinks=True)
+    return destination
+
+
+venvstacks.stacks._pdm_python_install = _copy_runtime
+tarfile.TarFile.xzopen = functools.partial(tarfile.TarFile.xzopen, preset=0)  # type: ignore[method-assign]
+venvstacks.cli.main(_ARGUMENTS)
