@@ -1,11 +1,24 @@
 """`python -m stackbuild`."""
 
+import sys
+
 
 def main() -> None:
     """The console script."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        _print_version()
+        return
     from stackbuild import cli  # noqa: PLC0415 (slow: only the program needs it)
 
     cli.main()
+
+
+def _print_version() -> None:
+    """Print the version as `cli` does, without the time that importing it takes."""
+    from stackbuild import __version__  # noqa: PLC0415
+    from stackbuild.terminal import print_text  # noqa: PLC0415
+
+    print_text(f"stackbuild {__version__}")
 
 
 if __name__ == "__main__":

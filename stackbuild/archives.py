@@ -13,11 +13,11 @@ import time
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import IO, cast
 
 from stackbuild.archive_entries import ArchiveEntry, in_order, list_folder
+from stackbuild.archive_format import ArchiveFormat
 from stackbuild.archive_streams import (
     Compressor,
     Gathered,
@@ -54,21 +54,6 @@ _MAX_ZIP_LEVEL = 9
 _ZIP_TIMES = 315_532_800, 4_354_819_198  # 1980-01-01 and 2107-12-31 23:59:58 UTC: all that a zip file can say
 _ZIP_FOLDER = 0x10  # MS-DOS attribute
 _ZIP_UNIX = 3  # the system whose permission bits the attributes hold
-
-
-class ArchiveFormat(StrEnum):
-    """A kind of archive; the value is its file name extension without the leading dot."""
-
-    TAR_ZST = "tar.zst"
-    TAR_XZ = "tar.xz"
-    TAR_GZ = "tar.gz"
-    TAR = "tar"
-    ZIP = "zip"
-
-    @property
-    def suffix(self) -> str:
-        """The file name extension, with the leading dot."""
-        return f".{self.value}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,19 +1,14 @@
 """The command line: the same task graph as plain doit, selected by verbs. Exit status: see `docs/reference/cli.md`.
 
-Commands, options and selection rules are the peer tool's; `commands.py` carries them out.
+Commands, options and selection rules are the peer tool's; `commands.py` carries them out. Only a command that runs
+imports it: help, errors of usage and the shell's completion need nothing of it, and are quick.
 """
-
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from stackbuild import __version__, commands
 from stackbuild import cli_options as option
-from stackbuild.commands import Showing, Where
-from stackbuild.plan import Kind
-from stackbuild.project import Options
-from stackbuild.selection import Related, Request, Wish
+from stackbuild import cli_start
+from stackbuild.request import Kind, Options, Related, Request, Wish
 
 app = typer.Typer(
     name="stackbuild",
@@ -24,32 +19,16 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"stackbuild {__version__}")
-        raise typer.Exit
-
-
 @app.callback()
 def _common(
     context: typer.Context,
     *,
-    version: Annotated[
-        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
+    version: option.Version = False,
     quiet: option.Quiet = False,
     verbose: option.Verbose = 0,
 ) -> None:
     del version
     context.obj = (quiet, verbose)
-
-
-def _showing(context: typer.Context, *, quiet: bool, verbose: int, show: bool, show_only: bool, json: bool) -> Showing:
-    """How much is printed: -q and -v count before and after the command's name."""
-    before_quiet, before_verbose = context.obj
-    return Showing(
-        quiet=quiet or before_quiet, verbose=verbose or before_verbose, show=show, show_only=show_only, json=json
-    )
 
 
 @app.command()
@@ -76,6 +55,8 @@ def lock(
     spec_option: option.SpecOption = None,
 ) -> None:
     """Resolve and pin the requirements of every layer."""
+    from stackbuild import commands
+
     del clean  # no environment is needed to lock, so there is none to make anew
     request = Request(
         lock=Wish.IF_NEEDED if if_needed else Wish.YES,
@@ -91,11 +72,11 @@ def lock(
         local_wheels=tuple(local_wheels or ()),
     )
     commands.run(
-        _where(spec, spec_option, options),
+        option.where(spec, spec_option, options),
         request,
         allow_missing=allow_missing,
         jobs=jobs,
-        showing=_showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
+        showing=option.showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
     )
 
 
@@ -133,6 +114,8 @@ def build(
     spec_option: option.SpecOption = None,
 ) -> None:
     """Build the environment of every layer; lock and pack if asked to."""
+    from stackbuild import commands
+
     if include_dependencies is not None:
         lock_dependencies = build_dependencies = publish_dependencies = include_dependencies
     request = Request(
@@ -161,13 +144,13 @@ def build(
         local_wheels=tuple(local_wheels or ()),
     )
     commands.run(
-        _where(spec, spec_option, options),
+        option.where(spec, spec_option, options),
         request,
         output=Kind.ARCHIVE if publish else None,
         clean=clean,
         allow_missing=allow_missing,
         jobs=jobs,
-        showing=_showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
+        showing=option.showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
     )
 
 
@@ -196,6 +179,8 @@ def publish(
     spec_option: option.SpecOption = None,
 ) -> None:
     """Pack every layer as a reproducible archive; build environments that are not up to date first."""
+    from stackbuild import commands
+
     options = Options(
         build_dir=build_dir,
         artifacts_dir=output_dir,
@@ -204,14 +189,14 @@ def publish(
         runtime_source=runtime_source,
     )
     commands.run(
-        _where(spec, spec_option, options),
+        option.where(spec, spec_option, options),
         _publication(include, publish_dependencies, publish_derived),
         output=Kind.ARCHIVE,
         force=force,
         dry_run=dry_run,
         allow_missing=allow_missing,
         jobs=jobs,
-        showing=_showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
+        showing=option.showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
     )
 
 
@@ -238,16 +223,18 @@ def local_export(
     spec_option: option.SpecOption = None,
 ) -> None:
     """Export every layer to a folder where it runs; build environments that are not up to date first."""
+    from stackbuild import commands
+
     options = Options(build_dir=build_dir, export_dir=output_dir, runtime_source=runtime_source)
     commands.run(
-        _where(spec, spec_option, options),
+        option.where(spec, spec_option, options),
         _publication(include, publish_dependencies, publish_derived),
         output=Kind.EXPORT,
         force=force,
         dry_run=dry_run,
         allow_missing=allow_missing,
         jobs=jobs,
-        showing=_showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
+        showing=option.showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
     )
 
 
@@ -267,14 +254,16 @@ def show(
     build_dir: option.BuildDir = "_build",
     include: option.Include = None,
     allow_missing: option.AllowMissing = False,
-    json: Annotated[bool, typer.Option("--json/--no-json", help="Print the same as JSON.")] = False,
+    json: option.AsJson = False,
     spec_option: option.SpecOption = None,
 ) -> None:
     """Show the layers, what each stands on, and which locks are not good (`*`)."""
+    from stackbuild import commands
+
     request = Request(
         lock=Wish.YES, may_lock=True, include=tuple(include or ()), related=Related(lock_dependencies=True)
     )
-    where = _where(spec, spec_option, Options(build_dir=build_dir))
+    where = option.where(spec, spec_option, Options(build_dir=build_dir))
     commands.show(where, request, allow_missing=allow_missing, as_json=json)
 
 
@@ -282,17 +271,17 @@ def show(
 def check(
     spec: option.SpecArgument = None,
     *,
-    json: Annotated[bool, typer.Option("--json/--no-json", help="Print the result as JSON.")] = False,
+    json: option.AsJson = False,
     spec_option: option.SpecOption = None,
 ) -> None:
     """Check a specification: every problem at once, exit status 1 if there are some."""
-    commands.check(_where(spec, spec_option, Options()), as_json=json)
+    from stackbuild import commands
+
+    commands.check(option.where(spec, spec_option, Options()), as_json=json)
 
 
-def _where(argument: Path | None, named: Path | None, options: Options) -> Where:
-    if argument is not None and named is not None and argument != named:
-        raise typer.BadParameter(f"the specification is given twice: {argument} and {named}", param_hint="--spec")
-    return Where(spec=argument or named or Path("venvstacks.toml"), options=options)
+app.command()(cli_start.init)
+app.command()(cli_start.schema)
 
 
 def main() -> None:

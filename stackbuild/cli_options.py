@@ -1,15 +1,33 @@
-"""The options of the command line, each described once. Names and meanings are the peer tool's where it has them."""
+"""The options of the command line, each described once. Names and meanings are the peer tool's where it has them.
+
+`where` and `showing` put together what several of them say.
+"""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stackbuild.archives import ArchiveFormat
+from stackbuild import __version__
+from stackbuild.archive_format import ArchiveFormat
+from stackbuild.completion import complete_layer_names
+from stackbuild.request import Options, Showing, Where
+from stackbuild.terminal import print_text
 
 _LAYERS = "Layers"
 _LOCKING = "Locking and package indexes"
 _SHOWING = "Showing"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print_text(f"stackbuild {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit.")
+]
 
 SpecArgument = Annotated[
     Path | None,
@@ -57,6 +75,7 @@ ResetLock = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PATTERN",
+        autocompletion=complete_layer_names,
         help="Lock these layers as if they had no lock (among those that are locked). May be repeated.",
         rich_help_panel=_LOCKING,
     ),
@@ -73,6 +92,7 @@ Include = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PATTERN",
+        autocompletion=complete_layer_names,
         help="Only layers whose build name fits: app-hello, 'framework-*'. May be repeated (default: all).",
         rich_help_panel=_LAYERS,
     ),
@@ -107,6 +127,7 @@ ShowOnly = Annotated[bool, typer.Option(help="Show that, and do nothing.", rich_
 Json = Annotated[
     bool, typer.Option("--json/--no-json", help="Show it as JSON, and do nothing.", rich_help_panel=_SHOWING)
 ]
+AsJson = Annotated[bool, typer.Option("--json/--no-json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors and warnings only.", rich_help_panel=_SHOWING)]
 Verbose = Annotated[
     int,
@@ -119,3 +140,18 @@ Verbose = Annotated[
         rich_help_panel=_SHOWING,
     ),
 ]
+
+
+def where(argument: Path | None, named: Path | None, options: Options) -> Where:
+    """The specification, given as SPEC or with --spec. Raises `typer.BadParameter` when the two differ."""
+    if argument is not None and named is not None and argument != named:
+        raise typer.BadParameter(f"the specification is given twice: {argument} and {named}", param_hint="--spec")
+    return Where(spec=argument or named or Path("venvstacks.toml"), options=options)
+
+
+def showing(context: typer.Context, *, quiet: bool, verbose: int, show: bool, show_only: bool, json: bool) -> Showing:
+    """How much is printed: -q and -v count before and after the command's name."""
+    before_quiet, before_verbose = context.obj
+    return Showing(
+        quiet=quiet or before_quiet, verbose=verbose or before_verbose, show=show, show_only=show_only, json=json
+    )

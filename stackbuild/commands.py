@@ -4,50 +4,23 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
 
 from stackbuild.errors import SpecError, StackbuildError
-from stackbuild.plan import Kind, make_plan
+from stackbuild.plan import make_plan
 from stackbuild.precheck import frozen_problem
 from stackbuild.progress import EXIT_INTERRUPTED, StackReporter
-from stackbuild.project import Options, Project, open_project
-from stackbuild.selection import Request, Selection, select_layers, unmatched_patterns
+from stackbuild.project import Project, open_project
+from stackbuild.request import Kind, Request, Showing, Where
+from stackbuild.selection import Selection, select_layers, unmatched_patterns
 from stackbuild.session import Session
 from stackbuild.show import stack_status, status_lines
 from stackbuild.terminal import print_error, print_notice, print_text
 
 EXIT_FAILED = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Where:
-    """The specification that a command is about, and the options of the run."""
-
-    spec: Path
-    options: Options
-
-
-@dataclass(frozen=True, kw_only=True)
-class Showing:
-    """How much a command prints. show_only, and json without show: only the selection is shown, nothing is done."""
-
-    quiet: bool = False
-    verbose: int = 0
-    show: bool = False
-    show_only: bool = False
-    json: bool = False
-
-    @property
-    def shows(self) -> bool:
-        return self.show or self.show_only or self.json
-
-    @property
-    def only_shows(self) -> bool:
-        return self.show_only or (self.json and not self.show)
 
 
 @contextmanager
@@ -163,6 +136,21 @@ def check(where: Where, *, as_json: bool) -> None:
     counts = [("runtime", spec.runtimes), ("framework", spec.frameworks), ("application", spec.applications)]
     told = ", ".join(f"{len(layers)} {kind}{'' if len(layers) == 1 else 's'}" for kind, layers in counts if layers)
     print_text(f"{where.spec} is valid: {told or 'no layers'}")
+
+
+def init(folder: Path) -> None:
+    """Start a project in `folder`, and print what was written and what to do next."""
+    from stackbuild.starter import starter_files, write_starter  # noqa: PLC0415 (only this command needs it)
+
+    with _told():
+        print_text("\n".join(write_starter(folder, starter_files()).lines()))
+
+
+def schema() -> None:
+    """Print the JSON Schema of specifications, exactly as its file holds it."""
+    from stackbuild.schema import schema_text  # noqa: PLC0415 (only this command needs it)
+
+    print_text(schema_text().removesuffix("\n"))
 
 
 def _print_notices(project: Project) -> None:

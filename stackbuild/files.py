@@ -38,6 +38,17 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         raise
 
 
+def create_file(path: Path, text: str) -> None:
+    """Write a new file (UTF-8, line ends as given). What is at `path` already stays; then `FileExistsError`."""
+    with path.open("x", encoding="utf-8", newline="") as file:
+        try:
+            file.write(text)
+            file.flush()
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
 def replace_bytes(path: Path, content: bytes) -> None:
     """Give `path` new content and keep its permission bits, without touching a file it is hard-linked to."""
     mode = stat.S_IMODE(path.stat().st_mode)

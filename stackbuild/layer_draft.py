@@ -16,8 +16,10 @@ LAYER_TYPES: dict[str, type[RuntimeLayer] | type[FrameworkLayer] | type[Applicat
     layer_type.category: layer_type for layer_type in (RuntimeLayer, FrameworkLayer, ApplicationLayer)
 }
 
-_RENAMED = {"runtimes": {"fully_versioned_name": "python_implementation"}}
-_DROPPED = ("build_requirements",)
+RENAMED = {"runtimes": {"fully_versioned_name": "python_implementation"}}
+"""Legacy fields by category, with their names of today."""
+DROPPED = ("build_requirements",)
+"""Legacy fields of every layer that have no effect."""
 
 _STAND_INS: dict[str, Any] = {
     "name": "unnamed",
@@ -97,7 +99,7 @@ class LayerReader:
 
     def _without_legacy_fields(self) -> dict[str, Any]:
         table = dict(self._table)
-        for legacy, current in _RENAMED.get(self._category, {}).items():
+        for legacy, current in RENAMED.get(self._category, {}).items():
             if legacy not in table:
                 continue
             value = table.pop(legacy)
@@ -106,7 +108,7 @@ class LayerReader:
             else:
                 table[current] = value
                 self._notice(f'"{legacy}" is a legacy name: write "{current}"')
-        for legacy in _DROPPED:
+        for legacy in DROPPED:
             if table.pop(legacy, None) is not None:
                 self._notice(f'"{legacy}" is a legacy field without effect: remove it')
         return table

@@ -2,21 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from stackbuild.graph import LinkedLayer
-from stackbuild.selection import Selection, Wish
+from stackbuild.request import Kind, Wish
+from stackbuild.selection import Selection
 from stackbuild.spec import BuildName
-
-
-class Kind(StrEnum):
-    """The steps, in the order in which a layer goes through them."""
-
-    LOCK = "lock"
-    BUILD = "build"
-    ARCHIVE = "archive"
-    EXPORT = "export"
-    MANIFEST = "manifest"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

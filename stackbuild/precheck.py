@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from stackbuild.errors import StackbuildError
-from stackbuild.plan import Kind, Step
+from stackbuild.plan import Step
+from stackbuild.request import Kind
 from stackbuild.session import Session, not_good
 from stackbuild.show import lock_problems
 from stackbuild.spec import BuildName

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stackbuild.plan import Kind, Step
+from stackbuild.plan import Step
 from stackbuild.process import Result
+from stackbuild.request import Kind
 from stackbuild.session import Done, Session
 from stackbuild.summary import format_seconds, format_size, run_command, summary_rows
 from stackbuild.terminal import LiveDisplay, print_error, print_notice, print_table, print_text, reader_may_leave

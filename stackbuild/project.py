@@ -10,6 +10,7 @@ from stackbuild.graph import LinkedLayer, Stack, load_stack
 from stackbuild.layout import EnvironmentLayout, LockPaths, Workspace, lexical_path
 from stackbuild.modules import counts
 from stackbuild.platforms import TargetPlatform, current_platform
+from stackbuild.request import Options
 from stackbuild.spec import BuildName
 
 
@@ -62,22 +63,6 @@ class Project:
     def linked_dependencies(self, linked: LinkedLayer) -> tuple[LinkedLayer, ...]:
         """The layers below, frameworks in import order and then the runtime."""
         return tuple(self.linked(layer.build_name) for layer in linked.dependencies)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What a user may set beside the specification; `None` leaves it to the specification or the default."""
-
-    build_dir: str = "_build"
-    artifacts_dir: str = "_artifacts"
-    export_dir: str = "_export"
-    archive_format: str | None = None
-    runtime_source: str | None = None
-    tag_outputs: bool = False
-    local_wheels: tuple[str, ...] = ()
-    """Folders of wheels for this run, relative to the specification's folder; no part of a lock's validity."""
-    query_index: bool = True
-    """Whether package indexes may be asked in this run; no part of a lock's validity."""
 
 
 def open_project(spec: str | os.PathLike[str], options: Options, environ: Mapping[str, str]) -> Project:

@@ -20,7 +20,8 @@ from stackbuild.python_request import PythonRequest
 SEARCH_VARIABLE = "STACKBUILD_INTERPRETERS"
 """Environment variable with more places to look: executables, or folders that hold `bin/python3`."""
 
-_OLDEST, _NEWEST = (3, 10), (3, 13)
+OLDEST_CPYTHON, NEWEST_CPYTHON = (3, 10), (3, 13)
+"""The feature releases that can serve as a base runtime: the first and the last one."""
 _SECONDS = 20
 """How long an interpreter may take to answer; a cold network file system needs a few seconds."""
 _NAMES = ("python3", *(f"python3.{minor}" for minor in range(10, 21)))
@@ -66,9 +67,9 @@ class Interpreter:
             "is not CPython": self.implementation != "cpython",
             "is a free-threaded build": self.freethreaded,
             "is a debug build": self.debug,
-            "is older than 3.10": feature < _OLDEST,
+            "is older than 3.10": feature < OLDEST_CPYTHON,
             "is newer than 3.13: from 3.14 on an environment without an absolute `home` in pyvenv.cfg does not start": (
-                feature > _NEWEST
+                feature > NEWEST_CPYTHON
             ),
             f"keeps its library in {self.platlibdir!r} instead of 'lib'": self.platlibdir != "lib",
         }

@@ -23,8 +23,9 @@ from stackbuild.inputs import archive_paths, export_paths
 from stackbuild.layout import OutputPaths
 from stackbuild.locks import Locks
 from stackbuild.metadata import ArchiveMetadata, ExportMetadata
-from stackbuild.plan import Kind, Plan, Step
+from stackbuild.plan import Plan, Step
 from stackbuild.project import Project
+from stackbuild.request import Kind
 from stackbuild.steps import Outcome, Report
 
 if TYPE_CHECKING:

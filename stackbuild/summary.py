@@ -9,7 +9,8 @@ from stackbuild.deployment import launch_command
 from stackbuild.errors import StackbuildError
 from stackbuild.inputs import archive_paths, export_paths
 from stackbuild.metadata import ArchiveMetadata, BuildRecord
-from stackbuild.plan import Kind, Step
+from stackbuild.plan import Step
+from stackbuild.request import Kind
 from stackbuild.session import Session
 from stackbuild.spec import ApplicationLayer
 

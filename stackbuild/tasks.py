@@ -27,9 +27,10 @@ from doit.exceptions import TaskError, TaskFailed  # noqa: E402
 
 from stackbuild.errors import Interrupted, StackbuildError  # noqa: E402
 from stackbuild.files import disk_errors  # noqa: E402
-from stackbuild.plan import Kind, Step  # noqa: E402
+from stackbuild.plan import Step  # noqa: E402
 from stackbuild.progress import StackReporter  # noqa: E402
-from stackbuild.project import Options, open_project  # noqa: E402
+from stackbuild.project import open_project  # noqa: E402
+from stackbuild.request import Kind, Options  # noqa: E402
 from stackbuild.session import Session  # noqa: E402
 from stackbuild.terminal import print_error  # noqa: E402
 

@@ -13,7 +13,7 @@ from stackbuild.files import sha256_file
 from stackbuild.freshness import why_archive
 from stackbuild.metadata import ArchiveMetadata, FileManifest, OutputRecord
 from stackbuild.modules import module_hash
-from stackbuild.project import Options
+from stackbuild.request import Options
 from tests.steps.world import ALL, World
 
 SITE = "lib/python3.11/site-packages"

@@ -14,7 +14,7 @@ from stackbuild import uv as uv_commands
 from stackbuild.errors import LockError, StackbuildError
 from stackbuild.metadata import LockRecord
 from stackbuild.process import Command, Result
-from stackbuild.project import Options
+from stackbuild.request import Options
 from stackbuild.steps.lock import LockTools, lock_layer
 from tests.steps.world import ALL, World, contents, forget
 

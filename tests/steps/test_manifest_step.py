@@ -10,7 +10,7 @@ from stackbuild.errors import StackbuildError
 from stackbuild.freshness import why_manifest
 from stackbuild.inputs import archive_paths, export_paths
 from stackbuild.platforms import TargetPlatform
-from stackbuild.project import Options
+from stackbuild.request import Options
 from stackbuild.steps.manifest import archive_manifest, export_manifest
 from tests.steps.world import ALL, World
 

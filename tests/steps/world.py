@@ -14,8 +14,9 @@ from stackbuild.graph import LinkedLayer
 from stackbuild.locks import Locks
 from stackbuild.platforms import TargetPlatform
 from stackbuild.process import Command, Result
-from stackbuild.project import Options, Project, open_project
+from stackbuild.project import Project, open_project
 from stackbuild.python_request import PythonRequest
+from stackbuild.request import Options
 from stackbuild.spec import BuildName
 from stackbuild.steps import Outcome
 from stackbuild.steps.archive import archive_layer

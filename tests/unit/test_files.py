@@ -11,6 +11,7 @@ import pytest
 from stackbuild.errors import ArchiveError
 from stackbuild.files import (
     copy_file,
+    create_file,
     disk_errors,
     link_or_copy,
     make_link,
@@ -73,6 +74,23 @@ def test_failing_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> N
     with pytest.raises(OSError, match="directory"):
         write_atomic(path, b"new")
     assert names(tmp_path) == ["folder"]
+
+
+def test_new_file_never_replaces_another(tmp_path: Path) -> None:
+    create_file(tmp_path / "new", "ä\r\n")
+    assert (tmp_path / "new").read_bytes() == "ä\r\n".encode()
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("new", "link"):
+        with pytest.raises(FileExistsError):
+            create_file(tmp_path / name, "other")
+    assert (tmp_path / "new").read_bytes() == "ä\r\n".encode()
+    assert names(tmp_path) == ["link", "new"]
+
+
+def test_new_file_that_cannot_be_filled_is_not_left_behind(tmp_path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        create_file(tmp_path / "new", "\ud800")
+    assert names(tmp_path) == []
 
 
 def test_new_content_keeps_the_mode_and_spares_hard_links(tmp_path: Path) -> None:

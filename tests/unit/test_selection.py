@@ -4,9 +4,10 @@ import pytest
 
 from stackbuild.errors import StackbuildError
 from stackbuild.graph import Stack, load_stack
-from stackbuild.plan import Kind, make_plan
+from stackbuild.plan import make_plan
 from stackbuild.platforms import TargetPlatform
-from stackbuild.selection import Operations, Related, Request, Wish, match_layers, select_layers, unmatched_patterns
+from stackbuild.request import Kind, Related, Request, Wish
+from stackbuild.selection import Operations, match_layers, select_layers, unmatched_patterns
 
 SPECIFICATION = """
 [[runtimes]]

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from stackbuild.locks import Locks
-from stackbuild.project import Options, open_project
+from stackbuild.project import open_project
+from stackbuild.request import Options
 from stackbuild.show import LayerStatus, StackStatus, stack_status, status_lines
 
 SPECIFICATION = """
