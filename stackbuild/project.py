@@ -11,7 +11,7 @@ from stackbuild.layout import EnvironmentLayout, LockPaths, Workspace, lexical_p
 from stackbuild.modules import counts
 from stackbuild.platforms import TargetPlatform, current_platform
 from stackbuild.request import Options
-from stackbuild.spec import BuildName
+from stackbuild.spec import ARCHIVE_FORMATS, BuildName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
         archive_format=_choice(
             "archive format",
             options.archive_format or environ.get("STACKBUILD_ARCHIVE_FORMAT") or settings.archive_format,
-            ("tar.zst", "tar.xz", "tar.gz", "tar", "zip"),
+            ARCHIVE_FORMATS,
         ),
         tag_outputs=options.tag_outputs,
         local_wheels=_local_wheels(options.local_wheels, workspace.spec.parent),

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, NewType
 
 from pydantic import BaseModel, ConfigDict, StrictBool, StrictStr
 
+from stackbuild.archive_format import ArchiveFormat
 from stackbuild.platforms import DEFAULT_MACOS_TARGET, LinuxTarget, parse_macos_target
 from stackbuild.python_request import PythonRequest
 from stackbuild.spec_fields import (
@@ -145,7 +146,7 @@ class ApplicationLayer(_LayerBase):
 Layer = RuntimeLayer | FrameworkLayer | ApplicationLayer
 
 RUNTIME_SOURCES = ("interpreter", "standalone")
-ARCHIVE_FORMATS = ("tar.zst", "tar.xz", "tar.gz", "tar", "zip")
+ARCHIVE_FORMATS = tuple(archive_format.value for archive_format in ArchiveFormat)
 
 
 class StackbuildSettings(BaseModel):
