@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from stackbuild.layout import LAYER_CONFIG, POSTINSTALL, EnvironmentLayout, in_peer
 from stackbuild.metadata import LayerConfig
+from stackbuild.python_wrapper import python_wrapper
 from stackbuild.spec import BuildName, InstallTarget
 
 
@@ -60,26 +61,43 @@ class Deployment:
         return self.lower[-1] if self.lower else None
 
 
-def environment_files(deployment: Deployment) -> tuple[Generated, ...]:
-    """The generated files of an environment, beside layer config and post-install script; none for a runtime."""
+def environment_files(deployment: Deployment, *, wrapped: bool) -> tuple[Generated, ...]:
+    """The generated files of an environment, beside layer config and post-install script; none for a runtime.
+
+    `wrapped`: its `python` is a script that lets the dynamic libraries of the layers below be found, else a link.
+    """
     layout, runtime = deployment.layout, deployment.runtime
     if runtime is None:
         return ()
-    upwards = PurePosixPath(*[".."] * len(layout.python.parent.parts))
     major = layout.short_version.partition(".")[0]
     return (
-        GeneratedLink(path=layout.python, target=upwards / in_peer(runtime.target, runtime.layout.python)),
+        *(_wrapped_python(deployment, runtime) if wrapped else (_python_link(layout.python, runtime),)),
         GeneratedLink(path=layout.scripts / f"python{major}", target=PurePosixPath("python")),
         GeneratedLink(path=layout.scripts / f"python{layout.short_version}", target=PurePosixPath("python")),
         GeneratedFile(path=PurePosixPath("pyvenv.cfg"), text=pyvenv_cfg(deployment.python_version)),
-        GeneratedFile(path=layout.site_packages / "sitecustomize.py", text=sitecustomize(deployment)),
+        GeneratedFile(path=layout.site_packages / "sitecustomize.py", text=sitecustomize(deployment, wrapped=wrapped)),
     )
 
 
-def published_files(deployment: Deployment) -> tuple[Generated, ...]:
-    """All generated files of a deployed layer, whether exported or unpacked."""
+def _python_link(path: PurePosixPath, runtime: Peer) -> GeneratedLink:
+    upwards = PurePosixPath(*[".."] * len(path.parent.parts))
+    return GeneratedLink(path=path, target=upwards / in_peer(runtime.target, runtime.layout.python))
+
+
+def _wrapped_python(deployment: Deployment, runtime: Peer) -> tuple[Generated, ...]:
+    layout = deployment.layout
+    text = python_wrapper(
+        layout.platform,
+        base_python=runtime.target / runtime.layout.python,
+        folders=[peer.target / peer.layout.dynamic_libraries for peer in deployment.lower],
+    )
+    return GeneratedFile(path=layout.python, text=text, mode=0o755), _python_link(layout.wrapped_python, runtime)
+
+
+def published_files(deployment: Deployment, *, wrapped: bool) -> tuple[Generated, ...]:
+    """All generated files of a deployed layer, whether exported or unpacked; `wrapped` as in `environment_files`."""
     return (
-        *environment_files(deployment),
+        *environment_files(deployment, wrapped=wrapped),
         GeneratedFile(path=LAYER_CONFIG, text=layer_config(deployment).to_json()),
         GeneratedFile(path=POSTINSTALL, text=postinstall_script()),
     )
@@ -94,8 +112,11 @@ def pyvenv_cfg(python_version: str) -> str:
     return f"include-system-site-packages = false\nversion = {python_version}\n"
 
 
-def sitecustomize(deployment: Deployment) -> str:
-    """A `sitecustomize.py` that appends the lower layers' packages to the import path, found from its own place."""
+def sitecustomize(deployment: Deployment, *, wrapped: bool) -> str:
+    """A `sitecustomize.py` that appends the lower layers' packages to the import path, found from its own place.
+
+    `wrapped`: it also names the script in `sys.executable`, so that child processes find the dynamic libraries, too.
+    """
     depth = len(deployment.layout.site_packages.parts)
     folders = [str(in_peer(peer.target, peer.layout.site_packages)) for peer in deployment.lower]
     lines = [
@@ -103,15 +124,25 @@ def sitecustomize(deployment: Deployment) -> str:
         "",
         "import os",
         "import site",
+        *(["import sys"] if wrapped else []),
         "",
         f"_layer = os.path.abspath(os.path.join(os.path.dirname(__file__), {', '.join([repr('..')] * depth)}))",
         "for _folder in (",
         *(f"    {folder!r}," for folder in folders),
         "):",
         "    site.addsitedir(os.path.normpath(os.path.join(_layer, _folder)))",
+        *(_script_as_executable(deployment.layout) if wrapped else []),
         "",
     ]
     return "\n".join(lines)
+
+
+def _script_as_executable(layout: EnvironmentLayout) -> list[str]:
+    parts = ", ".join(map(repr, layout.python.parts))
+    return [
+        f"if os.path.basename(sys.executable or '') == {layout.wrapped_python.name!r}:",
+        f"    sys.executable = os.path.join(_layer, {parts})",
+    ]
 
 
 def layer_config(deployment: Deployment) -> LayerConfig:

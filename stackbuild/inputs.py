@@ -8,17 +8,18 @@ from typing import Any
 
 from stackbuild.archives import ArchiveFormat
 from stackbuild.deployment import Deployment, Peer
+from stackbuild.errors import BuildError
 from stackbuild.graph import LinkedLayer
 from stackbuild.layout import OutputPaths
 from stackbuild.locks import Locks
-from stackbuild.metadata import ArchiveMetadata, LayerMetadata, ModuleMetadata, digest_of
+from stackbuild.metadata import ArchiveMetadata, BuildRecord, LayerMetadata, ModuleMetadata, digest_of
 from stackbuild.modules import module_hash
 from stackbuild.project import Project
 from stackbuild.spec import ApplicationLayer, BuildName, InstallTarget
 
-BUILD_FORMAT = 1
+BUILD_FORMAT = 2
 """Raised when environments are built differently from the same inputs."""
-OUTPUT_FORMAT = 1
+OUTPUT_FORMAT = 2
 """Raised when archives or exports are made differently from the same environment."""
 
 
@@ -42,7 +43,7 @@ def deployment(project: Project, locks: Locks, linked: LinkedLayer, *, deployed:
 
 
 def build_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:
-    """The digest of what a build environment is made from."""
+    """The digest of what a build environment is made from. Raises as `looks_for_libraries` does."""
     layer, pin = linked.layer, locks.pin(linked)
     inputs: dict[str, Any] = {
         "format": BUILD_FORMAT,
@@ -52,12 +53,47 @@ def build_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:
         "requirements": locks.get(linked).record.requirements_hash,
         "linux_target": layer.linux_target if project.platform.is_linux else None,
         "macosx_target": layer.macosx_target if project.platform.is_macos else None,
+        "dynlib_exclude": sorted(layer.dynlib_exclude),
+        "looks_for_libraries": looks_for_libraries(project, linked),
         # build names are in the environment's links, install targets in its layer config
         "lower": [[lower.build_name, locks.install_target(lower)] for lower in project.linked_dependencies(linked)],
     }
     if isinstance(layer, ApplicationLayer):
         inputs["modules"] = [module_hash(layer.launch_module), *map(module_hash, layer.support_modules)]
     return digest_of(inputs)
+
+
+def looks_for_libraries(project: Project, linked: LinkedLayer) -> bool:
+    """Whether the Python of a layer's build environment looks for dynamic libraries of the layers below.
+
+    An environment and the frameworks below it are built in parallel, so that only the runtime's record can be asked:
+    above frameworks Python always looks. Raises `BuildError` when a runtime that must be asked is not built.
+    """
+    lower = project.linked_dependencies(linked)
+    return len(lower) > 1 or libraries_below(project, linked)
+
+
+def libraries_below(project: Project, linked: LinkedLayer) -> bool:
+    """Whether a layer below offers dynamic libraries, as the records of their builds say.
+
+    Raises `BuildError` when one of them is not built.
+    """
+    records = [_build_record(project, lower) for lower in project.linked_dependencies(linked)]
+    return any(record.dynamic_libraries for record in records)
+
+
+def _build_record(project: Project, linked: LinkedLayer) -> BuildRecord:
+    record = BuildRecord.read(project.workspace.build_record(linked.build_name))
+    if record is None:
+        raise not_built(linked, "is not built")
+    return record
+
+
+def not_built(linked: LinkedLayer, why: str) -> BuildError:
+    """The error that an environment is not what it must be, with the task that makes it so."""
+    return BuildError(
+        f"{linked.build_name} {why}", hint=f"build it: doit build:{linked.build_name}, or stackbuild build"
+    )
 
 
 def _output_inputs(project: Project, locks: Locks, linked: LinkedLayer, built: str) -> dict[str, Any]:
@@ -67,6 +103,7 @@ def _output_inputs(project: Project, locks: Locks, linked: LinkedLayer, built: s
         "environment": built,
         "target": locks.install_target(linked),
         "lower": [locks.install_target(lower) for lower in project.linked_dependencies(linked)],
+        "libraries_below": libraries_below(project, linked),
         "lock_version": record.lock_version,
         "locked_at": record.locked_at,
     }

@@ -4,46 +4,97 @@ RECORD is that of the "Recording installed projects" specification: CSV lines of
 to site-packages. Files may be hard links into uv's cache: they are replaced or unlinked, never edited.
 """
 
+import base64
+import contextlib
 import csv
 import io
 import json
 import os
-from collections.abc import Iterator
-from pathlib import Path
+import posixpath
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
-from stackbuild.files import replace_bytes
+from stackbuild.files import replace_bytes, sha256_file
 
 _MACHINE_FILES = frozenset({"uv_cache.json", "uv_build.json"})
 """Notes of the installer to itself in `.dist-info`, with times and paths of this machine."""
 
+_RECORDS = "*.dist-info/RECORD"
+_BYTE_CODE = "__pycache__"
 
-def make_portable(site_packages: Path, scripts: Path) -> int:
-    """Drop console scripts and notes about this machine from an environment; return the number of distributions.
 
-    Scripts hold the absolute path of their interpreter; `direct_url.json` is dropped when it names a local file.
+def make_portable(environment: Path, *, site_packages: PurePosixPath, scripts: PurePosixPath) -> int:
+    """Drop what layers do not carry, mend the RECORD files; return how many distributions the environment has.
+
+    Dropped are console scripts, which hold the absolute path of their interpreter, byte code caches, what is hidden at
+    the top, and notes about this machine: `direct_url.json` is one when it names a local file. A RECORD then names
+    existing files only. A file that several distributions have brought is the last one's: its hash and size are
+    corrected in all of them, and so are those of a file whose size is not the recorded one.
     """
-    count = 0
-    for record in sorted(site_packages.glob("*.dist-info/RECORD")):
-        count += 1
-        rows = list(csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline="")))
-        kept = [row for row in rows if row and not _drop(row[0], record, site_packages, scripts)]
-        if len(kept) != len(rows):
+    files = {record: _read(record, site_packages) for record in sorted(environment.glob(f"{site_packages}/{_RECORDS}"))}
+    owners = Counter(path for rows in files.values() for path in {file.path for file in rows})
+    for record, rows in files.items():
+        kept = [file for file in rows if not _drop(file, environment, scripts)]
+        truthful = [_truthful(file, environment, shared=owners[file.path] > 1) for file in kept]
+        if truthful != rows:
             text = io.StringIO(newline="")
-            csv.writer(text, lineterminator="\n").writerows(kept)
+            csv.writer(text, lineterminator="\n").writerows(file.row for file in truthful)
             replace_bytes(record, text.getvalue().encode())
-    return count
+    return len(files)
 
 
-def _drop(entry: str, record: Path, site_packages: Path, scripts: Path) -> bool:
-    """Remove the file of a RECORD entry if a layer does not carry it, and say so."""
-    path = Path(os.path.normpath(site_packages / entry))
-    in_scripts = scripts in path.parents
-    machine_file = path.parent == record.parent and (
-        path.name in _MACHINE_FILES or (path.name == "direct_url.json" and _is_local(path))
-    )
-    if in_scripts or machine_file:
-        path.unlink(missing_ok=True)
-    return in_scripts or machine_file
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """A file of a RECORD. `path` is relative to the environment; `row` has hash and size after the path, or less."""
+
+    path: str
+    row: Sequence[str]
+
+
+def _read(record: Path, site_packages: PurePosixPath) -> list[_Recorded]:
+    rows = csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline=""))
+    return [_Recorded(posixpath.normpath(posixpath.join(site_packages, row[0])), row) for row in rows if row]
+
+
+def _drop(file: _Recorded, environment: Path, scripts: PurePosixPath) -> bool:
+    """Whether its row must go: the file is missing, or is one that layers do not carry, which is then removed."""
+    if file.path.startswith(("/", "../")):
+        return True  # outside the environment, where nothing is ours to remove
+    if _is_carried(file.path, scripts) and not _is_note_about_machine(file.path, environment):
+        return not os.path.isfile(os.path.join(environment, file.path))
+    path = environment / file.path
+    if path.is_file():
+        path.unlink()
+    if path.parent.name == _BYTE_CODE:
+        with contextlib.suppress(OSError):  # it is missing, or not empty yet
+            path.parent.rmdir()
+    return True
+
+
+def _is_carried(path: str, scripts: PurePosixPath) -> bool:
+    """Whether a layer may have a file of this path, as far as the path tells."""
+    return not path.startswith((f"{scripts}/", ".")) and _BYTE_CODE not in path.split("/")
+
+
+def _is_note_about_machine(path: str, environment: Path) -> bool:
+    folder, name = posixpath.split(path)
+    if not folder.endswith(".dist-info"):
+        return False
+    return name in _MACHINE_FILES or (name == "direct_url.json" and _is_local(environment / path))
+
+
+def _truthful(file: _Recorded, environment: Path, *, shared: bool) -> _Recorded:
+    """The entry with hash and size of the file as it is, as far as it had them."""
+    name, digest, size = (*file.row, "", "")[:3]
+    actual = str(os.stat(os.path.join(environment, file.path)).st_size)
+    if not shared and size in ("", actual):
+        return file
+    if digest:
+        encoded = base64.urlsafe_b64encode(bytes.fromhex(sha256_file(environment / file.path))).rstrip(b"=").decode()
+        digest = f"sha256={encoded}"
+    return _Recorded(file.path, [name, digest, actual if size else ""])
 
 
 def _is_local(direct_url: Path) -> bool:
@@ -68,7 +119,7 @@ def _file_stats(root: str) -> Iterator[os.stat_result]:
         with os.scandir(pending.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    if entry.name != "__pycache__":
+                    if entry.name != _BYTE_CODE:
                         pending.append(entry.path)
                 elif entry.is_file(follow_symlinks=False):
                     yield entry.stat(follow_symlinks=False)

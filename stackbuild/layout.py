@@ -169,6 +169,11 @@ class EnvironmentLayout:
         return PurePosixPath("python.exe") if self.is_runtime else PurePosixPath("Scripts/python.exe")
 
     @property
+    def wrapped_python(self) -> PurePosixPath:
+        """The link to the runtime's Python in an environment whose `python` is a script that starts it."""
+        return PurePosixPath("bin/python_")
+
+    @property
     def dynamic_libraries(self) -> PurePosixPath:
         """Where shared libraries that upper layers may load are linked (Windows: where some wheels put DLLs)."""
         return PurePosixPath("Library/bin" if self.platform.is_windows else "share/venv/dynlib")

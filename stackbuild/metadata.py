@@ -109,6 +109,8 @@ class BuildRecord(_File):
     files: int
     size: int
     """Bytes of all regular files, hard links counted in full."""
+    dynamic_libraries: tuple[str, ...] = ()
+    """The names of the libraries that the layer offers to those above, sorted."""
     tools: dict[str, str] = Field(default_factory=dict)
 
 

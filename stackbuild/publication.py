@@ -2,9 +2,8 @@
 
 from stackbuild.archives import ArchiveEntry, list_folder
 from stackbuild.deployment import Generated, GeneratedFile, published_files
-from stackbuild.errors import BuildError
 from stackbuild.graph import LinkedLayer
-from stackbuild.inputs import build_inputs, deployment
+from stackbuild.inputs import build_inputs, deployment, libraries_below, not_built
 from stackbuild.locks import Locks
 from stackbuild.metadata import BuildRecord
 from stackbuild.project import Project
@@ -13,16 +12,19 @@ from stackbuild.project import Project
 def built_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:
     """The digest of the inputs of a layer's environment, which must be built from its current lock and sources.
 
-    Raises `BuildError` naming the task that builds it.
+    So must those below: their records say whether they offer dynamic libraries. Raises `BuildError` naming the task
+    that builds what is not.
     """
+    for lower in project.linked_dependencies(linked):
+        _current_inputs(project, locks, lower)
+    return _current_inputs(project, locks, linked)
+
+
+def _current_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:
     record = BuildRecord.read(project.workspace.build_record(linked.build_name))
     current = build_inputs(project, locks, linked)
     if record is None or record.inputs != current or not project.workspace.environment(linked.build_name).is_dir():
-        why = "is not built" if record is None else "was built from other inputs"
-        raise BuildError(
-            f"{linked.build_name} {why}",
-            hint=f"build it: doit build:{linked.build_name}, or stackbuild build",
-        )
+        raise not_built(linked, "is not built" if record is None else "was built from other inputs")
     return current
 
 
@@ -32,8 +34,9 @@ def deployed_entries(project: Project, locks: Locks, linked: LinkedLayer) -> lis
     The build environment without byte code and top-level hidden entries, its generated files replaced by those that
     name the layers around it as they are deployed.
     """
-    generated = published_files(deployment(project, locks, linked, deployed=True))
-    replaced = {str(item.path) for item in generated}
+    plan = deployment(project, locks, linked, deployed=True)
+    generated = published_files(plan, wrapped=libraries_below(project, linked))
+    replaced = {str(item.path) for wrapped in (True, False) for item in published_files(plan, wrapped=wrapped)}
     root = project.workspace.environment(linked.build_name)
     entries = list_folder(root, skip=lambda path: path in replaced or path.startswith("."))
     folders = {entry.path for entry in entries}

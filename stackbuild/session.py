@@ -124,16 +124,16 @@ class Session:
         lower = self.project.linked_dependencies(linked)
         locked = [Step(kind=Kind.LOCK, name=layer.build_name, linked=layer) for layer in lower]
         own_lock = Step(kind=Kind.LOCK, name=step.name, linked=linked)
+        built = [Step(kind=Kind.BUILD, name=layer.build_name, linked=layer) for layer in lower]
         match step.kind:
             case Kind.LOCK:
                 return tuple(locked)
             case Kind.BUILD if lower:
-                runtime = lower[-1]
-                return (own_lock, *locked, Step(kind=Kind.BUILD, name=runtime.build_name, linked=runtime))
+                return (own_lock, *locked, built[-1])  # of those below only the runtime
             case Kind.BUILD:
                 return (own_lock,)
             case _:
-                return (Step(kind=Kind.BUILD, name=step.name, linked=linked), own_lock, *locked)
+                return (Step(kind=Kind.BUILD, name=step.name, linked=linked), *built, own_lock, *locked)
 
     def why(self, step: Step) -> str | None:
         """Why the step has to run, `None` when its result is good. The steps it needs are taken as they are."""

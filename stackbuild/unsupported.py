@@ -12,7 +12,6 @@ from stackbuild.spec import Layer, RuntimeLayer, StackbuildSettings
 _REMOVE = "not supported yet: remove it, it would have no effect"
 
 _FIELDS: dict[str, str] = {
-    "dynlib_exclude": _REMOVE,
     "exclude_packages": _REMOVE,
     "exclude_files": _REMOVE,
     "overrides": _REMOVE,

@@ -3,14 +3,15 @@
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from stackbuild import uv
-from stackbuild.deployment import Generated, GeneratedFile, environment_files, layer_config
+from stackbuild.deployment import Generated, GeneratedFile, GeneratedLink, environment_files, layer_config
+from stackbuild.dynamic_libraries import offered_libraries
 from stackbuild.errors import BuildError
 from stackbuild.files import copy_file, disk_errors, make_link, remove_leftovers, replacing_tree, write_atomic
 from stackbuild.graph import LinkedLayer
-from stackbuild.inputs import build_inputs, deployment
+from stackbuild.inputs import build_inputs, deployment, looks_for_libraries
 from stackbuild.installed import make_portable, tree_size
 from stackbuild.layout import LAYER_CONFIG
 from stackbuild.local_wheels import unusable_wheels
@@ -57,9 +58,17 @@ def build_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Buil
         with replacing_tree(environment) as fresh:
             _start_environment(project, locks, linked, fresh, tools, report)
             packages = _install(project, locks, linked, fresh, tools, report)
+            libraries = _link_libraries(project, locks, linked, fresh)
             _add_modules(project, locks, linked, fresh)
             files, size = tree_size(fresh)
-        record = BuildRecord(inputs=inputs, packages=packages, files=files, size=size, tools={"uv": tools.uv_version})
+        record = BuildRecord(
+            inputs=inputs,
+            packages=packages,
+            files=files,
+            size=size,
+            dynamic_libraries=libraries,
+            tools={"uv": tools.uv_version},
+        )
         record.write(record_path)
     return Outcome(done=f"{packages} package{'' if packages == 1 else 's'}, {files} files", size=size)
 
@@ -93,9 +102,16 @@ def _start_environment(
                 hint=f"build it first: doit build:{linked.runtime.build_name}",
             )
         (fresh / plan.layout.site_packages).mkdir(parents=True)
-        write_generated(fresh, environment_files(plan))
-    published = deployment(project, locks, linked, deployed=True)
-    write_generated(fresh, [GeneratedFile(path=LAYER_CONFIG, text=layer_config(published).to_json())])
+    write_generated(fresh, _generated(project, locks, linked))
+
+
+def _generated(project: Project, locks: Locks, linked: LinkedLayer) -> tuple[Generated, ...]:
+    """The generated files of a build environment. The layer's configuration is that of its deployed form already."""
+    plan, published = (deployment(project, locks, linked, deployed=deployed) for deployed in (False, True))
+    return (
+        *environment_files(plan, wrapped=looks_for_libraries(project, linked)),
+        GeneratedFile(path=LAYER_CONFIG, text=layer_config(published).to_json()),
+    )
 
 
 def write_generated(root: Path, generated: Iterable[Generated]) -> None:
@@ -132,7 +148,45 @@ def _install(
         raise installation_error(linked, result.said, settings=project.stack.spec.uv, bad_wheels=tuple(bad_wheels))
     result.check()
     (fresh / ".lock").unlink(missing_ok=True)  # uv's own
-    return make_portable(fresh / layout.site_packages, fresh / layout.scripts)
+    packages = make_portable(fresh, site_packages=layout.site_packages, scripts=layout.scripts)
+    _check_generated(fresh, _generated(project, locks, linked), linked)
+    return packages
+
+
+def _check_generated(root: Path, generated: Iterable[Generated], linked: LinkedLayer) -> None:
+    """Raise `BuildError` when packages have put files of their own in the place of generated ones."""
+    replaced = [str(item.path) for item in generated if not _is_there(root, item)]
+    if replaced:
+        raise BuildError(
+            f"{linked.build_name}: a package of it has files where the layer needs its own: {', '.join(replaced)}",
+            hint="leave that package out of the requirements",
+        )
+
+
+def _is_there(root: Path, item: Generated) -> bool:
+    path = root / item.path
+    if isinstance(item, GeneratedFile):
+        return path.is_file() and path.read_bytes() == item.text.encode()
+    return path.is_symlink() and os.readlink(path) == str(item.target)
+
+
+def _link_libraries(project: Project, locks: Locks, linked: LinkedLayer, fresh: Path) -> tuple[str, ...]:
+    """Link the dynamic libraries of the layer's packages where those above find them; return their names."""
+    layout = project.layout(linked, locks.python_version(linked))
+    libraries = offered_libraries(
+        fresh, layout.site_packages, layer=linked.build_name, excluded=linked.layer.dynlib_exclude
+    )
+    folder = layout.dynamic_libraries
+    upwards = PurePosixPath(*[".."] * len(folder.parts))
+    links = [GeneratedLink(path=folder / name, target=upwards / path) for name, path in libraries.items()]
+    if links and project.platform.is_linux and not {";", "$"}.isdisjoint(linked.name):
+        raise BuildError(
+            f"{linked.build_name}: it offers dynamic libraries ({', '.join(libraries)}), which the linker cannot find "
+            "in a folder whose name has a `;` or a `$`",
+            hint="rename the layer, or leave the libraries out with `dynlib_exclude`",
+        )
+    write_generated(fresh, links)
+    return tuple(libraries)
 
 
 def _add_modules(project: Project, locks: Locks, linked: LinkedLayer, fresh: Path) -> None:

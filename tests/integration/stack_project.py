@@ -17,7 +17,7 @@ def make_wheel(
     folder: Path,
     name: str,
     version: str,
-    files: Mapping[str, str],
+    files: Mapping[str, str | bytes],
     *,
     requires: tuple[str, ...] = (),
     scripts: tuple[str, ...] = (),
@@ -31,7 +31,7 @@ def make_wheel(
     `tag` may name any platform: nothing in the wheel depends on it. `extras`: requirements by extra.
     """
     info = f"{name}-{version}.dist-info"
-    content = dict(files)
+    content: dict[str, str | bytes] = dict(files)
     content |= {f"{name}-{version}.data/data/{path}": text for path, text in (data or {}).items()}
     metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
     metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
@@ -46,8 +46,9 @@ def make_wheel(
         content[f"{info}/entry_points.txt"] = "[console_scripts]\n" + "\n".join(lines) + "\n"
     record = []
     for path, text in content.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-        record.append(f"{path},sha256={digest},{len(text.encode())}")
+        data_bytes = text.encode() if isinstance(text, str) else text
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data_bytes).digest()).rstrip(b"=").decode()
+        record.append(f"{path},sha256={digest},{len(data_bytes)}")
     content[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,"]) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     wheel = folder / f"{name}-{version}-{tag}.whl"

@@ -50,12 +50,14 @@ support_modules = ["helpers"]
 class FakeUv:
     """Plays uv: resolves every declared requirement to version 1.0, and installs wheels as a module each.
 
-    versions: other versions, by name; also: further packages that a layer's resolution has, by build name; failing:
-    the verb that fails, and what it then says; commands: those that were run.
+    versions: other versions, by name; also: further packages that a layer's resolution has, by build name; files:
+    further files of a package, by name and path; failing: the verb that fails, and what it then says; commands: those
+    that were run.
     """
 
     versions: dict[str, str] = field(default_factory=dict)
     also: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    files: dict[str, dict[str, str]] = field(default_factory=dict)
     failing: str | None = None
     says: str = "error: it is broken"
     commands: list[Command] = field(default_factory=list)
@@ -118,7 +120,8 @@ class FakeUv:
                 info / "uv_cache.json": "{}",
                 root / "bin" / f"{name}-tool": f"#!{python}\n",
             }
-            record = [f"{os.path.relpath(path, site_packages)},sha256=x,1" for path in files]
+            files |= {site_packages / name / path: content for path, content in self.files.get(name, {}).items()}
+            record = [f"{os.path.relpath(path, site_packages)},sha256=x,{len(text)}" for path, text in files.items()]
             files[info / "RECORD"] = "\n".join([*record, f"{info.name}/RECORD,,", ""])
             for path, text in files.items():
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from stackbuild.deployment import (
 from stackbuild.layout import EnvironmentLayout
 from stackbuild.metadata import LayerConfig
 from stackbuild.platforms import TargetPlatform
+from stackbuild.python_wrapper import python_wrapper
 from stackbuild.spec import InstallTarget
 
 
@@ -64,7 +65,7 @@ for _folder in (
 
 
 def test_layered_environment_has_links_configuration_and_import_path() -> None:
-    assert environment_files(application()) == (
+    assert environment_files(application(), wrapped=False) == (
         GeneratedLink(path=PurePosixPath("bin/python"), target=PurePosixPath("../../base/bin/python")),
         GeneratedLink(path=PurePosixPath("bin/python3"), target=PurePosixPath("python")),
         GeneratedLink(path=PurePosixPath("bin/python3.11"), target=PurePosixPath("python")),
@@ -76,17 +77,52 @@ def test_layered_environment_has_links_configuration_and_import_path() -> None:
     )
 
 
+def test_above_dynamic_libraries_python_is_a_script_beside_the_link_to_the_runtime() -> None:
+    plain, wrapped = (environment_files(application(), wrapped=wrapped) for wrapped in (False, True))
+    assert wrapped[:2] == (
+        GeneratedFile(
+            path=PurePosixPath("bin/python"),
+            text=python_wrapper(
+                TargetPlatform.LINUX_X86_64,
+                base_python=PurePosixPath("base/bin/python"),
+                folders=[
+                    PurePosixPath(name, "share/venv/dynlib") for name in ("framework-near@2", "framework-far's", "base")
+                ],
+            ),
+            mode=0o755,
+        ),
+        GeneratedLink(path=PurePosixPath("bin/python_"), target=PurePosixPath("../../base/bin/python")),
+    )
+    assert wrapped[2:-1] == plain[1:-1]
+    assert wrapped[-1] == GeneratedFile(
+        path=PurePosixPath(SITE, "sitecustomize.py"), text=sitecustomize(application(), wrapped=True)
+    )
+
+
+def test_child_processes_are_started_by_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = compile(sitecustomize(application(), wrapped=True), "sitecustomize", "exec")
+    monkeypatch.setattr(sys, "path", [])
+    for given, expected in {
+        "/lay ers/app-shop/bin/python_": "/lay ers/app-shop/bin/python",
+        "/lay ers/base/bin/python3.11": "/lay ers/base/bin/python3.11",
+        "": "",
+    }.items():
+        monkeypatch.setattr(sys, "executable", given)
+        exec(code, {"__file__": f"/lay ers/app-shop/{SITE}/sitecustomize.py"})
+        assert sys.executable == expected
+
+
 def test_runtime_has_no_generated_files_of_an_environment() -> None:
-    assert environment_files(RUNTIME) == ()
-    assert [str(item.path) for item in published_files(RUNTIME)] == [
+    assert environment_files(RUNTIME, wrapped=False) == ()
+    assert [str(item.path) for item in published_files(RUNTIME, wrapped=False)] == [
         "share/venv/metadata/venvstacks_layer.json",
         "postinstall.py",
     ]
 
 
 def test_published_layer_has_its_configuration_and_post_install_script_too() -> None:
-    published = published_files(application())
-    assert published[:5] == environment_files(application())
+    published = published_files(application(), wrapped=False)
+    assert published[:5] == environment_files(application(), wrapped=False)
     assert published[5:] == (
         GeneratedFile(
             path=PurePosixPath("share/venv/metadata/venvstacks_layer.json"),
@@ -137,7 +173,7 @@ def test_import_path_of_lower_layers_is_found_wherever_the_layers_lie(
     place = tmp_path / "a place with 'quotes'"
     own = place / "app-shop" / SITE
     own.mkdir(parents=True)
-    (own / "sitecustomize.py").write_text(sitecustomize(application()), encoding="utf-8")
+    (own / "sitecustomize.py").write_text(sitecustomize(application(), wrapped=False), encoding="utf-8")
     lower = [place / name / SITE for name in ("framework-near@2", "framework-far's", "base")]
     for folder in lower:
         folder.mkdir(parents=True)

@@ -443,7 +443,6 @@ MALFORMED: list[tuple[str, str, tuple[str, ...]]] = [
 ]
 
 UNSUPPORTED: list[tuple[str, str, str]] = [
-    ("dynlib_exclude", RUNTIME + 'dynlib_exclude = ["*.so"]', 'runtime "base": runtimes[0].dynlib_exclude'),
     ("exclude_packages", RUNTIME + 'exclude_packages = ["x"]', 'runtime "base": runtimes[0].exclude_packages'),
     ("exclude_files", RUNTIME + 'exclude_files = ["*.pyi"]', 'runtime "base": runtimes[0].exclude_files'),
     ("overrides", RUNTIME + 'overrides = ["numpy<2"]', 'runtime "base": runtimes[0].overrides'),
@@ -485,7 +484,7 @@ def test_unsupported_fields_may_have_the_value_that_says_nothing(folder: Path) -
     stack = load(
         folder,
         RUNTIME,
-        'dynlib_exclude = []\nexclude_packages = []\nexclude_files = []\noverrides = []\nscripts = false\nlinux_target = "glibc"',  # noqa: E501
+        'exclude_packages = []\nexclude_files = []\noverrides = []\nscripts = false\nlinux_target = "glibc"',
         '[tool.stackbuild]\nbuild_from_source = []\nruntime_source = "interpreter"',
     )
     assert stack.spec.settings.build_from_source == ()

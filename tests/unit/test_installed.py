@@ -1,12 +1,16 @@
 """What a layer does not carry is dropped from installed packages, and their RECORD files say so."""
 
+import base64
 import csv
+import hashlib
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from stackbuild.installed import make_portable, tree_size
+
+SITE_PACKAGES = PurePosixPath("lib/python3.11/site-packages")
 
 
 class Environment:
@@ -14,8 +18,9 @@ class Environment:
 
     def __init__(self, root: Path) -> None:
         self.cache = root / "cache"
-        self.site_packages = root / "env" / "lib" / "python3.11" / "site-packages"
-        self.scripts = root / "env" / "bin"
+        self.root = root / "env"
+        self.site_packages = self.root / SITE_PACKAGES
+        self.scripts = self.root / "bin"
         self.scripts.mkdir(parents=True)
         self.cache.mkdir()
 
@@ -36,7 +41,7 @@ class Environment:
         os.link(self.cache / cached, path)
 
     def make_portable(self) -> int:
-        return make_portable(self.site_packages, self.scripts)
+        return make_portable(self.root, site_packages=SITE_PACKAGES, scripts=PurePosixPath("bin"))
 
 
 @pytest.fixture
@@ -47,6 +52,11 @@ def environment(tmp_path: Path) -> Environment:
 def entries(record: Path) -> list[str]:
     with record.open(encoding="utf-8", newline="") as file:
         return [row[0] for row in csv.reader(file)]
+
+
+def recorded_hash(content: bytes) -> str:
+    digest = hashlib.sha256(content).digest()
+    return f"sha256={base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
 def test_scripts_and_their_record_lines_are_dropped(environment: Environment) -> None:
@@ -110,6 +120,76 @@ def test_names_with_commas_and_lost_files_are_taken(environment: Environment) ->
     (environment.scripts / "gone").unlink()
     environment.make_portable()
     assert record.read_text(encoding="utf-8") == '"a,b.py",sha256=abc,1\na-1.0.dist-info/RECORD,,\n'
+
+
+def test_lost_files_are_not_recorded(environment: Environment) -> None:
+    record = environment.install("a-1.0", {"a.py": "x", "gone.py": "x", "folder/b.py": "x"})
+    (environment.site_packages / "gone.py").unlink()
+    with record.open("a", encoding="utf-8") as file:
+        file.write("folder/,,\n\n")
+    environment.make_portable()
+    assert entries(record) == ["a.py", "folder/b.py", "a-1.0.dist-info/RECORD"]
+
+
+def test_byte_code_caches_that_a_wheel_brings_are_dropped(environment: Environment) -> None:
+    record = environment.install(
+        "a-1.0",
+        {
+            "a.py": "a",
+            "a.pyc": "code without source",
+            "__pycache__/a.cpython-311.pyc": "code",
+            "b/__pycache__/c.cpython-311.pyc": "code",
+            "b/__pycache__/d.cpython-311.pyc": "code",
+            "../../../share/__pycache__/notes": "not packed either",
+        },
+    )
+    own = environment.site_packages / "__pycache__" / "other.pyc"
+    own.touch()
+    with record.open("a", encoding="utf-8") as file:
+        file.write("__pycache__/never-compiled.pyc,,\nb/__pycache__/,,\n")
+    environment.make_portable()
+    assert entries(record) == ["a.py", "a.pyc", "a-1.0.dist-info/RECORD"]
+    assert list(environment.root.rglob("__pycache__")) == [own.parent]
+    assert list(own.parent.iterdir()) == [own]
+
+
+def test_hidden_entries_at_the_top_are_dropped_and_those_further_down_stay(environment: Environment) -> None:
+    record = environment.install("a-1.0", {"../../../.hidden/x": "x", "../../../.y": "y", ".libs/z.so": "z"})
+    environment.make_portable()
+    assert entries(record) == [".libs/z.so", "a-1.0.dist-info/RECORD"]
+    assert {path.name for path in environment.root.rglob("*") if path.is_file()} == {"RECORD", "z.so"}
+
+
+def test_paths_that_lead_out_of_the_environment_are_forgotten_and_left_alone(environment: Environment) -> None:
+    outside = environment.root.parent / "outside"
+    outside.touch()
+    record = environment.install("a-1.0", {"a.py": "a"})
+    with record.open("a", encoding="utf-8") as file:
+        file.write(f"../../../../outside,,\n{outside},,\n../../..,,\n")
+    environment.make_portable()
+    assert entries(record) == ["a.py", "a-1.0.dist-info/RECORD"]
+    assert outside.exists()
+
+
+def test_file_of_several_distributions_is_recorded_as_it_is(environment: Environment) -> None:
+    first = environment.install("a-1.0", {"tests/__init__.py": "one", "a.py": "a"})
+    (environment.site_packages / "tests/__init__.py").unlink()
+    second = environment.install("b-1.0", {"tests/__init__.py": "two"})
+    with second.open("a", encoding="utf-8") as file:
+        file.write("../site-packages/a.py\n")
+    environment.make_portable()
+    row = f"tests/__init__.py,{recorded_hash(b'two')},3"
+    assert first.read_text("utf-8").splitlines() == [row, f"a.py,{recorded_hash(b'a')},1", "a-1.0.dist-info/RECORD,,"]
+    assert second.read_text("utf-8").splitlines() == [row, "b-1.0.dist-info/RECORD,,", "../site-packages/a.py,,"]
+
+
+def test_file_of_another_size_than_recorded_is_recorded_as_it_is(environment: Environment) -> None:
+    record = environment.install("a-1.0", {"a.py": "a", "b.py": "b"})
+    text = record.read_text("utf-8").replace("b.py,sha256=abc,1", "b.py,sha256=abc,7")
+    record.unlink()
+    record.write_text(text, "utf-8")
+    environment.make_portable()
+    assert record.read_text("utf-8").splitlines()[:2] == ["a.py,sha256=abc,1", f"b.py,{recorded_hash(b'b')},1"]
 
 
 def test_doing_it_twice_changes_nothing_more(environment: Environment) -> None:
