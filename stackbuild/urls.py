@@ -2,7 +2,8 @@
 
 import re
 
-_CREDENTIALS = re.compile(r"(https?://)[^/\s@'\"?#]+@", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(https?://)[^/\\\s\"`?#]+@", re.IGNORECASE)
+"""Up to the last `@` before the path: uv, too, takes an `@` or a `'` in a password as it stands."""
 
 
 def without_credentials(text: str) -> str:

@@ -125,6 +125,7 @@ def resolution_project(
     if exclude_newer is not None:
         config["exclude-newer"] = exclude_newer
     tool = {key: value for key, value in given.items() if key in _PROJECT_SETTINGS}
+    tool["workspace"] = {}  # its own, so that uv looks for none in the folders above
     tool["constraint-dependencies"] = [
         *tool.get("constraint-dependencies", ()),
         *(lower_package.package.pin for lower_package in lower),

@@ -72,8 +72,12 @@ def test_each_setting_changes_what_is_locked_and_makes_the_lock_be_made_again(
         ),
         (('exclude-newer-package = { lib = "2025-06-01T00:00:00Z" }',), {**plain, "lib": "1.0"}),
     ):
-        assert lock_with(stack, server, *lines, requirements=wanted) == expected, lines
-        assert stack.ran("lock") == set()
+        specify(stack, settings(*lines), index("main", server.url, "default = true"), runtime(*wanted))
+        done = stack.stackbuild("lock", "--if-needed", "--verbose")
+        assert locked(stack) == expected, lines
+        for line in lines:
+            assert f"{line.partition(' = ')[0]}: not set -> " in done.stdout
+    assert stack.ran("lock") == set()
 
 
 def test_environments_limit_what_is_locked(stack: StackProject, server: IndexServer) -> None:
@@ -124,7 +128,9 @@ def test_settings_of_the_user_and_stray_variables_do_not_leak_in(stack: StackPro
     for folder in (home / ".config" / "uv", stack.root):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "uv.toml").write_text('resolution = "lowest"\nno-index = true\n', encoding="utf-8")
-    (stack.root / "pyproject.toml").write_text('[tool.uv]\nresolution = "lowest"\n', encoding="utf-8")
+    (stack.root / "pyproject.toml").write_text(
+        '[tool.uv]\nresolution = "lowest"\nworkspace = { members = ["**"] }\n', encoding="utf-8"
+    )
     (stack.root / "limits.txt").write_text("lib<2\n", encoding="utf-8")
     specify(stack, index("main", server.url, "default = true"), runtime("lib"))
     stray = {

@@ -107,6 +107,7 @@ def test_uv_resolves_and_exports_in_a_generated_project(world: World) -> None:
         "tool": {
             "uv": {
                 "constraint-dependencies": [],
+                "workspace": {},
                 "environments": ["sys_platform == 'linux' and platform_machine == 'x86_64'"],
             }
         },

@@ -145,7 +145,7 @@ def test_project_of_a_runtime_without_settings(tmp_path: Path) -> None:
                 "dependencies": ["A_b[x]==1", 'numpy>=1; python_version < "4"'],
                 "requires-python": "==3.11.*",
             },
-            "tool": {"uv": {"constraint-dependencies": []}},
+            "tool": {"uv": {"constraint-dependencies": [], "workspace": {}}},
         },
         config={"no-build": True, "cache-keys": [{"file": "pyproject.toml"}]},
     )
@@ -200,6 +200,7 @@ def test_settings_stand_where_uv_looks_for_them(tmp_path: Path) -> None:
     found = project(tmp_path, text)
     assert found.pyproject["tool"]["uv"] == {
         "constraint-dependencies": [],
+        "workspace": {},
         "override-dependencies": ["d==1"],
         "required-environments": ["sys_platform == 'linux'"],
     }
