@@ -41,7 +41,8 @@ def retold(asked: Resolution, report: UvReport) -> list[str]:
 def _retell(asked: Resolution, text: str) -> str:
     layer = asked.linked.build_name
     generated = re.escape(project_name(layer))
-    told = text.replace(", we can conclude that ", ", ").replace("`--find-links` directory", "find-links folder")
+    told = text.replace(", we can conclude that ", ", ")
+    told = told.replace("`--find-links` directory", "find-links folder").replace("`--find-links`", "find-links")
     for item in asked.lower:
         told = _with_provider(told, item)
     told = told.replace("your project's requirements", f"the requirements of {layer}")
@@ -110,6 +111,10 @@ def _specific_advice(asked: Resolution, report: UvReport) -> Iterator[str]:
         yield f"the layer is locked for {python}: ask for a release that supports it, or change python_implementation"
     if re.search(r"was not found in the (?:package registry|provided package locations)", text):
         yield _not_found_hint(asked)
+    if "Failed to read `--find-links`" in text:
+        yield "correct find-links in [tool.uv]: its paths are relative to the file that they stand in"
+    elif "404 Not Found" in text:
+        yield "the server has no such file: correct the URL"
 
 
 def _pins(lower: Sequence[LowerPackage], text: str) -> list[str]:

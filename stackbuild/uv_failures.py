@@ -3,7 +3,7 @@
 import re
 import textwrap
 import urllib.parse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from stackbuild.errors import BuildError, LockError
@@ -75,9 +75,18 @@ def installation_error(
     else:
         facts = [fact for fact in (report.headline, *report.causes) if fact]
         explained = _access(settings, report, facts=facts, network_hint=_CHECK) or _Explanation(
-            message="its packages cannot be installed", facts=facts, hints=report.hints
+            message="its packages cannot be installed", facts=facts, hints=list(_installation_hints(report))
         )
     return BuildError(explained.lines(linked.build_name), hint=explained.hint)
+
+
+def _installation_hints(report: UvReport) -> Iterator[str]:
+    if "Hash mismatch" in report.text:
+        yield "the server gives another file than the one that was locked: find out why before you lock the layer again"
+    elif "404 Not Found" in report.text:
+        yield "the server no longer has the file that was locked: lock the layer again: stackbuild lock"
+    else:
+        yield from report.hints
 
 
 # Settings that uv does not accept

@@ -224,6 +224,23 @@ def test_credentials_in_other_urls_serve_as_well(stack: StackProject, servers: S
     assert files_with_the_password(stack) == []
 
 
+def test_a_locked_wheel_that_its_index_lost_or_replaced_is_told_when_building(
+    stack: StackProject, tmp_path: Path
+) -> None:
+    wheel = make_wheel(tmp_path / "served", "passing", "1.0", module("passing", "1.0"))
+    with IndexServer(PackageIndex(folders=(wheel.parent,))) as server:
+        specify(stack, index("main", server.url, DEFAULT), runtime("passing"))
+        stack.doit("lock")
+        wheel.rename(tmp_path / wheel.name)
+        lost = stack.doit("build", check=False, UV_NO_CACHE="1")
+        make_wheel(wheel.parent, "passing", "1.0", module("passing", "1.1"))
+        replaced = stack.doit("build", check=False, UV_NO_CACHE="1")
+    assert "py: its packages cannot be installed" in lost.stderr
+    assert "hint: the server no longer has the file that was locked" in lost.stderr
+    assert "Hash mismatch for `passing==1.0`" in replaced.stderr
+    assert "hint: the server gives another file than the one that was locked" in replaced.stderr
+
+
 def test_an_index_that_is_not_there_is_told_with_what_to_do(stack: StackProject, tmp_path: Path) -> None:
     with IndexServer(PackageIndex(folders=(tmp_path,))) as gone:
         url = gone.url

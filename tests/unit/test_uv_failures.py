@@ -347,10 +347,29 @@ def test_requirement_that_uv_rejects_is_told_as_such(tmp_path: Path) -> None:
     assert str(resolution_error(asked(tmp_path), said)) == "framework-f: uv does not accept its requirements\n  no"
 
 
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        (
+            "error: Failed to read `--find-links` directory: /nowhere\n  cause: No such file or directory (os error 2)",
+            "correct find-links in [tool.uv]: its paths are relative to the file that they stand in",
+        ),
+        (
+            "error: Failed to download `a @ http://h/a.whl`\n  cause: HTTP status client error (404 Not Found) for url (http://h/a.whl)",
+            "the server has no such file: correct the URL",
+        ),
+    ],
+)
+def test_a_place_that_does_not_exist_is_told_with_what_to_correct(said: str, hint: str, tmp_path: Path) -> None:
+    error = resolution_error(asked(tmp_path), said)
+    assert "--find-links" not in str(error)
+    assert error.hint == hint
+
+
 # Installing
 
 
-def test_installation_failure_keeps_what_uv_says(tmp_path: Path) -> None:
+def test_a_file_with_another_hash_than_the_locked_one_is_told_with_both(tmp_path: Path) -> None:
     resolution = asked(tmp_path)
     said = "error: Failed to download `alpha==1.0`\n  cause: Hash mismatch for `alpha==1.0`\n\n         Expected:\n           sha256:aa\n"
     error = installation_error(resolution.linked, said, settings=resolution.settings)
@@ -359,7 +378,26 @@ def test_installation_failure_keeps_what_uv_says(tmp_path: Path) -> None:
         "  Failed to download `alpha==1.0`\n"
         "  Hash mismatch for `alpha==1.0`\n"
         "  Expected:\n"
-        "  sha256:aa"
+        "  sha256:aa\n"
+        "\n"
+        "hint: the server gives another file than the one that was locked: find out why before you lock the layer again"
+    )
+
+
+def test_a_locked_file_that_its_server_has_no_longer_is_told_with_what_to_do(tmp_path: Path) -> None:
+    resolution = asked(tmp_path)
+    said = (
+        "error: Failed to download `a==1`\n  cause: HTTP status client error (404 Not Found) for url (http://h/a.whl)"
+    )
+    error = installation_error(resolution.linked, said, settings=resolution.settings)
+    assert error.hint == "the server no longer has the file that was locked: lock the layer again: stackbuild lock"
+
+
+def test_installation_failure_of_another_kind_keeps_what_uv_says(tmp_path: Path) -> None:
+    resolution = asked(tmp_path)
+    said = "error: Failed to install: a.whl\n  cause: it is broken\n\nhint: mend it"
+    assert str(installation_error(resolution.linked, said, settings=resolution.settings)) == (
+        "framework-f: its packages cannot be installed\n  Failed to install: a.whl\n  it is broken\n\nhint: mend it"
     )
 
 
