@@ -49,12 +49,14 @@ def _wrapped(line: str) -> str:
 def resolution_error(asked: Resolution, said: str) -> LockError:
     """The error for a resolution that failed. `said`: what uv wrote to stderr."""
     report = UvReport.parse(without_credentials(said))
+    facts = retold(asked, report)
+    no_proofs = [fact for fact in facts if not fact.startswith("Because ")]  # what cannot be seen may well be there
     explained = (
         _rejected_setting(asked, report)
-        or _access(asked.settings, report, facts=retold(asked, report), network_hint=f"{_CHECK}; {_DO_WITHOUT}")
+        or _access(asked.settings, report, facts=no_proofs, network_hint=f"{_CHECK}; {_DO_WITHOUT}")
         or _Explanation(
             message="its requirements cannot be resolved",
-            facts=[*where(asked, report), *retold(asked, report)],
+            facts=[*where(asked, report), *facts],
             hints=list(advice(asked, report)),
         )
     )

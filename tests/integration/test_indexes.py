@@ -162,6 +162,20 @@ def test_layers_that_disagree_are_told_the_line_that_settles_it(stack: StackProj
     assert locked(stack, "framework-c") == {"tool": "1.0+cpu"}
 
 
+def test_package_indexes_count_for_what_is_required_or_pinned_and_not_for_what_comes_along(
+    stack: StackProject, servers: Servers, tmp_path: Path
+) -> None:
+    make_wheel(tmp_path / "wheels", "carrier", "1.0", module("carrier", "1.0"), requires=("tool",))
+    parts = (settings(f'find-links = ["{tmp_path}/wheels"]'), index("one", servers.one.url, DEFAULT))
+    two, package_indexes = index("two", servers.two.url, EXPLICIT), 'package_indexes = { tool = "two" }'
+    specify(stack, *parts, two, runtime("carrier", more=package_indexes))
+    stack.doit("lock")
+    assert origin(stack, servers, "tool") == "one"
+    specify(stack, *parts, two, runtime("tool", more=package_indexes), framework("above", "carrier"))
+    stack.doit("lock")
+    assert (origin(stack, servers, "tool"), locked(stack, "framework-above")) == ("two", {"carrier": "1.0"})
+
+
 def test_an_index_without_json_gives_the_same_lock(stack: StackProject, servers: Servers) -> None:
     specify(stack, index("one", servers.one.url, DEFAULT), runtime("tool"))
     stack.doit("lock")
