@@ -46,18 +46,20 @@ def runtime(tmp_path_factory: pytest.TempPathFactory, clean_env: dict[str, str])
 
 
 @pytest.fixture(scope="session")
-def peer_python(tmp_path_factory: pytest.TempPathFactory, clean_env: dict[str, str]) -> Path:
-    """The Python of an environment that holds the peer, with the release of uv that stackbuild uses."""
+def peer_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that holds the peer, with the release of uv that stackbuild uses.
+
+    It is installed with the user's index, certificates and cache, so that it is downloaded once.
+    """
     folder = tmp_path_factory.mktemp("peer")
     python = folder / "bin" / "python"
-    environ = {**os.environ, "UV_CACHE_DIR": clean_env["UV_CACHE_DIR"]}  # the user's index and certificates
     packages = (PEER, f"uv=={version('uv')}")
     for command in (
         ("venv", "--python", sys.executable, str(folder)),
         ("pip", "install", "--compile-bytecode", "--python", str(python), *packages),
     ):
         argv = (os.fspath(uv.find_uv_bin()), *command, "--quiet")
-        done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     return python
 

@@ -5,14 +5,17 @@ import re
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.integration.peer.specifications import write_project
 
 SPECIFICATION = "venvstacks.toml"
+
+Result = TypeVar("Result")
 
 Metadata = dict[str, Any]
 """JSON files as data, by path."""
@@ -99,9 +102,15 @@ class Pair:
     peer: ToolProject
     ours: ToolProject
 
-    def run(self, command: str, *options: str) -> None:
-        for project in (self.peer, self.ours):
-            project.run(command, *options)
+    def both(self, do: Callable[[ToolProject], Result]) -> tuple[Result, Result]:
+        """What comes of the peer's project and of ours, both at the same time."""
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            peer, ours = pool.map(do, (self.peer, self.ours))
+        return peer, ours
+
+    def run(self, command: str, *options: str) -> tuple[str, str]:
+        """What a command that succeeds prints, of the peer and of ours."""
+        return self.both(lambda project: project.run(command, *options))
 
     def replace(self, path: str, old: str, new: str) -> None:
         for project in (self.peer, self.ours):
@@ -117,10 +126,7 @@ class Shown:
 
     @classmethod
     def of(cls, pair: Pair) -> "Shown":
-        return cls(
-            trees=(pair.peer.show(), pair.ours.show()),
-            data=(pair.peer.status(), pair.ours.status()),
-        )
+        return cls(trees=pair.both(ToolProject.show), data=pair.both(ToolProject.status))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.peer.pair import Pair, ToolProject, Workshop
+from tests.integration.peer.pair import Pair, ToolProject, Workshop, without
 from tests.integration.peer.specifications import CHANGES
+from tests.integration.peer.test_peer_locks import PYLOCK_DIFFERENCES
 
 SPEC = "venvstacks.toml"
 
@@ -43,32 +44,33 @@ def checkouts(workshop: Workshop, root: Path, *, peer: ToolProject, ours: ToolPr
     )
 
 
-@pytest.mark.parametrize("exchanged", [False, True], ids=["from own locks", "from the other's locks"])
-@pytest.mark.parametrize("edit", EDITS)
-def test_the_same_locks_are_invalid_and_the_same_versions_follow(
-    workshop: Workshop, counted: Pair, tmp_path: Path, edit: str, exchanged: bool
-) -> None:
-    peer, ours = (counted.ours, counted.peer) if exchanged else (counted.peer, counted.ours)
-    pair = checkouts(workshop, tmp_path, peer=peer, ours=ours)
+def lock_after(edit: str, pair: Pair) -> None:
+    """Make an edit and lock again: the same locks are invalid, the same versions follow, equal locks come of it."""
     pair.replace(*EDITS[edit])
-    changed = state(pair.peer)
-    assert state(pair.ours) == changed
-    assert not all(valid for valid, _ in changed.values())
+    peer, ours = pair.both(state)
+    assert ours == peer, edit
+    assert not all(valid for valid, _ in peer.values())
     pair.run("lock", "--if-needed")
-    locked = state(pair.peer)
-    assert state(pair.ours) == locked
-    assert all(valid for valid, _ in locked.values())
-    assert versions(pair.ours) == versions(pair.peer)
+    peer, ours = pair.both(state)
+    assert ours == peer, edit
+    assert all(valid for valid, _ in peer.values())
+    assert versions(pair.ours) == versions(pair.peer), edit
+    assert without(pair.ours.pylocks(), PYLOCK_DIFFERENCES) == without(pair.peer.pylocks(), PYLOCK_DIFFERENCES), edit
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_after_a_change_the_locks_of_the_other_are_invalid_where_they_are_for_the_other(
+    workshop: Workshop, counted: Pair, tmp_path: Path, edit: str
+) -> None:
+    lock_after(edit, checkouts(workshop, tmp_path, peer=counted.ours, ours=counted.peer))
 
 
 def test_versions_go_on_from_change_to_change_as_with_the_peer(
     workshop: Workshop, counted: Pair, tmp_path: Path
 ) -> None:
     pair = checkouts(workshop, tmp_path, peer=counted.peer, ours=counted.ours)
-    for edit in EDITS.values():
-        pair.replace(*edit)
-        pair.run("lock", "--if-needed")
-        assert versions(pair.ours) == versions(pair.peer), edit
+    for edit in EDITS:
+        lock_after(edit, pair)
     assert max(versions(pair.ours).values()) == 3
 
 
@@ -79,8 +81,10 @@ def test_the_same_packages_keep_the_version_that_the_peer_raises(
     pair = checkouts(workshop, tmp_path, peer=counted.peer, ours=counted.ours)
     before = versions(pair.ours)
     pair.replace(*SAME_PACKAGES[edit])
-    assert state(pair.ours) == state(pair.peer)
+    peer, ours = pair.both(state)
+    assert ours == peer
     pair.run("lock", "--if-needed")
-    assert all(valid for valid, _ in [*state(pair.ours).values(), *state(pair.peer).values()])
+    peer, ours = pair.both(state)
+    assert all(valid for valid, _ in [*ours.values(), *peer.values()])
     assert versions(pair.ours) == before
     assert sum(versions(pair.peer).values()) == sum(before.values()) + 1

@@ -90,18 +90,18 @@ class Tagged:
     pair: Pair
     first: tuple[Metadata, Metadata]
     forced: tuple[Metadata, Metadata]
-    """After publishing again with `--force`, which keeps the archives of the first time."""
+    """After publishing the applications again with `--force`, which keeps the archives of the first time."""
 
 
 @pytest.fixture(scope="session")
 def tagged(pair: Pair) -> Tagged:
     def publish(*more: str) -> tuple[Metadata, Metadata]:
         options = ("--tag-outputs", "--output-dir", "_tagged", *more)
-        pair.peer.run("publish", *options)
-        pair.ours.run("publish", *options, "--archive-format", "tar")
+        ours = (*options, "--archive-format", "tar")
+        pair.both(lambda project: project.run("publish", *(ours if project is pair.ours else options)))
         return pair.peer.metadata("_tagged"), pair.ours.metadata("_tagged")
 
-    return Tagged(pair=pair, first=publish(), forced=publish("--force"))
+    return Tagged(pair=pair, first=publish(), forced=publish("--force", "--include", "app-*"))
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +110,7 @@ def unpacked(tagged: Tagged, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
     def unpack(project: ToolProject) -> Deployed:
         root = tmp_path_factory.mktemp("unpacked").resolve()
-        for path in sorted((project.folder / "_tagged").glob("*-2.tar*")):
+        for path in sorted((project.folder / "_tagged").glob("*-1.tar*")):
             with tarfile.open(path) as archive:
                 archive.extractall(root, filter="tar")
         return Deployed(root=root)
@@ -158,7 +158,7 @@ def test_json_files_are_formatted_as_the_peer_formats_them(pair: Pair) -> None:
 
 @pytest.mark.parametrize("command", ["publish", "local-export"])
 def test_dry_runs_print_the_metadata_that_the_peer_prints(pair: Pair, command: str) -> None:
-    peer, ours = (first_json(project.run(command, "--dry-run")) for project in (pair.peer, pair.ours))
+    peer, ours = (first_json(printed) for printed in pair.run(command, "--dry-run"))
     assert without(ours, METADATA_DIFFERENCES) == without(peer, METADATA_DIFFERENCES)
 
 
@@ -176,7 +176,14 @@ def test_metadata_files_of_tagged_archives_are_named_and_filled_as_by_the_peer(t
 def test_the_build_number_rises_with_each_forced_publication_as_with_the_peer(tagged: Tagged) -> None:
     peer, ours = tagged.forced
     assert without(ours, METADATA_DIFFERENCES) == without(peer, METADATA_DIFFERENCES)
-    assert {layer["archive_build"] for path, layer in ours.items() if path.startswith("env_metadata")} == {2}
+    builds = {layer["layer_name"]: layer["archive_build"] for path, layer in ours.items() if "env_metadata" in path}
+    assert builds == {name: 2 if name.startswith("app-") else 1 for name in builds}
+
+
+def test_the_manifest_of_a_run_on_some_layers_lists_these_alone_as_that_of_the_peer(tagged: Tagged) -> None:
+    peer, ours = (_names(metadata[f"venvstacks-{HERE}.json"]) for metadata in tagged.forced)
+    assert ours == peer
+    assert (ours["frameworks"], ours["runtimes"], len(ours["applications"])) == ([], [], len(APPLICATIONS))
 
 
 def test_output_folders_hold_what_the_peer_puts_there_and_two_folders_of_ours(pair: Pair, tagged: Tagged) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.peer.pair import CATEGORIES, FinishedPair, Workshop, without
+from tests.integration.peer.pair import CATEGORIES, FinishedPair, Shown, Workshop, without
 from tests.integration.peer.specifications import RUNTIME_ONLY
 
 STAGES = ("unlocked", "locked")
@@ -40,44 +40,46 @@ def test_a_stack_without_frameworks_and_applications_is_shown_as_by_the_peer(
     workshop: Workshop, tmp_path: Path
 ) -> None:
     pair = workshop.pair(tmp_path, RUNTIME_ONLY)
-    assert tree_of(pair.ours.show()) == pair.peer.show()
-    assert without(pair.ours.status(), DATA_DIFFERENCES) == pair.peer.status()
+    shown = Shown.of(pair)
+    assert tree_of(shown.trees[1]) == shown.trees[0]
+    assert without(shown.data[1], DATA_DIFFERENCES) == shown.data[0]
 
 
 OPERATION_DIFFERENCES = {
     "lock": ("build-if-needed", "locking needs no environment"),
     "publish": ("lock-if-needed", "publishing never locks"),
     "build": ("publish", "without --publish, nothing is told of publishing"),
+    "--no-build": ("build-if-needed", "nothing is built, not even what is missing"),
+    "local-export": ("lock-if-needed", "as with publish"),
 }
-"""An operation that only the peer shows, and why, by command."""
+"""An operation that only the peer shows, and why, by command or option."""
 
 OPTIONS = (
-    "build",
     "build --publish",
     "build --lock-if-needed --clean",
-    "build --no-build",
+    "build --no-build --publish --include app-main",
     "build --publish --reset-lock framework-D --lock-if-needed",
     "build --publish --include framework-C --build-derived --publish-derived",
     "build --publish --include app-main --lock --include-dependencies",
     "build --include framework-B --include framework-C --build-dependencies --publish-dependencies",
-    "lock",
-    "lock --if-needed",
+    "lock --if-needed --include app-* --reset-lock app-main",
     "lock --include framework-D --lock-dependencies",
     "lock --include framework-B --reset-lock framework-[BD]",
-    "publish",
     "publish --include app-* --publish-dependencies",
     "publish --include framework-E --publish-derived",
-    "local-export --include py --include no-such --allow-missing",
+    "local-export --include app-main --include no-such --allow-missing",
 )
 
 
 @pytest.mark.parametrize("options", OPTIONS)
 def test_the_operations_that_options_select_are_those_of_the_peer(features: FinishedPair, options: str) -> None:
     command, *chosen = options.split()
-    peer, ours = (
-        json.loads(project.run(command, *chosen, "--json")) for project in (features.pair.peer, features.pair.ours)
-    )
-    only_peer = {OPERATION_DIFFERENCES.get(command, ("", ""))[0]} - {option.strip("-") for option in chosen}
+    peer, ours = (json.loads(printed) for printed in features.pair.run(command, *chosen, "--json"))
+    only_peer = {OPERATION_DIFFERENCES.get(name, ("", ""))[0] for name in (command, *chosen)}
+    only_peer -= {option.strip("-") for option in chosen}
     for category in CATEGORIES:
-        expected = {layer["name"]: set(layer["selected_operations"]) - only_peer for layer in peer[category]}
-        assert {layer["name"]: set(layer["selected_operations"]) for layer in ours[category]} == expected
+        expected = {
+            layer["name"]: [name for name in layer["selected_operations"] if name not in only_peer]
+            for layer in peer[category]
+        }
+        assert {layer["name"]: layer["selected_operations"] for layer in ours[category]} == expected
