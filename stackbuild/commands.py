@@ -69,7 +69,7 @@ def run(
         if dry_run:
             _dry_run(session, output=output, forced=force)
         if not session.plan.tasks:
-            print_notice(f"nothing to do: no selected layer targets {project.platform}")
+            print_notice(f"nothing to do: no operation is selected for a layer that targets {project.platform}")
             raise typer.Exit
         from stackbuild.tasks import run_plan  # noqa: PLC0415 (slow, and what only shows does not need it)
 

@@ -188,3 +188,9 @@ def test_an_interrupt_is_exit_status_130(project: StackProject) -> None:
     assert run.returncode == 130
     assert "error: interrupted" in told
     assert "Traceback" not in told
+
+
+def test_without_an_operation_there_is_nothing_to_do_and_a_warning_says_so(built: StackProject) -> None:
+    done = built.stackbuild("build", "--no-build")
+    assert done.stdout == ""
+    assert "nothing to do: no operation is selected for a layer that targets" in done.stderr
