@@ -1,4 +1,4 @@
-"""Layer locks as values: packages of a `pylock.toml`, constraints from lower layers, refinement, hashes, summary.
+"""Layer locks as values: packages of a `pylock.toml`, constraints from lower layers, hashes, summary.
 
 Files follow PEP 751. A package that a lower layer provides stays listed under a marker that no environment meets,
 with the lock folder of its provider as `directory`, so that installers skip it and readers see where it comes from.
@@ -8,24 +8,20 @@ The peer tool's files, whose shared packages have no source at all, are read the
 import hashlib
 import urllib.parse
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from packaging.markers import Marker
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from stackbuild.errors import LockError
-from stackbuild.platforms import LinuxTarget, TargetPlatform, platforms_without_wheel
-from stackbuild.urls import without_credentials
 
 SHARED_CLAUSE = "sys_platform == 'from_lower_layer'"
-_SHARED_SUFFIX = f" and {SHARED_CLAUSE}"
+SHARED_SUFFIX = f" and {SHARED_CLAUSE}"
 _NO_INDEX = "unspecified index"
-_SOURCE_KEYS = ("sdist", "archive", "directory", "vcs")
 
 TomlTable = dict[str, Any]
 """A table as `tomllib` reads it; the lock's own keys are checked where they are read."""
@@ -58,7 +54,7 @@ class LockedPackage:
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> "LockedPackage":
         """Read one entry of `packages`. Raises `KeyError`, `TypeError` or `ValueError` when it is malformed."""
-        marker, is_shared = _split_shared(_normalised(table.get("marker", "")))
+        marker, is_shared = _split_shared(normalised_marker(table.get("marker", "")))
         return cls(
             name=canonicalize_name(table["name"]),
             version=str(Version(table["version"])) if "version" in table else "",
@@ -69,7 +65,7 @@ class LockedPackage:
         )
 
 
-def _normalised(marker: str) -> str:
+def normalised_marker(marker: str) -> str:
     """One spelling for equal markers; single quotes need no escapes in TOML."""
     return str(Marker(marker)).replace('"', "'") if marker else ""
 
@@ -77,8 +73,8 @@ def _normalised(marker: str) -> str:
 def _split_shared(marker: str) -> tuple[str, bool]:
     if marker == SHARED_CLAUSE:
         return "", True
-    if marker.endswith(_SHARED_SUFFIX):
-        own = marker.removesuffix(_SHARED_SUFFIX)
+    if marker.endswith(SHARED_SUFFIX):
+        own = marker.removesuffix(SHARED_SUFFIX)
         return (own[1:-1] if own.startswith("(") and own.endswith(")") else own), True
     return marker, False
 
@@ -156,169 +152,6 @@ def pin_changes(packages: Iterable[LockedPackage], lower: Iterable[LowerPackage]
         for package in packages
         if package.is_shared and package.version not in now[package.name]
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class LockTarget:
-    """What the wheels of a layer must fit. `python_version` is full (`X.Y.Z`), `macos_target` is (major, minor)."""
-
-    platforms: tuple[TargetPlatform, ...]
-    python_version: str
-    implementation: str
-    linux_target: LinuxTarget
-    macos_target: tuple[int, int]
-
-    def matching(self, marker: str) -> tuple[TargetPlatform, ...]:
-        """The platforms on which `marker` holds."""
-        if not marker:
-            return self.platforms
-        parsed = Marker(marker)
-        return tuple(platform for platform in self.platforms if parsed.evaluate(self._environments[platform]))
-
-    @cached_property
-    def _environments(self) -> dict[TargetPlatform, dict[str, str]]:
-        return {
-            platform: platform.marker_environment(
-                python_version=self.python_version, implementation=self.implementation
-            )
-            for platform in self.platforms
-        }
-
-    @cached_property
-    def _python_tags(self) -> frozenset[tuple[str, str]] | None:
-        """(interpreter, ABI) tags that CPython X.Y takes; `None` where only the index's choice is known (PyPy)."""
-        if self.implementation != "cpython":
-            return None
-        from packaging.tags import compatible_tags, cpython_tags  # noqa: PLC0415 (slow, and only resolving needs it)
-
-        major, minor = (int(part) for part in self.python_version.split(".")[:2])
-        name = f"cp{major}{minor}"
-        tags = [
-            *cpython_tags((major, minor), abis=[name], platforms=["any"]),
-            *compatible_tags((major, minor), interpreter=name, platforms=["any"]),
-        ]
-        return frozenset((tag.interpreter, tag.abi) for tag in tags)
-
-    def without_wheel(
-        self, platforms: Iterable[TargetPlatform], wheel_names: Iterable[str]
-    ) -> tuple[TargetPlatform, ...]:
-        """The platforms among `platforms` that no wheel of these file names fits."""
-        fitting: set[str] = set()
-        for name in wheel_names:
-            try:
-                tags = parse_wheel_filename(name)[3]
-            except InvalidWheelFilename:
-                continue
-            known = self._python_tags
-            fitting.update(tag.platform for tag in tags if known is None or (tag.interpreter, tag.abi) in known)
-        return platforms_without_wheel(
-            platforms, fitting, linux_target=self.linux_target, macos_target=self.macos_target
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefinedLock:
-    """A layer's lock ready to be written, and the platforms for which wheels are missing, by `<name> <version>`."""
-
-    document: TomlTable
-    missing_wheels: Mapping[str, tuple[TargetPlatform, ...]] = field(default_factory=dict)
-
-
-def refine(
-    exported: TomlTable,
-    *,
-    target: LockTarget,
-    lower: Sequence[LowerPackage],
-    relative_path: Callable[[str], str],
-) -> RefinedLock:
-    """Turn uv's export into a layer's lock, in which no URL has credentials.
-
-    `relative_path` maps the path of a local wheel, as uv wrote it, to one relative to the lock file, with `/`.
-    """
-    by_name: dict[str, list[LowerPackage]] = defaultdict(list)
-    for provided in lower:
-        by_name[provided.package.name].append(provided)
-    missing: dict[str, tuple[TargetPlatform, ...]] = {}
-    tables: list[TomlTable] = []
-    for raw in exported.get("packages", ()):
-        table = dict(raw)
-        marker = _normalised(table.pop("marker", ""))
-        needed_on = target.matching(marker)
-        if not needed_on:
-            continue
-        if len(needed_on) == len(target.platforms):
-            marker = ""
-        provider = _provider(by_name.get(canonicalize_name(table["name"]), ()), marker, needed_on, target)
-        if provider is not None:
-            tables.append(_shared_table(table, marker, provider))
-            continue
-        own = _own_table(table, marker, relative_path)
-        gaps = target.without_wheel(needed_on, [wheel_file_name(wheel) for wheel in own.get("wheels", ())])
-        if gaps:
-            missing[f"{own['name']} {own.get('version', '')}".strip()] = gaps
-        tables.append(own)
-    document = {**exported, "created-by": "stackbuild", "packages": tables}
-    document.pop("environments", None)  # the packages' own markers say all; installers differ in reading this one
-    return RefinedLock(document=document, missing_wheels=missing)
-
-
-def _provider(
-    offers: Sequence[LowerPackage], marker: str, needed_on: Sequence[TargetPlatform], target: LockTarget
-) -> str | None:
-    """The lower layer that provides a package needed under `marker`, on the platforms `needed_on`; else `None`."""
-    for offer in offers:
-        if offer.package.marker in ("", marker):
-            return offer.provider
-    covered = {platform for offer in offers for platform in target.matching(offer.package.marker)}
-    return offers[0].provider if offers and covered.issuperset(needed_on) else None
-
-
-def _shared_table(table: TomlTable, marker: str, provider: str) -> TomlTable:
-    shared: TomlTable = {key: table[key] for key in ("name", "version") if key in table}
-    shared["marker"] = f"({marker}){_SHARED_SUFFIX}" if marker else SHARED_CLAUSE
-    # A package entry needs a source to be valid; the lower layer's folder of locks is the truthful one.
-    shared["directory"] = {"path": f"../{provider}"}
-    return shared
-
-
-def _own_table(table: TomlTable, marker: str, relative_path: Callable[[str], str]) -> TomlTable:
-    archive = table.get("archive")
-    wheels = list(table.get("wheels", ()))
-    if archive is not None and wheel_file_name(archive).endswith(".whl"):
-        wheels.append(archive)  # how uv writes a requirement that names a wheel file directly
-    own = {key: value for key, value in table.items() if key not in (*_SOURCE_KEYS, "wheels")}
-    if "index" in own:
-        own["index"] = without_credentials(own["index"])
-        if own["index"].startswith("file:"):
-            del own["index"]  # a folder of this machine
-    if marker:
-        own["marker"] = marker
-    own["wheels"] = [_portable_wheel(wheel, relative_path) for wheel in wheels]
-    return own
-
-
-def _portable_wheel(wheel: TomlTable, relative_path: Callable[[str], str]) -> TomlTable:
-    location = wheel.get("path") or wheel.get("url", "")
-    if "path" not in wheel and not location.startswith("file:"):
-        return {**wheel, "url": without_credentials(location)}
-    kept = {key: value for key, value in wheel.items() if key not in ("url", "path", "upload-time")}
-    return {**kept, "path": relative_path(location)}
-
-
-def missing_wheels_error(layer: str, target: LockTarget, missing: Mapping[str, Sequence[TargetPlatform]]) -> LockError:
-    """One error for all gaps of a layer, with the `platforms` line that would work."""
-    lines = [f"{layer}: no wheels for some of the platforms that this layer targets"]
-    lines += [f"  {package}: none for {', '.join(sorted(gaps))}" for package, gaps in missing.items()]
-    lacking = {platform for gaps in missing.values() for platform in gaps}
-    complete = [f'"{platform}"' for platform in sorted(set(target.platforms) - lacking)]
-    if complete:
-        hint = f"limit the layer to the platforms that have all wheels: platforms = [{', '.join(complete)}]"
-    else:
-        hint = (
-            "no platform has wheels for all of them: build the missing wheels beforehand and offer them, "
-            'for example with `find-links = ["wheels"]` in [tool.uv]'
-        )
-    return LockError("\n".join(lines), hint=hint)
 
 
 def package_summary(build_name: str, packages: Iterable[LockedPackage]) -> str:

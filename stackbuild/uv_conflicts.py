@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from packaging.markers import InvalidMarker
 
 from stackbuild.graph import LinkedLayer
+from stackbuild.lock_refinement import LockTarget
 from stackbuild.platforms import TargetPlatform
-from stackbuild.pylock import LockTarget, LowerPackage
+from stackbuild.pylock import LowerPackage
 from stackbuild.spec import UvSettings
 from stackbuild.spec_problems import quote
 from stackbuild.urls import without_credentials

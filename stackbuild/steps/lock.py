@@ -17,21 +17,12 @@ from stackbuild.errors import LockError
 from stackbuild.files import disk_errors, write_atomic
 from stackbuild.graph import LinkedLayer
 from stackbuild.layout import LockPaths
+from stackbuild.lock_refinement import LockTarget, RefinedLock, missing_wheels_error, refine
 from stackbuild.locks import Locks, pin_fits, short_version
 from stackbuild.metadata import LockRecord, RuntimePin
 from stackbuild.process import Runner
 from stackbuild.project import Project
-from stackbuild.pylock import (
-    LockTarget,
-    LowerPackage,
-    RefinedLock,
-    lower_packages,
-    missing_wheels_error,
-    package_summary,
-    read_packages,
-    refine,
-    requirements_hash,
-)
+from stackbuild.pylock import LowerPackage, lower_packages, package_summary, read_packages, requirements_hash
 from stackbuild.python_request import PythonRequest
 from stackbuild.spec import RuntimeLayer
 from stackbuild.steps import Outcome, Report

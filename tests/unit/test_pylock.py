@@ -13,19 +13,16 @@ from packaging.markers import Marker
 from packaging.pylock import Pylock
 
 from stackbuild.errors import LockError
+from stackbuild.lock_refinement import LockTarget, RefinedLock, missing_wheels_error, refine
 from stackbuild.platforms import LinuxTarget, TargetPlatform
 from stackbuild.pylock import (
     LockedPackage,
     LockedWheel,
-    LockTarget,
     LowerPackage,
-    RefinedLock,
     hash_strings,
     lower_packages,
-    missing_wheels_error,
     package_summary,
     read_packages,
-    refine,
     requirements_hash,
     wheel_file_name,
 )

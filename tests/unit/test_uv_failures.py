@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from stackbuild.graph import load_stack
+from stackbuild.lock_refinement import LockTarget
 from stackbuild.platforms import TargetPlatform
-from stackbuild.pylock import LockedPackage, LockTarget, LowerPackage
+from stackbuild.pylock import LockedPackage, LowerPackage
 from stackbuild.spec import BuildName
 from stackbuild.uv_conflicts import Resolution
 from stackbuild.uv_failures import installation_error, resolution_error

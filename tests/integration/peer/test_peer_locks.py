@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from packaging.pylock import Pylock
 
+from stackbuild.lock_refinement import LockTarget
 from stackbuild.platforms import LinuxTarget, TargetPlatform
-from stackbuild.pylock import LockTarget, read_packages
+from stackbuild.pylock import read_packages
 from tests.integration.peer.pair import FinishedPair, Metadata, Pair, ToolProject, Workshop, without
 from tests.integration.peer.specifications import FEATURES, FOUND_LINKS, INDEXES, PARTLY, PYTHON
 
