@@ -193,7 +193,7 @@ frameworks = ["text"]
 # What `python -m` starts: a .py file, or a package folder with a __main__.py in it.
 launch_module = "hello.py"
 requirements = []
-# Further modules of yours to bring along, such as ["helpers.py", "../shared"].
+# Further modules of yours to bring along, such as ["helpers.py", "../common"].
 #support_modules = []
 
 [tool.stackbuild]

@@ -308,7 +308,7 @@ def test_a_library_of_the_runtime_is_found_by_every_layer(changed: StackProject)
     for folder in ("_build", "_export"):
         speaks(changed.root / folder)
         code = 'import ctypes; ctypes.CDLL("libgreet.so")'
-        said(changed.root / folder / "framework-quiet/bin/python", "-c", code)
+        assert said(changed.root / folder / "framework-quiet/bin/python", "-c", code) == ""
 
 
 def untruthful(site_packages: Path) -> list[str]:

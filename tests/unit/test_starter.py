@@ -46,7 +46,7 @@ def test_each_commented_out_field_can_be_taken_in_as_it_stands(tmp_path: Path, t
 
 
 def test_every_field_can_be_taken_in_together(tmp_path: Path) -> None:
-    load(tmp_path, re.sub(r"^#(?=[\w\[])", "", SPECIFICATION, flags=re.MULTILINE))
+    assert load(tmp_path, re.sub(r"^#(?=[\w\[])", "", SPECIFICATION, flags=re.MULTILINE)).layers
 
 
 def test_every_supported_field_is_shown() -> None:
