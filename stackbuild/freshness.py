@@ -26,12 +26,7 @@ _CHANGED = "what it is made from changed"
 
 def why_lock(_project: Project, locks: Locks, linked: LinkedLayer) -> str | None:
     """Why a layer must be locked."""
-    status = locks.status(linked)
-    if status.reasons:
-        return "; ".join(status.reasons)
-    if status.needs_version:
-        return "an input of its version changed"
-    return None  # a missing summary is no reason to resolve anew
+    return "; ".join(locks.status(linked).problems) or None  # a missing summary is no reason to resolve anew
 
 
 def why_build(project: Project, locks: Locks, linked: LinkedLayer) -> str | None:

@@ -47,8 +47,16 @@ class LockStatus:
     needs_version: bool = False
 
     @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that keeps the lock from being good, as sentences; empty when it is."""
+        return (*self.reasons, _NEEDS_VERSION) if self.needs_version else self.reasons
+
+    @property
     def is_good(self) -> bool:
-        return not self.reasons and not self.needs_version
+        return not self.problems
+
+
+_NEEDS_VERSION = "its version has to rise: one of its modules changed, or whether it is versioned"
 
 
 class Locks:

@@ -82,9 +82,9 @@ def lock_problems(project: Project, locks: Locks) -> dict[BuildName, tuple[str, 
     problems: dict[BuildName, tuple[str, ...]] = {}
     for linked in project.layers:  # lower layers come first
         below = [lower.build_name for lower in project.linked_dependencies(linked) if problems[lower.build_name]]
-        state = locks.status(linked)
-        own = (*state.reasons, *(["an input of its version changed"] if state.needs_version else []))
-        problems[linked.build_name] = own if own or not below else (f"{', '.join(below)} below it has no valid lock",)
+        own = locks.status(linked).problems
+        inherited = (f"no valid lock below it: {', '.join(below)}",) if below else ()
+        problems[linked.build_name] = own or inherited
     return problems
 
 

@@ -31,7 +31,7 @@ def test_building_never_locks_unless_asked_and_tells_every_lock_that_is_not_good
             "error: these layers have no valid lock:",
             "  framework-data: its requirements changed: tables -> tables==1.0",
             "  app-hello: its requirements changed: greeting -> greeting>=1.0",
-            "  app-site: framework-data below it has no valid lock",
+            "  app-site: no valid lock below it: framework-data",
         ]
         assert "hint: lock first: stackbuild lock --if-needed" in done.stderr
     assert tree_digests(built.root / "requirements", "**/*") == before

@@ -38,7 +38,7 @@ def test_bad_lock_spoils_those_above(locked: World) -> None:
         "",
         "* no valid lock:",
         "  framework-web: its requirements changed: + more",
-        "  app-shop: framework-web below it has no valid lock",
+        "  app-shop: no valid lock below it: framework-web",
     ]
 
 
