@@ -5,6 +5,9 @@ import sys
 
 def main() -> None:
     """The console script."""
+    from stackbuild.terminal import prepare_streams  # noqa: PLC0415
+
+    prepare_streams()
     if sys.argv[1:] in (["--version"], ["-V"]):
         _print_version()
         return

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from pydantic import JsonValue
 
@@ -25,7 +25,10 @@ def requirement_changes(before: Iterable[str] | None, now: Iterable[str]) -> tup
 
 
 def _project_name(requirement: str) -> str:
-    return canonicalize_name(Requirement(requirement).name)
+    try:
+        return canonicalize_name(Requirement(requirement).name)
+    except InvalidRequirement:  # edited by hand
+        return requirement
 
 
 def value_changes(before: Mapping[str, JsonValue] | None, now: Mapping[str, JsonValue]) -> tuple[str, ...]:

@@ -4,6 +4,9 @@ Commands, options and selection rules are the peer tool's; `commands.py` carries
 imports it: help, errors of usage and the shell's completion need nothing of it, and are quick.
 """
 
+import sys
+import traceback
+
 import typer
 
 from stackbuild import cli_options as option
@@ -286,5 +289,9 @@ app.command()(cli_start.schema)
 
 def main() -> None:
     """The console script. Ends the process."""
-    # Patterns such as `--include *` are the program's, also where the shell leaves them alone (Windows).
-    app(windows_expand_args=False)
+    try:
+        # Patterns such as `--include *` are the program's, also where the shell leaves them alone (Windows).
+        app(windows_expand_args=False)
+    except Exception:  # noqa: BLE001 (a bug: said as such by the exit status)
+        traceback.print_exc()
+        sys.exit(2)

@@ -102,7 +102,7 @@ def _dry_run(session: Session, *, output: Kind | None, forced: bool) -> NoReturn
 
 
 def show(where: Where, request: Request, *, allow_missing: bool, as_json: bool) -> None:
-    """Print the state of the included layers and of all that they stand on."""
+    """Print the state of the included layers, of what they stand on and of what stands on them."""
     with _told():
         project = open_project(where.spec, where.options, os.environ)
         selection = _select(project, request, allow_missing=allow_missing)

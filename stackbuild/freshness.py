@@ -18,7 +18,7 @@ from stackbuild.inputs import (
 )
 from stackbuild.layout import OutputPaths
 from stackbuild.locks import Locks
-from stackbuild.metadata import ArchiveMetadata, BuildRecord, OutputRecord
+from stackbuild.metadata import ArchiveMetadata, BuildRecord, ExportMetadata, OutputRecord
 from stackbuild.project import Project
 
 _CHANGED = "what it is made from changed"
@@ -60,7 +60,7 @@ def why_export(project: Project, locks: Locks, linked: LinkedLayer) -> str | Non
     """Why a layer must be exported."""
     paths = export_paths(project)
     record = OutputRecord.read(paths.record(linked.build_name))
-    if record is None or not paths.layer_metadata(linked.build_name).exists():
+    if record is None or ExportMetadata.read(paths.layer_metadata(linked.build_name)) is None:
         return "it is not exported"
     try:
         if not (paths.root / locks.install_target(linked)).is_dir():

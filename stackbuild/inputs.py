@@ -13,11 +13,11 @@ from stackbuild.graph import LinkedLayer
 from stackbuild.layout import OutputPaths
 from stackbuild.locks import Locks
 from stackbuild.metadata import ArchiveMetadata, BuildRecord, LayerMetadata, ModuleMetadata, digest_of
-from stackbuild.modules import module_hash
+from stackbuild.modules import module_content, module_hash
 from stackbuild.project import Project
 from stackbuild.spec import ApplicationLayer, BuildName, InstallTarget
 
-BUILD_FORMAT = 2
+BUILD_FORMAT = 3
 """Raised when environments are built differently from the same inputs."""
 OUTPUT_FORMAT = 2
 """Raised when archives or exports are made differently from the same environment."""
@@ -59,7 +59,7 @@ def build_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:
         "lower": [[lower.build_name, locks.install_target(lower)] for lower in project.linked_dependencies(linked)],
     }
     if isinstance(layer, ApplicationLayer):
-        inputs["modules"] = [module_hash(layer.launch_module), *map(module_hash, layer.support_modules)]
+        inputs["modules"] = [module_content(module) for module in (layer.launch_module, *layer.support_modules)]
     return digest_of(inputs)
 
 
@@ -104,7 +104,7 @@ def _output_inputs(project: Project, locks: Locks, linked: LinkedLayer, built: s
         "target": locks.install_target(linked),
         "lower": [locks.install_target(lower) for lower in project.linked_dependencies(linked)],
         "libraries_below": libraries_below(project, linked),
-        "lock_version": record.lock_version,
+        "lock_version": record.lock_version if linked.layer.versioned else 1,
         "locked_at": record.locked_at,
     }
 
@@ -176,4 +176,4 @@ def manifest_inputs(paths: OutputPaths, layers: Iterable[LinkedLayer]) -> str | 
 
 
 def _read(paths: OutputPaths, linked: LinkedLayer) -> str:
-    return paths.layer_metadata(linked.build_name).read_text(encoding="utf-8")
+    return paths.layer_metadata(linked.build_name).read_text(encoding="utf-8", errors="replace")

@@ -84,6 +84,16 @@ def _module_hash(module: Path) -> str:
     return f"sha256/{digest.hexdigest()}"
 
 
+def module_content(module: Path) -> list[list[str | bool]]:
+    """Path, SHA-256 and executability of each file of a module: all that a copy of it depends on.
+
+    Unlike `module_hash` it tells folders of one name apart. Raises `BuildError` as that does.
+    """
+    with disk_errors(f"read the module {module}", BuildError):
+        files = sorted((relative, path) for path, relative in module_files(module)) if module.exists() else []
+        return [[relative, sha256_file(path), bool(path.stat().st_mode & 0o100)] for relative, path in files]
+
+
 def counts(module: Path, path: Path) -> bool:
     """Whether `path` lies in the package module `module` and no rule leaves it or a folder around it out."""
     if module not in path.parents:

@@ -72,7 +72,7 @@ def make_plan(
         frozen |= {f"{Kind.BUILD}:{name}" for name in names if name not in built}
     if clean:
         forced |= {f"{Kind.BUILD}:{name}" for name, chosen in selection.items() if chosen.build is Wish.YES}
-    if output:
+    if published:
         tasks += [f"{output}:{name}" for name in published] + [f"{Kind.MANIFEST}:{output}"]
         if clean or force:
             forced |= {f"{output}:{name}" for name in published}

@@ -74,6 +74,7 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
         export_dir=options.export_dir,
     )
     stack = load_stack(workspace.spec)
+    _check_folders(workspace)
     _check_modules(stack, workspace)
     settings = stack.spec.settings
     return Project(
@@ -106,6 +107,25 @@ def _local_wheels(given: tuple[str, ...], base: Path) -> tuple[Path, ...]:
                 hint="--local-wheels takes a folder, relative to the specification's folder",
             )
     return folders
+
+
+def _check_folders(workspace: Workspace) -> None:
+    """Raise `StackbuildError` when two of the folders are one: a layer has a folder of its name in each of them."""
+    folders = {
+        "the locks": workspace.locks,
+        "the environments (--build-dir)": workspace.build,
+        "the archives": workspace.artifacts,
+        "the exports": workspace.export,
+        "the specification": workspace.spec.parent,
+    }
+    seen: dict[Path, str] = {}
+    for what, folder in folders.items():
+        if folder in seen:
+            raise StackbuildError(
+                f"{what} and {seen[folder]} would both lie in {folder}",
+                hint="choose different folders with --build-dir and --output-dir (_artifacts and _export by default)",
+            )
+        seen[folder] = what
 
 
 def _check_modules(stack: Stack, workspace: Workspace) -> None:

@@ -148,8 +148,8 @@ class Session:
         """Carry out a step. Raises `StackbuildError`; after a wait for another run, a good result is left alone."""
         with self._changed:
             self._running[step.task_name] = step
-        self.watcher.started(step)
         try:
+            self.watcher.started(step)
             started = time.monotonic()
             if self._hold() and self.why(step) is None:
                 outcome = Outcome(done="made by another run meanwhile")
@@ -158,7 +158,7 @@ class Session:
                 self._check_allowed(step)
                 outcome = self._carry_out(step, lambda doing: self.watcher.reported(step, doing))
             self.done[step.task_name] = Done(step=step, outcome=outcome, seconds=time.monotonic() - started)
-        except StackbuildError as error:
+        except Exception as error:
             self.failed[step.task_name] = str(error)
             raise
         finally:

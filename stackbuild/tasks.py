@@ -32,7 +32,7 @@ from stackbuild.progress import StackReporter  # noqa: E402
 from stackbuild.project import open_project  # noqa: E402
 from stackbuild.request import Kind, Options  # noqa: E402
 from stackbuild.session import Session  # noqa: E402
-from stackbuild.terminal import print_error  # noqa: E402
+from stackbuild.terminal import prepare_streams, print_error  # noqa: E402
 
 gc.freeze()
 gc.enable()
@@ -42,7 +42,9 @@ TaskDict = dict[str, Any]
 TaskCreator = Callable[[], Iterator[TaskDict]]
 
 DEFAULT_TASKS = ["lock", "build", "archive", "export", "manifest"]
-EXIT_FAILED = 1
+EXIT_FAILED, EXIT_BUG = 1, 2
+_DOIT_CRASHED = 3
+"""Doit's exit status for an exception that is none of a task's, of which it has printed the traceback."""
 
 _KIND_DOCS = {
     Kind.LOCK: "resolve and pin the requirements of every layer",
@@ -140,6 +142,7 @@ def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any)
     `DOIT_CONFIG, task_stack = load_stack("venvstacks.toml")`. `options` are those of `session.Options`. A faulty
     specification is explained on stderr and ends the program with exit status 1.
     """
+    prepare_streams()
     try:
         project = open_project(spec, Options(**options), os.environ)
         reporter = StackReporter()
@@ -164,7 +167,9 @@ def run_plan(session: Session, reporter: StackReporter, *, jobs: int | None) -> 
 
     loader = ModuleTaskLoader({"DOIT_CONFIG": config, "task_stack": task_stack})
     status = DoitMain(loader, config_filenames=()).run(["run", *(session.plan.tasks or ())])
-    return EXIT_FAILED if status and not reporter.met_bug else int(status or 0)
+    if reporter.met_bug or status == _DOIT_CRASHED:
+        return EXIT_BUG
+    return EXIT_FAILED if status else 0
 
 
 def _fail(error: StackbuildError) -> NoReturn:

@@ -1,5 +1,6 @@
 """The terminal: the only code that prints. Errors and warnings on stderr, everything else on stdout."""
 
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,16 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
+
+
+def prepare_streams() -> None:
+    """Make stdout and stderr fit to be written to: closed ones lead nowhere, and no letter is beyond an encoding."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (until the program ends)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def print_error(message: str, *, stream: TextIO | None = None) -> None:
@@ -37,11 +48,13 @@ def _has_colors(stream: TextIO) -> bool:
 
 @contextmanager
 def reader_may_leave() -> Iterator[None]:
-    """Go on in silence when whoever reads stdout has seen enough (`doit | head`)."""
+    """Go on in silence when whoever reads stdout has seen enough (`doit | head`), or its disk is full."""
     try:
         yield
-    except BrokenPipeError:
+    except OSError as error:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the program ends)
+        if not isinstance(error, BrokenPipeError):
+            print_error(f"cannot write to standard output: {error.strerror or error}")
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -20,6 +20,7 @@ from stackbuild.changes import requirement_changes, value_changes
 from stackbuild.errors import LockError
 from stackbuild.graph import LinkedLayer
 from stackbuild.metadata import LockedInputs, LockRecord
+from stackbuild.platforms import TargetPlatform
 from stackbuild.pylock import LowerPackage, hash_strings
 from stackbuild.spec import UvSettings
 from stackbuild.urls import without_credentials
@@ -82,7 +83,10 @@ def lock_settings(
 
     `folder`: the specification's, on which no value may depend.
     """
+    platforms = [platform.value for platform in linked.platforms]
     settings: dict[str, Any] = {
+        # what is locked at all, and with which markers; all platforms are what an unset field means
+        "platforms": platforms if len(platforms) < len(TargetPlatform) else None,
         **uv.given,  # paths as given: they mean the same in every checkout
         "exclude-newer": exclude_newer,
         "package_indexes": dict(linked.package_indexes),
@@ -147,7 +151,7 @@ def reasons_to_relock(
             record.other_inputs_hash != inputs.other_inputs_hash,
             targets,
         ),
-        ("uv or index settings changed", ours and record.settings_hash != inputs.settings_hash, settings),
+        ("platforms, uv or index settings changed", ours and record.settings_hash != inputs.settings_hash, settings),
         ("the release of its Python changed", ours and record.python_version != inputs.python_version, release),
         (
             "a layer below it pins other packages",
@@ -186,10 +190,13 @@ def exclude_newer_time(text: str, *, now: datetime) -> datetime:
     from `now`: `7 days`, `1 week 2 days`, `P7D`, `PT12H`. Raises `LockError` for anything else.
     """
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return (now - _duration(text)).replace(microsecond=0)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return (now - _duration(text)).replace(microsecond=0)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise LockError(f"exclude-newer: {text!r} is before the first year or after the last") from None
 
 
 def _duration(text: str) -> timedelta:

@@ -60,6 +60,10 @@ def build_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Buil
             packages = _install(project, locks, linked, fresh, tools, report)
             libraries = _link_libraries(project, locks, linked, fresh)
             _add_modules(project, locks, linked, fresh)
+            if build_inputs(project, locks, linked) != inputs:
+                raise BuildError(
+                    f"{linked.build_name}: what it is made from changed while it was built", hint="run the same again"
+                )
             files, size = tree_size(fresh)
         record = BuildRecord(
             inputs=inputs,

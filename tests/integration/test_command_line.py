@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.stack_project import StackProject, make_wheel, module
+from tests.integration.stack_project import StackProject, make_wheel, module, tree_digests
 
 
 def test_help_and_version_name_the_program(project: StackProject) -> None:
@@ -122,7 +122,7 @@ def test_a_named_index_serves_the_packages_that_are_said_to_come_from_it(project
     assert list(project.root.glob("_build/framework-data/lib/*/site-packages/served/__init__.py"))
     # the settings are part of the lock: without the index the lock is no longer good
     project.replace("venvstacks.toml", "default = true", 'default = true\nformat = "simple"')
-    assert "uv or index settings changed" in project.doit("info", "lock:framework-data", check=False).stdout
+    assert "platforms, uv or index settings changed" in project.doit("info", "lock:framework-data", check=False).stdout
 
 
 def test_environments_that_leave_out_this_machine_are_an_error_when_building(project: StackProject) -> None:
@@ -156,3 +156,28 @@ def test_a_module_with_the_import_name_of_a_package_is_an_error(project: StackPr
 def test_a_reader_that_leaves_early_is_no_error(built: StackProject) -> None:
     done = built.run("sh", "-c", f"{sys.executable} -m doit | head -n 1")
     assert "Traceback" not in done.stderr
+
+
+def test_folders_that_would_hold_two_things_are_refused(built: StackProject) -> None:
+    before = tree_digests(built.root / "requirements", "**/*")
+    for arguments in (
+        ("local-export", "--output-dir", "requirements"),
+        ("build", "--build-dir", "requirements"),
+        ("local-export", "--output-dir", "_build"),
+        ("build", "--build-dir", "."),
+    ):
+        done = built.stackbuild(*arguments, check=False)
+        assert done.returncode == 1
+        assert "would both lie in" in done.stderr
+    assert tree_digests(built.root / "requirements", "**/*") == before
+
+
+def test_output_that_nobody_can_read_or_no_encoding_has_is_no_bug(built: StackProject) -> None:
+    stackbuild = f"{sys.executable} -m stackbuild"
+    for command in (f"{stackbuild} show >&-", f"{stackbuild} build >&-", f"{stackbuild} show 2>&- | head -n 1"):
+        assert "Traceback" not in built.run("sh", "-c", command).stderr
+    shown = built.run("sh", "-c", f"{stackbuild} show", PYTHONIOENCODING="ascii").stdout
+    assert "app-hello" in shown
+    full = built.run("sh", "-c", f"{stackbuild} build > /dev/full", check=False)
+    assert "error: cannot write to standard output" in full.stderr
+    assert "Traceback" not in full.stderr

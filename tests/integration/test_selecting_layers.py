@@ -114,6 +114,10 @@ def test_patterns_that_fit_nothing_are_an_error_or_a_warning(built: StackProject
     assert "framework-data, app-hello, app-site" in done.stderr
     done = built.stackbuild("build", "--include", "hello", "--include", "app-site", "--allow-missing")
     assert "warning: no layer fits hello" in done.stderr
+    before = listed(built)
+    done = built.stackbuild("publish", "--include", "hello", "--allow-missing")
+    assert "nothing to do" in done.stderr
+    assert listed(built) == before
 
 
 def test_conflicting_instructions_are_an_error(built: StackProject) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from stackbuild.errors import BuildError, DeployError
 from stackbuild.freshness import why_export
+from stackbuild.inputs import export_paths
 from stackbuild.metadata import OutputRecord
 from stackbuild.steps.export import export_layer
 from tests.steps.world import ALL, World, contents, tree
@@ -126,3 +127,11 @@ def test_record_is_written_last(built: World) -> None:
     with pytest.raises(DeployError, match="cannot export base"):
         built.export("base")
     assert not record_file(built, "base").exists()
+
+
+def test_export_whose_metadata_is_damaged_is_made_again(built: World) -> None:
+    built.export("base")
+    linked = built.linked("base")
+    assert why_export(built.project, built.locks, linked) is None
+    export_paths(built.project).layer_metadata(linked.build_name).write_bytes(b"\xff")
+    assert why_export(built.project, built.locks, linked) == "it is not exported"

@@ -74,8 +74,9 @@ def test_layer_gets_a_lock_a_summary_and_a_record(world: World) -> None:
         "inputs": {
             "requirements": ["low"],
             "targets": {"py_version": "3.11", "linux_target": "glibc@2.28"},
-            "settings": {},
+            "settings": {"platforms": ["linux_x86_64"]},
         },
+        "settings_hash": "sha256:0abb52f39d4eb462fb606dde67a28e8404f7a3b8dedcfefe968edbfc91d35762",
         "python_version": "3.11.13",
         "runtime": {"python_implementation": "cpython@3.11.13", "source": "interpreter"},
         "tools": {"uv": "1.2.3"},
@@ -354,7 +355,7 @@ def test_relative_limit_is_taken_from_now(world: World) -> None:
 def test_unchanged_lock_recorded_after_the_limit_gets_the_limit_as_its_time(locked: World) -> None:
     locked.specification += '\n[tool.uv]\nexclude-newer = "2025-06-01"\n'
     assert reasons(locked, "base") == (
-        "uv or index settings changed: exclude-newer: not set -> 2025-06-01",
+        "platforms, uv or index settings changed: exclude-newer: not set -> 2025-06-01",
         "it was locked at 2026-01-02T03:04:05+00:00, after exclude-newer",
     )
     locked.lock("base")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stackbuild.errors import BuildError
-from stackbuild.modules import module_files, module_folders, module_hash
+from stackbuild.modules import module_content, module_files, module_folders, module_hash
 
 TREE = {
     "__init__.py": "",
@@ -167,3 +167,18 @@ def test_link_that_leads_nowhere_or_around_is_an_error(package: Path, target: st
     (package / "sub" / "link").symlink_to(target)
     with pytest.raises(BuildError, match="cannot read the module"):
         module_hash(package)
+
+
+def test_content_tells_apart_what_the_hash_does_not(tmp_path: Path) -> None:
+    package = tmp_path / "tool"
+    (package / "a" / "b").mkdir(parents=True)
+    for folder in (package, package / "a", package / "a" / "b"):
+        (folder / "__init__.py").touch()
+    before = module_hash(package), module_content(package)
+    (package / "a" / "b").rename(package / "b")
+    assert module_hash(package) == before[0]  # the peer tool's recipe
+    assert module_content(package) != before[1]
+    moved = module_content(package)
+    (package / "__init__.py").chmod(0o755)
+    assert module_content(package) != moved
+    assert module_content(tmp_path / "missing") == []

@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from pydantic import JsonValue
 
-from stackbuild.changes import value_changes
+from stackbuild.changes import requirement_changes, value_changes
 from stackbuild.errors import LockError
 from stackbuild.graph import Stack, load_stack
 from stackbuild.locks import version_inputs
@@ -165,8 +165,13 @@ INDEX = '\n[[tool.uv.index]]\nname = "i"\nurl = "https://index.example/simple"\n
 
 
 def test_without_settings_there_are_none(folder: Path) -> None:
-    assert settings(folder, SPECIFICATION) == {}
-    assert settings(folder, SPECIFICATION + "\n[tool.uv]\n") == {}
+    assert settings(folder, SPECIFICATION, layer="base") == {}
+    assert settings(folder, SPECIFICATION + "\n[tool.uv]\n", layer="base") == {}
+
+
+def test_platforms_count_where_some_are_left_out(folder: Path) -> None:
+    assert settings(folder, SPECIFICATION) == {"platforms": ["macosx_arm64", "win_amd64"]}
+    assert settings(folder, SPECIFICATION, layer="framework-win") == {"platforms": ["win_amd64"]}
 
 
 @pytest.mark.parametrize(
@@ -199,9 +204,9 @@ def test_limit_in_time_counts(folder: Path) -> None:
 def test_hash_of_a_url_requirement_counts(folder: Path) -> None:
     changed = SPECIFICATION.replace("#sha256=aa", "#sha256=bb")
     found = [settings(folder, text, layer="app-app") for text in (SPECIFICATION, changed)]
-    assert {} not in found
+    assert [len(item) for item in found] == [2, 2]
     assert found[0] != found[1]
-    assert settings(folder, SPECIFICATION.replace("#sha256=aa", ""), layer="app-app") == {}
+    assert "url_hashes" not in settings(folder, SPECIFICATION.replace("#sha256=aa", ""), layer="app-app")
 
 
 def test_settings_of_one_layer_do_not_count_for_another(folder: Path) -> None:
@@ -300,7 +305,7 @@ def test_missing_parts_are_the_only_reason() -> None:
         ("requirements_hash", "its lock file was changed by hand"),
         ("lock_input_hash", "its requirements changed"),
         ("other_inputs_hash", "its Python, its targets or the layers below it changed"),
-        ("settings_hash", "uv or index settings changed"),
+        ("settings_hash", "platforms, uv or index settings changed"),
         ("constraints_hash", "a layer below it pins other packages"),
     ],
 )
@@ -313,7 +318,7 @@ def test_all_reasons_are_given_at_once() -> None:
     assert reasons(record) == (
         "its lock file was changed by hand",
         "its requirements changed",
-        "uv or index settings changed",
+        "platforms, uv or index settings changed",
     )
 
 
@@ -338,7 +343,7 @@ def test_reasons_tell_what_was_and_what_is() -> None:
     assert told == (
         "its requirements changed: a==1 -> A ==2, + c[x], - b",
         f"its Python, its targets or the layers below it changed: {changed}",
-        "uv or index settings changed: exclude-newer: not set -> 7 days, resolution: lowest -> not set",
+        "platforms, uv or index settings changed: exclude-newer: not set -> 7 days, resolution: lowest -> not set",
         "the release of its Python changed: 3.11.13 -> 3.12.1",
         "a layer below it pins other packages: n 1 -> 2",
     )
@@ -349,6 +354,10 @@ def test_requirements_of_a_lock_of_the_peer_tool_are_told_where_they_are_known()
     assert reasons(record) == ("its requirements changed",)
     told = reasons_to_relock(record, inputs=INPUTS, locked_hash="locked", declared_before=("a==1",))
     assert told == ("its requirements changed: + b",)
+
+
+def test_requirements_that_somebody_edited_are_told_as_they_are() -> None:
+    assert requirement_changes(["==broken"], ["a"]) == ("+ a", "- ==broken")
 
 
 def test_long_values_are_shortened() -> None:
@@ -420,3 +429,9 @@ def test_other_limits_are_an_error(text: str) -> None:
         "\n"
         'hint: write it like "2026-11-01T00:00:00Z", "2026-11-01" or "7 days"'
     )
+
+
+@pytest.mark.parametrize("text", ["800000 days", "9999999999999999 days", "0001-01-01T00:00:00+05:00"])
+def test_limits_beyond_the_calendar_are_an_error(text: str) -> None:
+    with pytest.raises(LockError, match="before the first year or after the last"):
+        exclude_newer_time(text, now=NOW)
