@@ -149,5 +149,5 @@ def _platform() -> TargetPlatform:
 
 def _choice(what: str, value: str, known: tuple[str, ...]) -> str:
     if value not in known:
-        raise StackbuildError(f"{value!r} is not a {what} that is supported", hint=f"use one of {', '.join(known)}")
+        raise StackbuildError(f"{value!r} is no {what} that is supported", hint=f"use one of {', '.join(known)}")
     return value

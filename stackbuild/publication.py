@@ -1,12 +1,32 @@
 """What is published of a built layer: the entries of its deployed folder. Lists and reads, writes nothing."""
 
+import os
+from pathlib import Path
+
 from stackbuild.archives import ArchiveEntry, list_folder
 from stackbuild.deployment import Generated, GeneratedFile, published_files
+from stackbuild.errors import StackbuildError
 from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import build_inputs, deployment, libraries_below, not_built
+from stackbuild.layout import LAYER_CONFIG
 from stackbuild.locks import Locks
 from stackbuild.metadata import BuildRecord
 from stackbuild.project import Project
+
+
+def check_replaceable(folder: Path, *, record: Path, kind: type[StackbuildError]) -> None:
+    """Raise an error of `kind` when what lies at `folder` is somebody else's, which must not be replaced by a layer.
+
+    Ours is what has a layer's configuration or a record of ours. Nothing, or an empty folder, may be replaced.
+    """
+    if not os.path.lexists(folder) or record.exists() or (folder / LAYER_CONFIG).exists():
+        return
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    raise kind(
+        f"{folder} is in the way, and stackbuild did not make it",
+        hint="move it away, or choose another folder with --build-dir or --output-dir",
+    )
 
 
 def built_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:

@@ -20,6 +20,7 @@ from stackbuild.metadata import BuildRecord
 from stackbuild.modules import module_files
 from stackbuild.process import Runner
 from stackbuild.project import Project
+from stackbuild.publication import check_replaceable
 from stackbuild.python_request import PythonRequest
 from stackbuild.spec import ApplicationLayer
 from stackbuild.steps import Outcome, Report
@@ -53,6 +54,7 @@ def build_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Buil
     environment = project.workspace.environment(linked.build_name)
     inputs = build_inputs(project, locks, linked)
     with disk_errors(f"build {linked.build_name}", BuildError):
+        check_replaceable(environment, record=record_path, kind=BuildError)
         record_path.unlink(missing_ok=True)
         remove_leftovers(environment.parent, environment.name)
         with replacing_tree(environment) as fresh:

@@ -12,7 +12,7 @@ from stackbuild.locks import Locks
 from stackbuild.metadata import ExportMetadata, OutputRecord
 from stackbuild.process import check_stopping
 from stackbuild.project import Project
-from stackbuild.publication import built_inputs, deployed_entries
+from stackbuild.publication import built_inputs, check_replaceable, deployed_entries
 from stackbuild.steps import Outcome, Report
 
 
@@ -28,8 +28,9 @@ def export_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report:
     size = sum(entry.stored_size for entry in entries)
     report(f"linking {len(entries)} files")
     with disk_errors(f"export {linked.build_name}", DeployError):
-        paths.record(linked.build_name).unlink(missing_ok=True)
         target = paths.root / metadata.install_target
+        check_replaceable(target, record=paths.record(linked.build_name), kind=DeployError)
+        paths.record(linked.build_name).unlink(missing_ok=True)
         remove_leftovers(target.parent, target.name)
         with replacing_tree(target) as fresh:
             _fill(fresh, entries)

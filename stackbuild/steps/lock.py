@@ -201,7 +201,7 @@ def _write(
     )
     packages = read_packages(tomllib.loads(text), origin=os.fspath(paths.pylock))
     locked_hash = requirements_hash(packages)
-    same = old is not None and old.requirements_hash == locked_hash
+    same = old is not None and old.requirements_hash == locked_hash and not _has_other_python(linked, old, inputs)
     record = LockRecord(
         requirements_hash=locked_hash,
         lock_input_hash=inputs.lock_input_hash,
@@ -225,6 +225,13 @@ def _write(
     shared = len(packages) - own
     counted = f"{_count(own, 'package')}" + (f", {shared} shared" if shared else "")
     return Outcome(done=f"kept: nothing changed ({counted})" if same else counted)
+
+
+def _has_other_python(linked: LinkedLayer, old: LockRecord, inputs: LockInputs) -> bool:
+    """Whether a layer was locked for another Python: another release for a runtime, which is that Python, else X.Y."""
+    numbers = 3 if linked.kind == "runtime" else 2
+    before, now = ((version or "").split(".")[:numbers] for version in (old.python_version, inputs.python_version))
+    return old.python_version is not None and before != now
 
 
 def _document_on_disk(pylock: Path) -> dict[str, Any] | None:

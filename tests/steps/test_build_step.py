@@ -248,3 +248,12 @@ def test_module_that_git_does_not_see_is_an_error(locked: World) -> None:
         locked.build("app-shop")
     assert caught.value.hint == "check that no .gitignore excludes it"
     assert record(locked, "app-shop") is None
+
+
+def test_folder_that_somebody_else_made_is_not_replaced(locked: World) -> None:
+    mine = locked.folder / "_build" / "base" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine", encoding="utf-8")
+    with pytest.raises(BuildError, match="is in the way, and stackbuild did not make it"):
+        locked.build("base")
+    assert mine.read_text(encoding="utf-8") == "mine"

@@ -135,3 +135,15 @@ def test_export_whose_metadata_is_damaged_is_made_again(built: World) -> None:
     assert why_export(built.project, built.locks, linked) is None
     export_paths(built.project).layer_metadata(linked.build_name).write_bytes(b"\xff")
     assert why_export(built.project, built.locks, linked) == "it is not exported"
+
+
+def test_folder_that_somebody_else_made_is_not_replaced(built: World) -> None:
+    mine = built.folder / "_export" / "base" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine", encoding="utf-8")
+    with pytest.raises(DeployError, match="is in the way, and stackbuild did not make it"):
+        built.export("base")
+    assert mine.read_text(encoding="utf-8") == "mine"
+    mine.unlink()
+    built.export("base")
+    built.export("base")  # its own may be replaced

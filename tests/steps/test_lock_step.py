@@ -472,3 +472,16 @@ def test_module_that_cannot_be_read_is_an_error(locked: World) -> None:
         f"cannot read the module {locked.folder}/helpers ({locked.folder}/helpers/gone.py): No such file or directory"
     )
     assert reasons(locked, "app-shop") == (message,)
+
+
+def test_versioned_runtime_with_another_python_gets_the_next_version(world: World) -> None:
+    world.replace(
+        'python_implementation = "cpython@3.11.13"', 'versioned = true\npython_implementation = "cpython@3.11.13"'
+    )
+    world.lock("base")
+    world.replace("cpython@3.11.13", "cpython@3.11.14")
+    world.runtimes.versions = ("3.11.14",)
+    assert world.lock("base").done == "1 package"
+    assert record(world, "base").lock_version == 2
+    assert world.lock("base").done == "kept: nothing changed (1 package)"
+    assert record(world, "base").lock_version == 2
