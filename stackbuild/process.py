@@ -110,13 +110,8 @@ def _start(command: Command) -> subprocess.Popen[str]:
         raise ToolError(f"cannot start {command.argv[0]}: {error.strerror or error}") from error
 
 
-def stopping() -> bool:
-    """Whether `stop_all` was called: long loops without children of their own look here now and then."""
-    return _stopping.is_set()
-
-
 def check_stopping() -> None:
-    """Raise `Interrupted` when the run is being stopped."""
+    """Raise `Interrupted` when the run is being stopped. Long loops without children call it now and then."""
     if _stopping.is_set():
         raise Interrupted("stopped on request")
 

@@ -1,4 +1,4 @@
-"""The stack as doit tasks. With `cli.py` the only code that knows doit.
+"""The stack as doit tasks. The only code that imports doit.
 
 Records decide: whether a task has to run is told from the records on disk (`uptodate`), never from doit's state. doit
 selects, orders and runs; its database is brought in line with the records whenever it disagrees with them, so that
@@ -139,7 +139,7 @@ class RecordIsGood(UptodateCalculator):  # type: ignore[misc]  # doit has no typ
 def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any) -> tuple[TaskDict, TaskCreator]:  # noqa: ANN401
     """Doit's configuration and task creator for a stack: all that a `dodo.py` needs.
 
-    `DOIT_CONFIG, task_stack = load_stack("venvstacks.toml")`. `options` are those of `session.Options`. A faulty
+    `DOIT_CONFIG, task_stack = load_stack("venvstacks.toml")`. `options` are those of `request.Options`. A faulty
     specification is explained on stderr and ends the program with exit status 1.
     """
     prepare_streams()
