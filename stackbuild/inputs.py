@@ -17,7 +17,7 @@ from stackbuild.modules import module_content, module_hash
 from stackbuild.project import Project
 from stackbuild.spec import ApplicationLayer, BuildName, InstallTarget
 
-BUILD_FORMAT = 3
+BUILD_FORMAT = 4
 """Raised when environments are built differently from the same inputs."""
 OUTPUT_FORMAT = 2
 """Raised when archives or exports are made differently from the same environment."""
@@ -45,11 +45,13 @@ def deployment(project: Project, locks: Locks, linked: LinkedLayer, *, deployed:
 def build_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:
     """The digest of what a build environment is made from. Raises as `looks_for_libraries` does."""
     layer, pin = linked.layer, locks.pin(linked)
+    file = pin.file(project.platform)
     inputs: dict[str, Any] = {
         "format": BUILD_FORMAT,
         "name": linked.build_name,
         "platform": project.platform,
-        "python": pin.model_dump(),
+        "python": [pin.python_implementation, pin.source],
+        "distribution": file.model_dump(exclude={"url"}) if file is not None and linked.kind == "runtime" else None,
         "requirements": locks.get(linked).record.requirements_hash,
         "linux_target": layer.linux_target if project.platform.is_linux else None,
         "macosx_target": layer.macosx_target if project.platform.is_macos else None,

@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from stackbuild.files import write_atomic
+from stackbuild.platforms import TargetPlatform
 
 
 class _File(BaseModel):
@@ -48,6 +49,19 @@ def digest_of(value: JsonValue | dict[str, Any]) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
+class RuntimeFile(BaseModel):
+    """The distribution of a Python for one platform: the file that it is unpacked from.
+
+    url: where it comes from when that is a server's, without credentials; sha256: hexadecimal, absent until known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    name: str
+    url: str | None = None
+    sha256: str | None = None
+
+
 class RuntimePin(BaseModel):
     """The Python that a runtime layer was locked to."""
 
@@ -57,6 +71,12 @@ class RuntimePin(BaseModel):
     """Implementation and full version, `cpython@3.11.13`."""
     source: str
     """`interpreter` or `standalone`."""
+    files: dict[str, RuntimeFile] | None = None
+    """By target platform, as far as the source has a file for it; `None` for interpreters."""
+
+    def file(self, platform: TargetPlatform) -> RuntimeFile | None:
+        """The distribution for a platform, when it is pinned."""
+        return (self.files or {}).get(platform)
 
 
 class LockedInputs(BaseModel):

@@ -1,48 +1,85 @@
 """Where the Python of a base runtime comes from: the port, and the source that copies one from this machine."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from stackbuild.errors import RuntimeSourceError
 from stackbuild.files import disk_errors
+from stackbuild.metadata import RuntimePin
+from stackbuild.platforms import TargetPlatform
 from stackbuild.process import Runner
 from stackbuild.python_request import PythonRequest
 from stackbuild.relocation import copy_interpreter
 from stackbuild.runtimes import Interpreter, choose_interpreter, find_interpreters
 
 
+@dataclass(frozen=True, kw_only=True)
+class WantedRuntime:
+    """What is asked of a source for one runtime layer.
+
+    platforms: those that the layer targets; libc: `glibc` or `musl`, for Linux; kept: the pin that the layer has
+    already and that fits, whose version and files are to stay.
+    """
+
+    request: PythonRequest
+    platforms: Sequence[TargetPlatform]
+    libc: str
+    kept: RuntimePin | None = None
+
+
 class RuntimeSource(Protocol):
     """A place that Pythons come from. Methods may be called from several threads.
 
-    Each raises `RuntimeSourceError` when no Python fits the request.
+    Each raises `RuntimeSourceError` when no Python fits.
     """
 
-    def find(self, request: PythonRequest, /) -> tuple[str, Path]:
-        """The best fit: `<implementation>@<full version>`, and an executable of that feature release."""
+    def choose(self, wanted: WantedRuntime, /) -> RuntimePin:
+        """Pin the newest Python that fits."""
         ...
 
-    def copy(self, request: PythonRequest, destination: Path, /) -> None:
-        """Put the relocatable files of the best fit into the existing empty folder `destination`."""
+    def python(self, pin: RuntimePin, /) -> Path:
+        """An executable that runs on this machine: of the pinned implementation and feature release (`X.Y`)."""
+        ...
+
+    def unpack(self, pin: RuntimePin, destination: Path, /, *, platform: TargetPlatform, libc: str) -> None:
+        """Put the relocatable files of the pinned Python for a platform into the existing empty folder `destination`.
+
+        `libc`: `glibc` or `musl`, where the platform is a Linux.
+        """
         ...
 
 
 class InterpreterSource:
-    """Copies of the interpreters on this machine."""
+    """Copies of the interpreters on this machine, which serve on this machine's platform only."""
 
-    def __init__(self, *, run: Runner, environ: Mapping[str, str]) -> None:
+    def __init__(self, *, run: Runner, environ: Mapping[str, str], here: TargetPlatform) -> None:
         self._run = run
         self._environ = environ
+        self._here = here
         self._lock = threading.Lock()
         self._found: tuple[Interpreter, ...] | None = None
 
-    def find(self, request: PythonRequest, /) -> tuple[str, Path]:
+    def choose(self, wanted: WantedRuntime, /) -> RuntimePin:
+        request = PythonRequest.parse(wanted.kept.python_implementation) if wanted.kept else wanted.request
         chosen = choose_interpreter(request, self._interpreters())
-        return f"{chosen.implementation}@{chosen.version}", chosen.executable
+        return RuntimePin(python_implementation=f"{chosen.implementation}@{chosen.version}", source="interpreter")
 
-    def copy(self, request: PythonRequest, destination: Path, /) -> None:
-        chosen = choose_interpreter(request, self._interpreters())
+    def python(self, pin: RuntimePin, /) -> Path:
+        implementation, _, version = pin.python_implementation.partition("@")
+        feature_release = PythonRequest.parse(f"{implementation}@{'.'.join(version.split('.')[:2])}")
+        return choose_interpreter(feature_release, self._interpreters()).executable
+
+    def unpack(self, pin: RuntimePin, destination: Path, /, *, platform: TargetPlatform, libc: str) -> None:
+        if platform is not self._here:
+            raise RuntimeSourceError(
+                f"{pin.python_implementation}: an interpreter of this machine cannot be the runtime for {platform}",
+                hint='take it from python-build-standalone: runtime_source = "standalone" in [tool.stackbuild]',
+            )
+        del libc  # it is this machine's
+        chosen = choose_interpreter(PythonRequest.parse(pin.python_implementation), self._interpreters())
         with disk_errors(f"copy {chosen.executable}", RuntimeSourceError):
             copy_interpreter(chosen, destination, run=self._run)
 

@@ -188,7 +188,7 @@ class Session:
             return write(project, self.manifest_layers)
         match step.kind:
             case Kind.LOCK:
-                tools = lock.LockTools(run=run, find_python=self._runtimes.find, uv_version=_uv_version(), now=_now)
+                tools = lock.LockTools(run=run, runtimes=self._runtimes, uv_version=_uv_version(), now=_now)
                 return lock.lock_layer(
                     project,
                     locks,
@@ -199,7 +199,7 @@ class Session:
                     report=report,
                 )
             case Kind.BUILD:
-                build_tools = build.BuildTools(run=run, copy_runtime=self._runtimes.copy, uv_version=_uv_version())
+                build_tools = build.BuildTools(run=run, runtimes=self._runtimes, uv_version=_uv_version())
                 return build.build_layer(project, locks, linked, build_tools, report=report)
             case Kind.ARCHIVE:
                 return archive.archive_layer(project, locks, linked, report=report)
@@ -278,7 +278,7 @@ class Session:
     def _runtimes(self) -> "RuntimeSource":
         from stackbuild.runtime_sources import InterpreterSource  # noqa: PLC0415 (as in _carry_out)
 
-        return InterpreterSource(run=process.run, environ=self.project.environ)
+        return InterpreterSource(run=process.run, environ=self.project.environ, here=self.project.platform)
 
 
 def _now() -> datetime:

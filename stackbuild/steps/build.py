@@ -1,7 +1,7 @@
 """Build a layer's environment from its lock, in a fresh folder that then takes the place of the old one."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -21,21 +21,18 @@ from stackbuild.modules import module_files
 from stackbuild.process import Runner
 from stackbuild.project import Project
 from stackbuild.publication import check_replaceable
-from stackbuild.python_request import PythonRequest
+from stackbuild.runtime_sources import RuntimeSource
 from stackbuild.spec import ApplicationLayer
 from stackbuild.steps import Outcome, Report
 from stackbuild.uv_failures import installation_error
 
-CopyRuntime = Callable[[PythonRequest, Path], None]
-"""Puts the files of the Python that fits into an existing empty folder. Raises `RuntimeSourceError`."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class BuildTools:
-    """What building needs from outside: the process runner, the runtime source, uv's version."""
+    """What building needs from outside: the process runner, where runtimes come from, uv's version."""
 
     run: Runner
-    copy_runtime: CopyRuntime
+    runtimes: RuntimeSource
     uv_version: str
 
 
@@ -99,7 +96,8 @@ def _start_environment(
     if plan.runtime is None:
         pin = locks.pin(linked)
         report(f"copying {pin.python_implementation.replace('@', ' ')}")
-        tools.copy_runtime(PythonRequest.parse(pin.python_implementation), fresh)
+        libc = linked.layer.parsed_linux_target.variant
+        tools.runtimes.unpack(pin, fresh, platform=project.platform, libc=libc)
     else:
         runtime = project.workspace.environment(linked.runtime.build_name)
         if not (runtime / plan.runtime.layout.python).exists():

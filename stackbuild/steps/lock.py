@@ -18,12 +18,12 @@ from stackbuild.files import disk_errors, write_atomic
 from stackbuild.graph import LinkedLayer
 from stackbuild.layout import LockPaths
 from stackbuild.lock_refinement import LockTarget, RefinedLock, missing_wheels_error, refine
-from stackbuild.locks import Locks, pin_fits, short_version
+from stackbuild.locks import Locks, pin_fits
 from stackbuild.metadata import LockRecord, RuntimePin
 from stackbuild.process import Runner
 from stackbuild.project import Project
 from stackbuild.pylock import LowerPackage, lower_packages, package_summary, read_packages, requirements_hash
-from stackbuild.python_request import PythonRequest
+from stackbuild.runtime_sources import RuntimeSource, WantedRuntime
 from stackbuild.spec import RuntimeLayer
 from stackbuild.steps import Outcome, Report
 from stackbuild.urls import without_credentials
@@ -31,16 +31,13 @@ from stackbuild.uv_conflicts import Resolution
 from stackbuild.uv_failures import resolution_error
 from stackbuild.validity import LockInputs
 
-FindPython = Callable[[PythonRequest], tuple[str, Path]]
-"""Finds a Python that fits: (`<implementation>@<full version>`, executable). Raises `RuntimeSourceError`."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class LockTools:
-    """What locking needs from outside: the process runner, a way to find a Python, uv's version, the clock."""
+    """What locking needs from outside: the process runner, where runtimes come from, uv's version, the clock."""
 
     run: Runner
-    find_python: FindPython
+    runtimes: RuntimeSource
     uv_version: str
     now: Callable[[], datetime]
 
@@ -67,7 +64,7 @@ def lock_layer(
     record = LockRecord.read(paths.record)
     if record is not None and not forced and not status.reasons and status.needs_version:
         return _raise_version(locks, linked, paths, record)
-    pin, python = _choose_python(project, locks, linked, None if reset else record, tools)
+    pin, python = _choose_python(locks, linked, None if reset else record, tools)
     inputs = locks.inputs(linked, pin, now=tools.now())
     lower = lower_packages(locks.lower(linked))
     report(f"resolving {_count(len(linked.layer.requirements), 'requirement')}")
@@ -85,19 +82,20 @@ def lock_layer(
 
 
 def _choose_python(
-    project: Project, locks: Locks, linked: LinkedLayer, record: LockRecord | None, tools: LockTools
+    locks: Locks, linked: LinkedLayer, record: LockRecord | None, tools: LockTools
 ) -> tuple[RuntimePin, Path]:
     """The pinned Python of the layer's runtime, chosen now if it has no fitting pin, and one to resolve with."""
     layer = linked.layer
     if not isinstance(layer, RuntimeLayer):
         pin = locks.pin(linked)
-        implementation = pin.python_implementation.partition("@")[0]
-        return pin, tools.find_python(PythonRequest.parse(f"{implementation}@{short_version(pin)}"))[1]
+        return pin, tools.runtimes.python(pin)
     request = layer.python_request
-    if record is not None and record.runtime is not None and pin_fits(record.runtime, request):
-        request = PythonRequest.parse(record.runtime.python_implementation)
-    chosen, python = tools.find_python(request)
-    return RuntimePin(python_implementation=chosen, source=project.runtime_source), python
+    kept = record.runtime if record is not None and record.runtime and pin_fits(record.runtime, request) else None
+    wanted = WantedRuntime(
+        request=request, platforms=linked.platforms, libc=layer.parsed_linux_target.variant, kept=kept
+    )
+    pin = tools.runtimes.choose(wanted)
+    return pin, tools.runtimes.python(pin)
 
 
 def _resolve(

@@ -16,7 +16,7 @@ from stackbuild.platforms import LinuxTarget, TargetPlatform
 from stackbuild.publication import built_inputs
 from stackbuild.spec import BuildName
 from stackbuild.steps.build import BuildTools, build_layer
-from tests.steps.world import ALL, World, contents, forget, tree
+from tests.steps.world import ALL, FakeRuntimes, World, contents, forget, tree
 
 SITE = "lib/python3.11/site-packages"
 
@@ -45,7 +45,7 @@ def test_runtime_is_the_pinned_python_with_its_packages(locked: World) -> None:
         f"{SITE}/low.py",
         "share/venv/metadata/venvstacks_layer.json",
     ]
-    assert locked.runtimes.asked == ["cpython@3.11.13"]
+    assert locked.runtimes.asked == ["cpython@3.11.13 for linux_x86_64"]
     assert (outcome.done, locked.reports) == (
         "1 package, 6 files",
         ["copying cpython 3.11.13", "installing 1 package"],
@@ -186,11 +186,12 @@ def test_failing_first_build_leaves_nothing(locked: World) -> None:
 
 
 def test_interrupted_build_leaves_the_old_environment_without_a_record(built: World) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+    class Interrupted(FakeRuntimes):
+        def unpack(self, *_: object, **__: object) -> None:
+            raise KeyboardInterrupt
 
     before = contents(environment(built, "base"))
-    tools = BuildTools(run=built.uv, copy_runtime=interrupted, uv_version="1.2.3")
+    tools = BuildTools(run=built.uv, runtimes=Interrupted(), uv_version="1.2.3")
     with pytest.raises(KeyboardInterrupt):
         build_layer(built.project, built.locks, built.linked("base"), tools, report=built.reports.append)
     assert contents(environment(built, "base")) == before
@@ -227,7 +228,7 @@ def test_module_with_the_name_of_an_installed_file_is_an_error(world: World) -> 
 
 
 def test_windows_environments_are_refused(locked: World) -> None:
-    tools = BuildTools(run=locked.uv, copy_runtime=locked.runtimes.copy, uv_version="1.2.3")
+    tools = BuildTools(run=locked.uv, runtimes=locked.runtimes, uv_version="1.2.3")
     project = replace(locked.project, platform=TargetPlatform.WIN_AMD64)
     with pytest.raises(BuildError, match="building environments for Windows is not supported yet"):
         build_layer(project, locked.locks, locked.linked("base"), tools, report=locked.reports.append)

@@ -56,7 +56,7 @@ def test_locks_of_the_peer_tool_are_good(locked: World) -> None:
     as_peer(locked, *ALL)
     assert [locked.locks.status(locked.linked(name)).is_good for name in ALL] == [True, True, True]
     locked.build(*ALL)
-    assert locked.runtimes.asked == ["cpython@3.11.13"]
+    assert locked.runtimes.asked == ["cpython@3.11.13 for linux_x86_64"]
 
 
 def test_lock_of_the_peer_tool_above_a_new_one_is_not_good(locked: World) -> None:

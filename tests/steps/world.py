@@ -12,11 +12,13 @@ import tomli_w
 
 from stackbuild.graph import LinkedLayer
 from stackbuild.locks import Locks
+from stackbuild.metadata import RuntimePin
 from stackbuild.platforms import TargetPlatform
 from stackbuild.process import Command, Result
 from stackbuild.project import Project, open_project
 from stackbuild.python_request import PythonRequest
 from stackbuild.request import Options
+from stackbuild.runtime_sources import WantedRuntime
 from stackbuild.spec import BuildName
 from stackbuild.steps import Outcome
 from stackbuild.steps.archive import archive_layer
@@ -138,13 +140,18 @@ class FakeRuntimes:
     versions: Sequence[str] = ("3.11.13",)
     asked: list[str] = field(default_factory=list)
 
-    def find(self, request: PythonRequest, /) -> tuple[str, Path]:
+    def choose(self, wanted: WantedRuntime, /) -> RuntimePin:
+        request = PythonRequest.parse(wanted.kept.python_implementation) if wanted.kept else wanted.request
         self.asked.append(request.text)
         version = next(version for version in self.versions if request.accepts(version))
-        return f"cpython@{version}", Path("/pythons", version, "bin", "python3")
+        return RuntimePin(python_implementation=f"cpython@{version}", source="interpreter")
 
-    def copy(self, request: PythonRequest, destination: Path, /) -> None:
-        self.asked.append(request.text)
+    def python(self, pin: RuntimePin, /) -> Path:
+        return Path("/pythons", pin.python_implementation.partition("@")[2], "bin", "python3")
+
+    def unpack(self, pin: RuntimePin, destination: Path, /, *, platform: TargetPlatform, libc: str) -> None:
+        del libc
+        self.asked.append(f"{pin.python_implementation} for {platform}")
         (destination / "bin").mkdir()
         (destination / "bin" / "python3.11").write_text("an interpreter\n", encoding="utf-8")
         (destination / "bin" / "python3.11").chmod(0o755)
@@ -192,7 +199,7 @@ class World:
 
     def lock(self, *names: str, forced: bool = False) -> Outcome:
         """Lock the layers in this order; the outcome of the last one."""
-        tools = LockTools(run=self.uv, find_python=self.runtimes.find, uv_version="1.2.3", now=lambda: self.now)
+        tools = LockTools(run=self.uv, runtimes=self.runtimes, uv_version="1.2.3", now=lambda: self.now)
         return self._each(
             names,
             lambda linked: lock_layer(
@@ -202,7 +209,7 @@ class World:
 
     def build(self, *names: str) -> Outcome:
         """Build the layers, whose locks must be good."""
-        tools = BuildTools(run=self.uv, copy_runtime=self.runtimes.copy, uv_version="1.2.3")
+        tools = BuildTools(run=self.uv, runtimes=self.runtimes, uv_version="1.2.3")
         return self._each(
             names,
             lambda linked: build_layer(self.project, self.locks, linked, tools, report=self.reports.append),
