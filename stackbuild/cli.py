@@ -88,6 +88,7 @@ def build(
     context: typer.Context,
     spec: option.SpecArgument = None,
     *,
+    platform: option.Platforms = None,
     build_dir: option.BuildDir = "_build",
     output_dir: option.ArtifactsDir = "_artifacts",
     clean: option.Clean = False,
@@ -143,6 +144,7 @@ def build(
         tag_outputs=tag_outputs,
         archive_format=archive_format,
         runtime_source=runtime_source,
+        platforms=tuple(platform or ()),
         query_index=index,
         local_wheels=tuple(local_wheels or ()),
     )
@@ -162,6 +164,7 @@ def publish(
     context: typer.Context,
     spec: option.SpecArgument = None,
     *,
+    platform: option.Platforms = None,
     build_dir: option.BuildDir = "_build",
     output_dir: option.ArtifactsDir = "_artifacts",
     force: option.Force = False,
@@ -190,6 +193,7 @@ def publish(
         tag_outputs=tag_outputs,
         archive_format=archive_format,
         runtime_source=runtime_source,
+        platforms=tuple(platform or ()),
     )
     commands.run(
         option.where(spec, spec_option, options),
@@ -208,6 +212,7 @@ def local_export(
     context: typer.Context,
     spec: option.SpecArgument = None,
     *,
+    platform: option.Platforms = None,
     build_dir: option.BuildDir = "_build",
     output_dir: option.ExportDir = "_export",
     force: option.Force = False,
@@ -228,7 +233,9 @@ def local_export(
     """Export every layer to a folder where it runs; build environments that are not up to date first."""
     from stackbuild import commands
 
-    options = Options(build_dir=build_dir, export_dir=output_dir, runtime_source=runtime_source)
+    options = Options(
+        build_dir=build_dir, export_dir=output_dir, runtime_source=runtime_source, platforms=tuple(platform or ())
+    )
     commands.run(
         option.where(spec, spec_option, options),
         _publication(include, publish_dependencies, publish_derived),

@@ -11,6 +11,7 @@ import typer
 from stackbuild import __version__
 from stackbuild.archive_format import ArchiveFormat
 from stackbuild.completion import complete_layer_names
+from stackbuild.platforms import TargetPlatform
 from stackbuild.request import Options, Showing, Where
 from stackbuild.terminal import print_text
 
@@ -52,7 +53,9 @@ Jobs = Annotated[
 RuntimeSource = Annotated[
     str | None, typer.Option("--runtime-source", metavar="SOURCE", help="Where Pythons come from: interpreter.")
 ]
-Format = Annotated[ArchiveFormat | None, typer.Option("--archive-format", help="Kind of archive (default: tar.zst).")]
+Format = Annotated[
+    ArchiveFormat | None, typer.Option("--archive-format", help="Kind of archive (default: tar.zst, zip for Windows).")
+]
 
 Clean = Annotated[bool, typer.Option(help="Build environments anew even if nothing changed.")]
 Force = Annotated[bool, typer.Option(help="Make the outputs again even if nothing changed.")]
@@ -128,6 +131,15 @@ Json = Annotated[
     bool, typer.Option("--json/--no-json", help="Show it as JSON, and do nothing.", rich_help_panel=_SHOWING)
 ]
 AsJson = Annotated[bool, typer.Option("--json/--no-json", help="Print the result as JSON.")]
+Platforms = Annotated[
+    list[TargetPlatform] | None,
+    typer.Option(
+        "--platform",
+        metavar="PLATFORM",
+        help="Build for this platform instead of this machine's, wherever it is; can be given several times.",
+        show_default=False,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors and warnings only.", rich_help_panel=_SHOWING)]
 Verbose = Annotated[
     int,

@@ -56,7 +56,17 @@ def run(
         project = session.project
         selection = _select(project, request, allow_missing=allow_missing)
         session.plan = make_plan(
-            selection, project.layers, output=output, may_build=request.may_build, clean=clean, force=force
+            {
+                None if platform is project.here else platform: select_layers(
+                    project.layers, request, platforms=[platform]
+                )
+                for platform in project.platforms
+            },
+            project.layers,
+            output=output,
+            may_build=request.may_build,
+            clean=clean,
+            force=force,
         )
         if showing.shows:
             status = stack_status(project, session.locks, selection, operations=True, dependencies=False)
@@ -69,7 +79,8 @@ def run(
         if dry_run:
             _dry_run(session, output=output, forced=force)
         if not session.plan.tasks:
-            print_notice(f"nothing to do: no operation is selected for a layer that targets {project.platform}")
+            platforms = " or ".join(project.platforms)
+            print_notice(f"nothing to do: no operation is selected for a layer that targets {platforms}")
             raise typer.Exit
         from stackbuild.tasks import run_plan  # noqa: PLC0415 (slow, and what only shows does not need it)
 
@@ -85,19 +96,20 @@ def _select(project: Project, request: Request, *, allow_missing: bool) -> Selec
             known = ", ".join(linked.build_name for linked in project.layers)
             raise StackbuildError(message, hint=f"the layers are {known}; --allow-missing makes this a warning")
         print_notice(message)
-    return select_layers(project.layers, request, platform=project.platform)
+    return select_layers(project.layers, request, platforms=project.platforms)
 
 
 def _dry_run(session: Session, *, output: Kind | None, forced: bool) -> NoReturn:
     from stackbuild.dry_run import publication_request  # noqa: PLC0415 (only dry runs need it)
 
-    archived = output is Kind.ARCHIVE
-    layers = session.manifest_layers
-    print_text(
-        json.dumps(
-            publication_request(session.project, session.locks, layers, archived=archived, forced=forced), indent=2
+    requests = {}
+    for platform, project in session.projects.items():
+        layers = session.manifest_layers(project)
+        requests[platform] = publication_request(
+            project, session.locks, layers, archived=output is Kind.ARCHIVE, forced=forced
         )
-    )
+    # As the peer tool has it for one platform; for several there is one object more around.
+    print_text(json.dumps(requests if len(requests) > 1 else next(iter(requests.values())), indent=2))
     raise typer.Exit
 
 

@@ -8,9 +8,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from stackbuild.layout import LAYER_CONFIG, POSTINSTALL, EnvironmentLayout, in_peer
+from stackbuild.layout import LAYER_CONFIG, POSTINSTALL, PYVENV_CFG, EnvironmentLayout, in_peer
 from stackbuild.metadata import LayerConfig
 from stackbuild.python_wrapper import python_wrapper
 from stackbuild.spec import BuildName, InstallTarget
@@ -48,13 +48,15 @@ class Peer:
 class Deployment:
     """What the generated files of one layer depend on.
 
-    lower: frameworks in import order, then the runtime; empty for a runtime. `python_version` is full.
+    lower: frameworks in import order, then the runtime; empty for a runtime. `python_version` is full. `home`: the
+    absolute folder of the runtime's Python, where that is known and needed (on Windows).
     """
 
     layout: EnvironmentLayout
     python_version: str
     lower: Sequence[Peer]
     launch_module: str | None = None
+    home: str | None = None
 
     @property
     def runtime(self) -> Peer | None:
@@ -69,13 +71,19 @@ def environment_files(deployment: Deployment, *, wrapped: bool) -> tuple[Generat
     layout, runtime = deployment.layout, deployment.runtime
     if runtime is None:
         return ()
+    config = GeneratedFile(path=PYVENV_CFG, text=pyvenv_cfg(deployment.python_version, home=deployment.home))
+    customize = GeneratedFile(
+        path=layout.site_packages / "sitecustomize.py", text=sitecustomize(deployment, wrapped=wrapped)
+    )
+    if layout.platform.is_windows:
+        return (config, customize)
     major = layout.short_version.partition(".")[0]
     return (
         *(_wrapped_python(deployment, runtime) if wrapped else (_python_link(layout.python, runtime),)),
         GeneratedLink(path=layout.scripts / f"python{major}", target=PurePosixPath("python")),
         GeneratedLink(path=layout.scripts / f"python{layout.short_version}", target=PurePosixPath("python")),
-        GeneratedFile(path=PurePosixPath("pyvenv.cfg"), text=pyvenv_cfg(deployment.python_version)),
-        GeneratedFile(path=layout.site_packages / "sitecustomize.py", text=sitecustomize(deployment, wrapped=wrapped)),
+        config,
+        customize,
     )
 
 
@@ -103,13 +111,14 @@ def published_files(deployment: Deployment, *, wrapped: bool) -> tuple[Generated
     )
 
 
-def pyvenv_cfg(python_version: str) -> str:
-    """A `pyvenv.cfg` without `home`.
+def pyvenv_cfg(python_version: str, *, home: str | None = None) -> str:
+    """A `pyvenv.cfg`, without `home` where Python does without.
 
     CPython 3.10 to 3.13 then takes the base prefix from where the relative `bin/python` link leads, and the folder
-    of the file as `sys.prefix`: no absolute path is needed.
+    of the file as `sys.prefix`: no absolute path is needed. The launcher that stands for `python` on Windows needs one.
     """
-    return f"include-system-site-packages = false\nversion = {python_version}\n"
+    line = "" if home is None else f"home = {home}\n"
+    return f"{line}include-system-site-packages = false\nversion = {python_version}\n"
 
 
 def sitecustomize(deployment: Deployment, *, wrapped: bool) -> str:
@@ -131,10 +140,23 @@ def sitecustomize(deployment: Deployment, *, wrapped: bool) -> str:
         *(f"    {folder!r}," for folder in folders),
         "):",
         "    site.addsitedir(os.path.normpath(os.path.join(_layer, _folder)))",
+        *(_libraries_on_windows(deployment) if deployment.layout.platform.is_windows else []),
         *(_script_as_executable(deployment.layout) if wrapped else []),
         "",
     ]
     return "\n".join(lines)
+
+
+def _libraries_on_windows(deployment: Deployment) -> list[str]:
+    folders = [str(in_peer(peer.target, peer.layout.dynamic_libraries)) for peer in deployment.lower]
+    return [
+        "for _folder in (",
+        *(f"    {folder!r}," for folder in folders),
+        "):",
+        "    _libraries = os.path.normpath(os.path.join(_layer, _folder))",
+        "    if os.path.isdir(_libraries):",
+        "        os.add_dll_directory(_libraries)",
+    ]
 
 
 def _script_as_executable(layout: EnvironmentLayout) -> list[str]:
@@ -146,15 +168,19 @@ def _script_as_executable(layout: EnvironmentLayout) -> list[str]:
 
 
 def layer_config(deployment: Deployment) -> LayerConfig:
-    """The layer's `venvstacks_layer.json`."""
+    """The layer's `venvstacks_layer.json`. Its paths are written as the layer's platform writes paths."""
     layout, runtime = deployment.layout, deployment.runtime
+
+    def text(path: PurePosixPath) -> str:
+        return str(PureWindowsPath(path)) if layout.platform.is_windows else str(path)
+
     return LayerConfig(
-        python=str(layout.python),
+        python=text(layout.python),
         py_version=deployment.python_version,
-        base_python=str(layout.python if runtime is None else in_peer(runtime.target, runtime.layout.python)),
-        site_dir=str(layout.site_packages),
-        pylib_dirs=tuple(str(in_peer(peer.target, peer.layout.site_packages)) for peer in deployment.lower),
-        dynlib_dirs=tuple(str(in_peer(peer.target, peer.layout.dynamic_libraries)) for peer in deployment.lower),
+        base_python=text(layout.python if runtime is None else in_peer(runtime.target, runtime.layout.python)),
+        site_dir=text(layout.site_packages),
+        pylib_dirs=tuple(text(in_peer(peer.target, peer.layout.site_packages)) for peer in deployment.lower),
+        dynlib_dirs=tuple(text(in_peer(peer.target, peer.layout.dynamic_libraries)) for peer in deployment.lower),
         launch_module=deployment.launch_module,
     )
 

@@ -31,6 +31,7 @@ def deployment(project: Project, locks: Locks, linked: LinkedLayer, *, deployed:
 
     version = locks.python_version(linked)
     layer = linked.layer
+    runs_here = project.platform.is_windows and not (deployed or project.is_foreign)
     return Deployment(
         layout=project.layout(linked, version),
         python_version=version,
@@ -39,6 +40,7 @@ def deployment(project: Project, locks: Locks, linked: LinkedLayer, *, deployed:
             for lower in project.linked_dependencies(linked)
         ),
         launch_module=layer.launch_name if isinstance(layer, ApplicationLayer) else None,
+        home=str(project.workspace.environment(linked.runtime.build_name)) if runs_here else None,
     )
 
 
@@ -71,6 +73,8 @@ def looks_for_libraries(project: Project, linked: LinkedLayer) -> bool:
     An environment and the frameworks below it are built in parallel, so that only the runtime's record can be asked:
     above frameworks Python always looks. Raises `BuildError` when a runtime that must be asked is not built.
     """
+    if project.platform.is_windows:
+        return False
     lower = project.linked_dependencies(linked)
     return len(lower) > 1 or libraries_below(project, linked)
 

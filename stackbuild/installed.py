@@ -12,11 +12,12 @@ import json
 import os
 import posixpath
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from stackbuild.files import replace_bytes, sha256_file
+from stackbuild.placement import Placement
 
 _MACHINE_FILES = frozenset({"uv_cache.json", "uv_build.json"})
 """Notes of the installer to itself in `.dist-info`, with times and paths of this machine."""
@@ -25,19 +26,28 @@ _RECORDS = "*.dist-info/RECORD"
 _BYTE_CODE = "__pycache__"
 
 
-def make_portable(environment: Path, *, site_packages: PurePosixPath, scripts: PurePosixPath) -> int:
-    """Drop what layers do not carry, mend the RECORD files; return how many distributions the environment has.
+def make_portable(
+    prefix: Path,
+    *,
+    site_packages: PurePosixPath,
+    scripts: Collection[PurePosixPath],
+    placement: Placement | None = None,
+) -> int:
+    """Drop what layers do not carry, mend the RECORD files; return how many distributions the prefix has.
 
     Dropped are console scripts, which hold the absolute path of their interpreter, byte code caches, what is hidden at
     the top, and notes about this machine: `direct_url.json` is one when it names a local file. A RECORD then names
-    existing files only. A file that several distributions have brought is the last one's: its hash and size are
-    corrected in all of them, and so are those of a file whose size is not the recorded one.
+    existing files only, where they will be after the `placement`. A file that several distributions have brought is the
+    last one's: its hash and size are corrected in all of them, and so are those of a file whose size is not the
+    recorded one.
     """
-    files = {record: _read(record, site_packages) for record in sorted(environment.glob(f"{site_packages}/{_RECORDS}"))}
+    files = {record: _read(record, site_packages) for record in sorted(prefix.glob(f"{site_packages}/{_RECORDS}"))}
     owners = Counter(path for rows in files.values() for path in {file.path for file in rows})
     for record, rows in files.items():
-        kept = [file for file in rows if not _drop(file, environment, scripts)]
-        truthful = [_truthful(file, environment, shared=owners[file.path] > 1) for file in kept]
+        kept = [file for file in rows if not _drop(file, prefix, scripts)]
+        truthful = [_truthful(file, prefix, shared=owners[file.path] > 1) for file in kept]
+        if placement is not None:
+            truthful = [_placed(file, placement) for file in truthful]
         if truthful != rows:
             text = io.StringIO(newline="")
             csv.writer(text, lineterminator="\n").writerows(file.row for file in truthful)
@@ -58,7 +68,12 @@ def _read(record: Path, site_packages: PurePosixPath) -> list[_Recorded]:
     return [_Recorded(posixpath.normpath(posixpath.join(site_packages, row[0])), row) for row in rows if row]
 
 
-def _drop(file: _Recorded, environment: Path, scripts: PurePosixPath) -> bool:
+def _placed(file: _Recorded, placement: Placement) -> _Recorded:
+    """The entry, which is relative to the folder of packages, as it is after that and the file have moved."""
+    return _Recorded(file.path, [placement.recorded(file.path), *file.row[1:]])
+
+
+def _drop(file: _Recorded, environment: Path, scripts: Collection[PurePosixPath]) -> bool:
     """Whether its row must go: the file is missing, or is one that layers do not carry, which is then removed."""
     if file.path.startswith(("/", "../")):
         return True  # outside the environment, where nothing is ours to remove
@@ -73,9 +88,9 @@ def _drop(file: _Recorded, environment: Path, scripts: PurePosixPath) -> bool:
     return True
 
 
-def _is_carried(path: str, scripts: PurePosixPath) -> bool:
+def _is_carried(path: str, scripts: Collection[PurePosixPath]) -> bool:
     """Whether a layer may have a file of this path, as far as the path tells."""
-    return not path.startswith((f"{scripts}/", ".")) and _BYTE_CODE not in path.split("/")
+    return not path.startswith((*(f"{folder}/" for folder in scripts), ".")) and _BYTE_CODE not in path.split("/")
 
 
 def _is_note_about_machine(path: str, environment: Path) -> bool:

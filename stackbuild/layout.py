@@ -1,7 +1,7 @@
 """Every path, as arithmetic on (workspace, layer, platform). Nothing here looks at the disk."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import NewType
 
@@ -13,6 +13,7 @@ RecordName = NewType("RecordName", str)
 METADATA_FOLDER = "__venvstacks__"
 LAYER_CONFIG = PurePosixPath("share/venv/metadata/venvstacks_layer.json")
 POSTINSTALL = PurePosixPath("postinstall.py")
+PYVENV_CFG = PurePosixPath("pyvenv.cfg")
 
 
 def lexical_path(path: str | os.PathLike[str], *, base: Path) -> Path:
@@ -25,7 +26,8 @@ class Workspace:
     """The roots that one run works with; all absolute.
 
     spec: the specification file; locks: `requirements` beside it; build: environments, their records and the task
-    state; artifacts: archives and their metadata; export: local exports and their metadata.
+    state; artifacts: archives and their metadata; export: local exports and their metadata. platform: set when the
+    environments are those for another platform than this machine's, which lie in a folder of its name.
     """
 
     spec: Path
@@ -33,6 +35,7 @@ class Workspace:
     build: Path
     artifacts: Path
     export: Path
+    platform: TargetPlatform | None = None
 
     @classmethod
     def of_spec(
@@ -54,6 +57,21 @@ class Workspace:
             export=lexical_path(export_dir, base=folder),
         )
 
+    def for_platform(self, platform: TargetPlatform, *, artifacts_together: bool) -> "Workspace":
+        """The workspace of the layers for another platform: the same locks, and outputs in folders of its name.
+
+        artifacts_together: archives stay in one folder, for their names tell the platform.
+        """
+        return replace(
+            self,
+            artifacts=self.artifacts if artifacts_together else self.artifacts / platform,
+            export=self.export / platform,
+            platform=platform,
+        )
+
+    def _of_platform(self, folder: Path) -> Path:
+        return folder if self.platform is None else folder / self.platform
+
     @property
     def state_database(self) -> Path:
         """Doit's task state. Losing it costs a check, never a rebuild."""
@@ -66,11 +84,11 @@ class Workspace:
 
     def environment(self, name: BuildName) -> Path:
         """The build environment of a layer."""
-        return self.build / name
+        return self._of_platform(self.build) / name
 
     def build_record(self, name: BuildName) -> Path:
         """Written last by a build; also tells the archive and the export what the environment was made from."""
-        return self.build / ".stackbuild" / f"{name}.build.json"
+        return self._of_platform(self.build / ".stackbuild") / f"{name}.build.json"
 
     def resolution_folder(self, name: BuildName) -> Path:
         """Where uv resolves a layer: its generated project, configuration and raw lock."""
@@ -157,6 +175,13 @@ class EnvironmentLayout:
         if self.platform.is_windows:
             return PurePosixPath("Lib/site-packages")
         return PurePosixPath(f"lib/python{self.short_version}/site-packages")
+
+    @property
+    def headers(self) -> PurePosixPath:
+        """Where packages put C headers: beside those of Python, or where uv has them in a virtual environment."""
+        if not self.is_runtime:
+            return PurePosixPath(f"include/site/python{self.short_version}")
+        return PurePosixPath("include" if self.platform.is_windows else f"include/python{self.short_version}")
 
     @property
     def scripts(self) -> PurePosixPath:

@@ -1,12 +1,23 @@
 """Steps by name, and what one run is to do with them. Pure: tasks, sessions and the command line speak in these."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stackbuild.graph import LinkedLayer
+from stackbuild.platforms import TargetPlatform
 from stackbuild.request import Kind, Wish
 from stackbuild.selection import Selection
 from stackbuild.spec import BuildName
+
+
+def task_group(kind: Kind, platform: TargetPlatform | None = None) -> str:
+    """The name that tasks of one kind share: `build`, or `build@win_amd64` for another platform than this machine's."""
+    return str(kind) if platform is None else f"{kind}@{platform}"
+
+
+def task_name(kind: Kind, name: str, platform: TargetPlatform | None = None) -> str:
+    """The name of one task."""
+    return f"{task_group(kind, platform)}:{name}"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -16,11 +27,13 @@ class Step:
     kind: Kind
     name: str
     linked: LinkedLayer | None = None
+    platform: TargetPlatform | None = None
+    """Set when the step is for another platform than this machine's; locks are for all platforms."""
 
     @property
     def task_name(self) -> str:
-        """`build:app-hello`."""
-        return f"{self.kind}:{self.name}"
+        """`build:app-hello`, or `build@win_amd64:app-hello` for another platform."""
+        return task_name(self.kind, self.name, self.platform)
 
     def __repr__(self) -> str:
         return f"<step {self.task_name}>"
@@ -43,7 +56,7 @@ class Plan:
 
 
 def make_plan(
-    selection: Selection,
+    selections: Mapping[TargetPlatform | None, Selection],
     layers: Iterable[LinkedLayer],
     *,
     output: Kind | None,
@@ -51,35 +64,60 @@ def make_plan(
     clean: bool = False,
     force: bool = False,
 ) -> Plan:
-    """The plan that carries out a selection among `layers`.
+    """The plan that carries out selections among `layers`, one for each platform (None: this machine's).
 
     output: `Kind.ARCHIVE` or `Kind.EXPORT` when the selected layers are published. may_build: environments that the
     others need are built where they are not good. clean: environments are built anew, and packed again; force: outputs
-    are made again. A lock is made only where the selection says so.
+    are made again. A lock is made only where the selections say so, which are the same in this.
     """
     names = [linked.build_name for linked in layers]
-    locked = [name for name, chosen in selection.items() if chosen.lock is not Wish.NO]
-    built = [name for name, chosen in selection.items() if chosen.build is not Wish.NO]
-    published = [name for name, chosen in selection.items() if chosen.publish] if output else []
-    tasks = [f"{Kind.LOCK}:{name}" for name in locked] + [f"{Kind.BUILD}:{name}" for name in built]
-    forced = {
-        f"{Kind.LOCK}:{name}"
-        for name, chosen in selection.items()
-        if chosen.lock is Wish.YES or (chosen.reset_lock and chosen.lock is not Wish.NO)
-    }
-    frozen = {f"{Kind.LOCK}:{name}" for name in names if name not in locked}
-    if not may_build:
-        frozen |= {f"{Kind.BUILD}:{name}" for name in names if name not in built}
-    if clean:
-        forced |= {f"{Kind.BUILD}:{name}" for name, chosen in selection.items() if chosen.build is Wish.YES}
-    if published:
-        tasks += [f"{output}:{name}" for name in published] + [f"{Kind.MANIFEST}:{output}"]
-        if clean or force:
-            forced |= {f"{output}:{name}" for name in published}
+    plans = [_lock_plan(selection, names) for selection in selections.values()][:1]
+    plans += [
+        _platform_plan(
+            selection, names, platform=platform, output=output, may_build=may_build, clean=clean, force=clean or force
+        )
+        for platform, selection in selections.items()
+    ]
+    published = {name for selection in selections.values() for name, chosen in selection.items() if chosen.publish}
     return Plan(
-        tasks=tuple(tasks),
-        forced=frozenset(forced),
-        frozen=frozenset(frozen),
-        reset=frozenset(name for name, chosen in selection.items() if chosen.reset_lock),
+        tasks=tuple(task for plan in plans for task in plan.tasks or ()),
+        forced=frozenset().union(*(plan.forced for plan in plans)),
+        frozen=frozenset().union(*(plan.frozen for plan in plans)),
+        reset=frozenset().union(*(plan.reset for plan in plans)),
         published=frozenset(published) if output else None,
     )
+
+
+def _lock_plan(selection: Selection, names: Iterable[BuildName]) -> Plan:
+    locked = [name for name, chosen in selection.items() if chosen.lock is not Wish.NO]
+    forced = [name for name in locked if selection[name].lock is Wish.YES or selection[name].reset_lock]
+    return Plan(
+        tasks=tuple(task_name(Kind.LOCK, name) for name in locked),
+        forced=frozenset(task_name(Kind.LOCK, name) for name in forced),
+        frozen=frozenset(task_name(Kind.LOCK, name) for name in names if name not in locked),
+        reset=frozenset(name for name, chosen in selection.items() if chosen.reset_lock),
+    )
+
+
+def _platform_plan(
+    selection: Selection,
+    names: Iterable[BuildName],
+    *,
+    platform: TargetPlatform | None,
+    output: Kind | None,
+    may_build: bool,
+    clean: bool,
+    force: bool,
+) -> Plan:
+    built = [name for name, chosen in selection.items() if chosen.build is not Wish.NO]
+    tasks = [task_name(Kind.BUILD, name, platform) for name in built]
+    forced: set[str] = set()
+    if clean:
+        forced |= {task_name(Kind.BUILD, name, platform) for name in built if selection[name].build is Wish.YES}
+    published = [name for name, chosen in selection.items() if chosen.publish] if output else []
+    if output and published:
+        outputs = [task_name(output, name, platform) for name in published]
+        tasks += [*outputs, task_name(Kind.MANIFEST, output, platform)]
+        forced |= set(outputs if force else ())
+    frozen = [] if may_build else [task_name(Kind.BUILD, name, platform) for name in names if name not in built]
+    return Plan(tasks=tuple(tasks), forced=frozenset(forced), frozen=frozenset(frozen))

@@ -78,7 +78,7 @@ class StackReporter:
         if step is None:
             return
         assert self._session is not None
-        self._line(task.name, self._session.done.get(task.name))
+        self._line(task.name, step.task_name, self._session.done.get(step.task_name))
 
     def skip_uptodate(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
         """A task had not to run."""
@@ -174,14 +174,14 @@ class StackReporter:
             if self._live is not None:
                 self._live.advance(len(self._seen))
 
-    def _line(self, name: str, done: Done | None) -> None:
+    def _line(self, name: str, shown: str, done: Done | None) -> None:
         self._count(name)
         if done is None:
             return
         width = len(str(len(self._selected)))
         count = f"[{len(self._seen):>{width}}/{len(self._selected)}]"
         size = f", {format_size(done.outcome.size)}" if done.outcome.size is not None else ""
-        self._print(f"{count} {name:<28} {done.outcome.done}{size}  {format_seconds(done.seconds)}")
+        self._print(f"{count} {shown:<28} {done.outcome.done}{size}  {format_seconds(done.seconds)}")
 
     def _counts(self, session: Session) -> str:
         """How many of the selected tasks ended how, and the time of the run."""

@@ -1,10 +1,11 @@
 """One run's view of a specification: linked, with the places, the platform and the choices of the run."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stackbuild.archive_format import ArchiveFormat
 from stackbuild.errors import StackbuildError
 from stackbuild.graph import LinkedLayer, Stack, load_stack
 from stackbuild.layout import EnvironmentLayout, LockPaths, Workspace, lexical_path
@@ -16,19 +17,40 @@ from stackbuild.spec import ARCHIVE_FORMATS, BuildName
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """One run's view: the linked specification, where its files lie, the target platform, what was asked for."""
+    """One run's view of the layers for one platform: the linked specification, where files lie, what was asked for.
+
+    platform: what environments are made for; here: what this machine is; platforms: what the run is for;
+    archive_choice: the archive format that somebody chose.
+    """
 
     stack: Stack
     workspace: Workspace
     platform: TargetPlatform
+    here: TargetPlatform
+    platforms: tuple[TargetPlatform, ...]
     environ: Mapping[str, str]
     runtime_source: str
-    archive_format: str
+    archive_choice: str | None
     tag_outputs: bool = False
     local_wheels: tuple[Path, ...] = ()
     """Folders of wheels to look into after those of the specification, for this run only."""
     query_index: bool = True
     """Whether this run may ask package indexes."""
+
+    def for_platform(self, platform: TargetPlatform) -> "Project":
+        """The same project for another platform than this machine's."""
+        workspace = self.workspace.for_platform(platform, artifacts_together=self.tag_outputs)
+        return replace(self, platform=platform, workspace=workspace)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether its environments are for another platform than this machine's."""
+        return self.platform is not self.here
+
+    @property
+    def archive_format(self) -> str:
+        """The format of archives: what was chosen, else what the platform unpacks by itself."""
+        return self.archive_choice or (ArchiveFormat.ZIP if self.platform.is_windows else ArchiveFormat.TAR_ZST).value
 
     @property
     def layers(self) -> tuple[LinkedLayer, ...]:
@@ -37,11 +59,11 @@ class Project:
 
     @property
     def layers_here(self) -> tuple[LinkedLayer, ...]:
-        """The layers that are built for this run's platform, lower ones first."""
+        """The layers that are built for its platform, lower ones first."""
         return tuple(linked for linked in self.layers if self.targets_here(linked))
 
     def targets_here(self, linked: LinkedLayer) -> bool:
-        """Whether a layer is built for this run's platform."""
+        """Whether a layer is built for its platform."""
         return self.platform in linked.platforms
 
     @property
@@ -77,20 +99,21 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
     _check_folders(workspace)
     _check_modules(stack, workspace)
     settings = stack.spec.settings
+    here = _platform()
     return Project(
         stack=stack,
         workspace=workspace,
-        platform=_platform(),
+        platform=here,
+        here=here,
+        platforms=_platforms(options.platforms, stack) or (here,),
         environ=environ,
         runtime_source=_choice(
             "runtime source",
             options.runtime_source or environ.get("STACKBUILD_RUNTIME_SOURCE") or settings.runtime_source,
             ("interpreter",),
         ),
-        archive_format=_choice(
-            "archive format",
-            options.archive_format or environ.get("STACKBUILD_ARCHIVE_FORMAT") or settings.archive_format,
-            ARCHIVE_FORMATS,
+        archive_choice=_archive_choice(
+            options.archive_format or environ.get("STACKBUILD_ARCHIVE_FORMAT") or settings.archive_format
         ),
         tag_outputs=options.tag_outputs,
         local_wheels=_local_wheels(options.local_wheels, workspace.spec.parent),
@@ -145,6 +168,27 @@ def _platform() -> TargetPlatform:
         return current_platform()
     except ValueError as error:
         raise StackbuildError(f"stackbuild has no target platform for this machine: {error}") from error
+
+
+def _platforms(given: Iterable[str], stack: Stack) -> tuple[TargetPlatform, ...]:
+    """The platforms of these names, each once. Raises `StackbuildError` for a name that is none, or is a layer's."""
+    names = list(dict.fromkeys(given))
+    unknown = [name for name in names if name not in tuple(TargetPlatform)]
+    if unknown:
+        raise StackbuildError(
+            f"{', '.join(unknown)}: no platform that is supported", hint=f"use one of {', '.join(TargetPlatform)}"
+        )
+    taken = [name for name in names if BuildName(name) in stack.by_build_name]
+    if taken:
+        raise StackbuildError(
+            f"{', '.join(taken)} is the name of a layer as well, so that the folders of both would be one",
+            hint="rename the layer",
+        )
+    return tuple(map(TargetPlatform, names))
+
+
+def _archive_choice(given: str | None) -> str | None:
+    return None if given is None else _choice("archive format", given, ARCHIVE_FORMATS)
 
 
 def _choice(what: str, value: str, known: tuple[str, ...]) -> str:

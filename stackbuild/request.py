@@ -69,6 +69,8 @@ class Options:
     """Folders of wheels for this run, relative to the specification's folder; no part of a lock's validity."""
     query_index: bool = True
     """Whether package indexes may be asked in this run; no part of a lock's validity."""
+    platforms: tuple[str, ...] = ()
+    """The platforms that layers are built for in this run; empty for this machine's."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -173,7 +173,7 @@ SETTINGS_FIELDS: Mapping[str, FieldSchema] = {
         examples=("interpreter", "standalone"),
     ),
     "archive_format": FieldSchema(
-        meaning="The kind of archive that layers are packed as.",
+        meaning="The kind of archive that layers are packed as; by default zip for Windows, else tar.zst.",
         values={"type": "string", "enum": list(ARCHIVE_FORMATS)},
         examples=("tar.zst", "zip"),
     ),

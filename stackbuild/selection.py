@@ -5,7 +5,7 @@ A command has wishes for the layers that it includes. What stands on them (deriv
 built when that is needed for an included layer.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
@@ -55,8 +55,10 @@ def unmatched_patterns(layers: Iterable[LinkedLayer], request: Request) -> tuple
     return match_layers(layers, (*request.include, *request.reset_lock))[1]
 
 
-def select_layers(layers: Sequence[LinkedLayer], request: Request, *, platform: TargetPlatform) -> Selection:
-    """The operations of each layer; environments are built and published only for layers that target `platform`.
+def select_layers(
+    layers: Sequence[LinkedLayer], request: Request, *, platforms: Collection[TargetPlatform]
+) -> Selection:
+    """The operations of each layer; built and published are only those that target one of `platforms`.
 
     Raises `StackbuildError` when a layer is both derived from an included layer and a dependency of another one, and
     the request says different things about the two.
@@ -77,7 +79,7 @@ def select_layers(layers: Sequence[LinkedLayer], request: Request, *, platform: 
             chosen = _derived(request, related)
         else:
             continue
-        here = platform in linked.platforms
+        here = not set(platforms).isdisjoint(linked.platforms)
         selection[name] = Operations(
             lock=chosen.lock,
             build=chosen.build if here else Wish.NO,

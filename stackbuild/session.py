@@ -7,7 +7,7 @@ import functools
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from stackbuild.layout import OutputPaths
 from stackbuild.locks import Locks
 from stackbuild.metadata import ArchiveMetadata, ExportMetadata
 from stackbuild.plan import Plan, Step
+from stackbuild.platforms import TargetPlatform
 from stackbuild.project import Project
 from stackbuild.request import Kind
 from stackbuild.steps import Outcome, Report
@@ -41,6 +42,10 @@ def not_good(steps: Iterable[tuple[Step, str]]) -> StackbuildError:
         return LockError("\n".join(["these layers have no valid lock:", *lines]), hint=hint)
     hint = "build first: stackbuild build"
     return BuildError("\n".join(["these layers are not built, or were built from other inputs:", *lines]), hint=hint)
+
+
+def _layer_step(kind: Kind, linked: LinkedLayer, platform: TargetPlatform | None) -> Step:
+    return Step(kind=kind, name=linked.build_name, linked=linked, platform=platform)
 
 
 class Watcher(Protocol):
@@ -76,6 +81,8 @@ class Session:
 
     def __post_init__(self) -> None:
         self.locks = Locks(self.project)
+        foreign = [platform for platform in self.project.platforms if platform is not self.project.here]
+        self._projects = {None: self.project} | {name: self.project.for_platform(name) for name in foreign}
         self._running: dict[str, Step] = {}
         self._changed = threading.Condition()
         self._held = ExitStack()
@@ -84,11 +91,28 @@ class Session:
         self._hold_lock = threading.Lock()
 
     def steps(self) -> tuple[Step, ...]:
-        """Every step of the stack on this platform, in an order in which they could run."""
+        """Every step of the stack on this machine's platform and the run's, in an order in which they could run."""
         steps = [Step(kind=Kind.LOCK, name=linked.build_name, linked=linked) for linked in self.project.layers]
-        for kind in (Kind.BUILD, Kind.ARCHIVE, Kind.EXPORT):
-            steps += [Step(kind=kind, name=linked.build_name, linked=linked) for linked in self.project.layers_here]
-        return (*steps, *(Step(kind=Kind.MANIFEST, name=kind) for kind in (Kind.ARCHIVE, Kind.EXPORT)))
+        for platform, project in self._projects.items():
+            for kind in (Kind.BUILD, Kind.ARCHIVE, Kind.EXPORT):
+                steps += [_layer_step(kind, linked, platform) for linked in project.layers_here]
+            steps += [Step(kind=Kind.MANIFEST, name=kind, platform=platform) for kind in (Kind.ARCHIVE, Kind.EXPORT)]
+        return tuple(steps)
+
+    @property
+    def foreign_platforms(self) -> tuple[TargetPlatform, ...]:
+        """The platforms of the run that are not this machine's."""
+        return tuple(platform for platform in self._projects if platform is not None)
+
+    @property
+    def projects(self) -> Mapping[TargetPlatform, Project]:
+        """The project as it is seen for each platform of the run."""
+        every = {project.platform: project for project in self._projects.values()}
+        return {platform: every[platform] for platform in self.project.platforms}
+
+    def project_of(self, step: Step) -> Project:
+        """The project as the step sees it: for its platform."""
+        return self._projects[step.platform]
 
     def record(self, step: Step) -> Path:
         """The file that the step writes last."""
@@ -98,33 +122,31 @@ class Session:
             case Kind.LOCK:
                 return self.project.lock_paths(step.linked).record
             case Kind.BUILD:
-                return self.project.workspace.build_record(step.linked.build_name)
+                return self.project_of(step).workspace.build_record(step.linked.build_name)
             case _:
                 return self.output_paths(step).record(step.linked.build_name)
 
     def output_paths(self, step: Step) -> OutputPaths:
         """Where an archive, an export or a manifest goes."""
         made_by_export = Kind.EXPORT in (step.kind, step.name)
-        return export_paths(self.project) if made_by_export else archive_paths(self.project)
+        project = self.project_of(step)
+        return export_paths(project) if made_by_export else archive_paths(project)
 
-    @property
-    def manifest_layers(self) -> tuple[LinkedLayer, ...]:
-        """The layers that the manifests of this run list: those that are published on this platform."""
+    def manifest_layers(self, project: Project) -> tuple[LinkedLayer, ...]:
+        """The layers that the manifests of this run list: those that are published for the project's platform."""
         published = self.plan.published
-        return tuple(
-            linked for linked in self.project.layers_here if published is None or linked.build_name in published
-        )
+        return tuple(linked for linked in project.layers_here if published is None or linked.build_name in published)
 
     def needs(self, step: Step) -> tuple[Step, ...]:
         """The steps whose records this one reads."""
-        linked = step.linked
+        linked, platform = step.linked, step.platform
         if linked is None:
             kind = Kind(step.name)
-            return tuple(Step(kind=kind, name=layer.build_name, linked=layer) for layer in self.manifest_layers)
+            return tuple(_layer_step(kind, layer, platform) for layer in self.manifest_layers(self.project_of(step)))
         lower = self.project.linked_dependencies(linked)
-        locked = [Step(kind=Kind.LOCK, name=layer.build_name, linked=layer) for layer in lower]
-        own_lock = Step(kind=Kind.LOCK, name=step.name, linked=linked)
-        built = [Step(kind=Kind.BUILD, name=layer.build_name, linked=layer) for layer in lower]
+        locked = [_layer_step(Kind.LOCK, layer, None) for layer in lower]
+        own_lock = _layer_step(Kind.LOCK, linked, None)
+        built = [_layer_step(Kind.BUILD, layer, platform) for layer in lower]
         match step.kind:
             case Kind.LOCK:
                 return tuple(locked)
@@ -133,16 +155,16 @@ class Session:
             case Kind.BUILD:
                 return (own_lock,)
             case _:
-                return (Step(kind=Kind.BUILD, name=step.name, linked=linked), *built, own_lock, *locked)
+                return (_layer_step(Kind.BUILD, linked, platform), *built, own_lock, *locked)
 
     def why(self, step: Step) -> str | None:
         """Why the step has to run, `None` when its result is good. The steps it needs are taken as they are."""
         if step.task_name in self.plan.forced and step.task_name not in self.done:
             return "it is asked for"
         if step.linked is None:
-            return why_manifest(self.output_paths(step), self.manifest_layers)
+            return why_manifest(self.output_paths(step), self.manifest_layers(self.project_of(step)))
         reasons = {Kind.LOCK: why_lock, Kind.BUILD: why_build, Kind.ARCHIVE: why_archive, Kind.EXPORT: why_export}
-        return reasons[step.kind](self.project, self.locks, step.linked)
+        return reasons[step.kind](self.project_of(step), self.locks, step.linked)
 
     def run(self, step: Step) -> None:
         """Carry out a step. Raises `StackbuildError`; after a wait for another run, a good result is left alone."""
@@ -176,7 +198,7 @@ class Session:
         # The steps are imported when one runs: a run in which nothing changed needs none of them.
         from stackbuild.steps import archive, build, export, lock, manifest  # noqa: PLC0415
 
-        project, locks, linked = self.project, self.locks, step.linked
+        project, locks, linked = self.project_of(step), self.locks, step.linked
 
         def run(command: process.Command, /) -> process.Result:
             result = process.run(command)
@@ -185,7 +207,7 @@ class Session:
 
         if linked is None:
             write = manifest.export_manifest if step.name == Kind.EXPORT else manifest.archive_manifest
-            return write(project, self.manifest_layers)
+            return write(project, self.manifest_layers(project))
         match step.kind:
             case Kind.LOCK:
                 tools = lock.LockTools(run=run, runtimes=self._runtimes, uv_version=_uv_version(), now=_now)
@@ -253,7 +275,7 @@ class Session:
     def clean(self, step: Step) -> None:
         """Remove what a step made. Lock files stay: they are the project's own."""
         self._hold()
-        workspace, linked = self.project.workspace, step.linked
+        workspace, linked = self.project_of(step).workspace, step.linked
         if step.kind is Kind.LOCK:
             remove_tree(workspace.resolution_folder(linked.build_name if linked else step.name))  # type: ignore[arg-type]
             return
@@ -278,7 +300,7 @@ class Session:
     def _runtimes(self) -> "RuntimeSource":
         from stackbuild.runtime_sources import InterpreterSource  # noqa: PLC0415 (as in _carry_out)
 
-        return InterpreterSource(run=process.run, environ=self.project.environ, here=self.project.platform)
+        return InterpreterSource(run=process.run, environ=self.project.environ, here=self.project.here)
 
 
 def _now() -> datetime:

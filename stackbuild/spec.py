@@ -155,7 +155,8 @@ class StackbuildSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     runtime_source: Annotated[str, one_of("runtime source", RUNTIME_SOURCES)] = "interpreter"
-    archive_format: Annotated[str, one_of("archive format", ARCHIVE_FORMATS)] = "tar.zst"
+    archive_format: Annotated[str, one_of("archive format", ARCHIVE_FORMATS)] | None = None
+    """None: zip for Windows, else tar.zst."""
     build_from_source: tuple[PackageNameField, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stackbuild.deployment import launch_command
@@ -12,60 +12,67 @@ from stackbuild.metadata import ArchiveMetadata, BuildRecord
 from stackbuild.plan import Step
 from stackbuild.request import Kind
 from stackbuild.session import Session
-from stackbuild.spec import ApplicationLayer
+from stackbuild.spec import ApplicationLayer, BuildName
 
 _DONE_WORDS = {Kind.LOCK: "locked", Kind.BUILD: "built", Kind.ARCHIVE: "packed", Kind.EXPORT: "exported"}
+_ORDER = tuple(Kind)
 
 
 def summary_rows(session: Session, steps: Iterable[Step], *, shown_from: Path) -> list[tuple[str, ...]]:
-    """One row for each layer among `steps`: name, what was done, sizes, seconds, the place of the last result."""
-    rows: list[tuple[str, ...]] = []
+    """One row for each layer among `steps`: name, what was done, sizes, seconds, the place of the last result.
+
+    Layers for another platform than this machine's have a row of their own, and its name behind theirs.
+    """
     chosen = list(steps)
-    order = list(Kind)
-    for linked in session.project.layers:
-        own = [step for step in chosen if step.linked is linked]
-        if not own:
-            continue
-        done = [session.done[step.task_name] for step in own if step.task_name in session.done]
-        words = [_DONE_WORDS[item.step.kind] for item in sorted(done, key=lambda item: order.index(item.step.kind))]
-        last = max(own, key=lambda step: order.index(step.kind))
-        built = BuildRecord.read(session.project.workspace.build_record(linked.build_name))
-        packed = ArchiveMetadata.read(archive_paths(session.project).layer_metadata(linked.build_name))
-        rows.append(
-            (
-                linked.build_name,
-                ", ".join(words) or "up to date",
-                format_size(built.size) if built else "-",
-                format_size(packed.archive_size) if packed else "-",
-                format_seconds(sum(item.seconds for item in done)) if done else "-",
-                os.path.relpath(_place(session, last), shown_from),
-            )
-        )
+    rows = []
+    for platform in dict.fromkeys(step.platform for step in chosen):
+        for linked in session.project.layers:
+            own = [step for step in chosen if step.linked is linked and step.platform is platform]
+            if own:
+                rows.append(_row(session, own, shown_from))
     return rows
+
+
+def _row(session: Session, own: Sequence[Step], shown_from: Path) -> tuple[str, ...]:
+    """The row of one layer, with some steps."""
+    done = [session.done[step.task_name] for step in own if step.task_name in session.done]
+    words = [_DONE_WORDS[item.step.kind] for item in sorted(done, key=lambda item: _ORDER.index(item.step.kind))]
+    last = max(own, key=lambda step: _ORDER.index(step.kind))
+    project, name = session.project_of(last), BuildName(last.name)
+    built = BuildRecord.read(project.workspace.build_record(name))
+    packed = ArchiveMetadata.read(archive_paths(project).layer_metadata(name))
+    return (
+        f"{name} ({last.platform})" if last.platform else name,
+        ", ".join(words) or "up to date",
+        format_size(built.size) if built else "-",
+        format_size(packed.archive_size) if packed else "-",
+        format_seconds(sum(item.seconds for item in done)) if done else "-",
+        os.path.relpath(_place(session, last), shown_from),
+    )
 
 
 def _place(session: Session, step: Step) -> Path:
     assert step.linked is not None
-    name = step.linked.build_name
+    project, name = session.project_of(step), step.linked.build_name
     try:
         match step.kind:
             case Kind.LOCK:
-                return session.project.lock_paths(step.linked).pylock
+                return project.lock_paths(step.linked).pylock
             case Kind.BUILD:
-                return session.project.workspace.environment(name)
+                return project.workspace.environment(name)
             case Kind.ARCHIVE:
-                packed = ArchiveMetadata.read(archive_paths(session.project).layer_metadata(name))
-                return archive_paths(session.project).root / (packed.archive_name if packed else "")
+                packed = ArchiveMetadata.read(archive_paths(project).layer_metadata(name))
+                return archive_paths(project).root / (packed.archive_name if packed else "")
             case _:
-                return export_paths(session.project).root / session.locks.install_target(step.linked)
+                return export_paths(project).root / session.locks.install_target(step.linked)
     except StackbuildError:
-        return session.project.workspace.build
+        return project.workspace.build
 
 
 def run_command(session: Session, step: Step, *, shown_from: Path) -> str | None:
-    """The shell command that runs an exported application, `None` for other layers."""
+    """The shell command that runs an exported application; `None` for other layers, and on another platform."""
     linked = step.linked
-    if linked is None or not isinstance(linked.layer, ApplicationLayer):
+    if linked is None or step.platform is not None or not isinstance(linked.layer, ApplicationLayer):
         return None
     place = _place(session, step).parent
     lower = session.project.linked_dependencies(linked)

@@ -11,7 +11,8 @@ import os
 import sqlite3
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ from typing import Any, NoReturn
 # nothing changed.
 gc.disable()
 
+from doit import get_var  # noqa: E402
 from doit.action import BaseAction  # noqa: E402
 from doit.cmd_base import ModuleTaskLoader  # noqa: E402
 from doit.dependency import UptodateCalculator  # noqa: E402
@@ -27,9 +29,9 @@ from doit.exceptions import TaskError, TaskFailed  # noqa: E402
 
 from stackbuild.errors import Interrupted, StackbuildError  # noqa: E402
 from stackbuild.files import disk_errors  # noqa: E402
-from stackbuild.plan import Step  # noqa: E402
+from stackbuild.plan import Step, task_group  # noqa: E402
 from stackbuild.progress import StackReporter  # noqa: E402
-from stackbuild.project import open_project  # noqa: E402
+from stackbuild.project import Project, open_project  # noqa: E402
 from stackbuild.request import Kind, Options  # noqa: E402
 from stackbuild.session import Session  # noqa: E402
 from stackbuild.terminal import prepare_streams, print_error  # noqa: E402
@@ -41,7 +43,6 @@ TaskDict = dict[str, Any]
 """A task as doit's task creators yield it."""
 TaskCreator = Callable[[], Iterator[TaskDict]]
 
-DEFAULT_TASKS = ["lock", "build", "archive", "export", "manifest"]
 EXIT_FAILED, EXIT_BUG = 1, 2
 _DOIT_CRASHED = 3
 """Doit's exit status for an exception that is none of a task's, of which it has printed the traceback."""
@@ -139,12 +140,16 @@ class RecordIsGood(UptodateCalculator):  # type: ignore[misc]  # doit has no typ
 def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any) -> tuple[TaskDict, TaskCreator]:  # noqa: ANN401
     """Doit's configuration and task creator for a stack: all that a `dodo.py` needs.
 
-    `DOIT_CONFIG, task_stack = load_stack("venvstacks.toml")`. `options` are those of `request.Options`. A faulty
-    specification is explained on stderr and ends the program with exit status 1.
+    `DOIT_CONFIG, task_stack = load_stack("venvstacks.toml")`. `options` are those of `request.Options`. On doit's
+    command line `platform=win_amd64,linux_x86_64` says what the run is for instead of `platforms`; so does the name of
+    a task for another platform than this machine's (`archive@win_amd64`). A faulty specification is explained on
+    stderr and ends the program with exit status 1.
     """
     prepare_streams()
     try:
-        project = open_project(spec, Options(**options), os.environ)
+        wanted = Options(**options)
+        platforms = _platforms(sys.argv) or tuple(wanted.platforms)
+        project = open_project(spec, replace(wanted, platforms=platforms), os.environ)
         reporter = StackReporter()
         session = Session(project=project, watcher=reporter)
         reporter.attach(session)
@@ -166,10 +171,23 @@ def run_plan(session: Session, reporter: StackReporter, *, jobs: int | None) -> 
         yield from stack_tasks(session)
 
     loader = ModuleTaskLoader({"DOIT_CONFIG": config, "task_stack": task_stack})
-    status = DoitMain(loader, config_filenames=()).run(["run", *(session.plan.tasks or ())])
+    status = DoitMain(loader, config_filenames=()).run(["run", *map(_doit_name, session.plan.tasks or ())])
     if reporter.met_bug or status == _DOIT_CRASHED:
         return EXIT_BUG
     return EXIT_FAILED if status else 0
+
+
+def _platforms(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The platforms that doit's command line asks for: the variable `platform`, and those in the names of tasks.
+
+    The tasks of other platforms exist only where they are asked for: nobody has to wait for six times as many.
+    """
+    variable = get_var("platform")
+    named = [argument.partition(":")[0].partition("@")[2] for argument in arguments if argument.startswith(_KINDS)]
+    return (*(variable.split(",") if variable else ()), *(name for name in named if name))
+
+
+_KINDS = tuple(f"{kind}@" for kind in Kind)
 
 
 def _fail(error: StackbuildError) -> NoReturn:
@@ -184,7 +202,7 @@ def doit_config(session: Session, reporter: StackReporter) -> TaskDict:
         database.parent.mkdir(parents=True, exist_ok=True)
     _set_damaged_aside(database)
     return {
-        "default_tasks": DEFAULT_TASKS,
+        "default_tasks": _default_tasks(session.project),
         "backend": "sqlite3",
         "dep_file": _relative(database),
         "num_process": os.cpu_count() or 1,
@@ -192,6 +210,13 @@ def doit_config(session: Session, reporter: StackReporter) -> TaskDict:
         "reporter": reporter,
         "verbosity": 2,
     }
+
+
+def _default_tasks(project: Project) -> list[str]:
+    """The groups of tasks that lock every layer, and make everything for the platforms of the run."""
+    platforms = [None if platform is project.here else platform for platform in project.platforms]
+    made = [task_group(kind, platform) for platform in platforms for kind in Kind if kind is not Kind.LOCK]
+    return [task_group(Kind.LOCK), *made]
 
 
 def _set_damaged_aside(database: Path) -> None:
@@ -209,17 +234,30 @@ def _set_damaged_aside(database: Path) -> None:
 def stack_tasks(session: Session) -> Iterator[TaskDict]:
     """Every task of the stack, groups first."""
     for kind in Kind:
-        yield {"basename": str(kind), "name": None, "doc": _KIND_DOCS[kind]}
+        yield {"basename": task_group(kind), "name": None, "doc": _KIND_DOCS[kind]}
+    for platform in session.foreign_platforms:
+        for kind in (Kind.BUILD, Kind.ARCHIVE, Kind.EXPORT, Kind.MANIFEST):
+            yield {
+                "basename": task_group(kind, platform),
+                "name": None,
+                "doc": f"{_KIND_DOCS[kind]}, for {platform}",
+            }
     for step in session.steps():
         yield step_task(session, step)
+
+
+def _doit_name(name: str) -> str:
+    """A task's name as doit takes it: `=` and `*`, which mean something to doit, are written as in URLs."""
+    return name.replace("%", "%25").replace("=", "%3D").replace("*", "%2A")
 
 
 def step_task(session: Session, step: Step) -> TaskDict:
     """One step as a doit task: the record is its target, the records that it reads are its file dependencies."""
     needs = session.needs(step)
+    group, _, name = _doit_name(step.task_name).partition(":")
     return {
-        "basename": str(step.kind),
-        "name": step.name,
+        "basename": group,
+        "name": name,
         "doc": _doc(session, step),
         "actions": [StepAction(session, step)],
         "targets": [_relative(session.record(step))],
@@ -245,7 +283,8 @@ def _doc(session: Session, step: Step) -> str:
     if linked is None:
         return f"write {_relative(session.output_paths(step).manifest)}"
     below = ", ".join(layer.build_name for layer in linked.dependencies)
-    return f"{step.kind} the {linked.kind} layer {linked.name}" + (f" (on {below})" if below else "")
+    what = f"{step.kind} the {linked.kind} layer {linked.name}" + (f" for {step.platform}" if step.platform else "")
+    return what + (f" (on {below})" if below else "")
 
 
 def _relative(path: Path) -> str:

@@ -214,18 +214,22 @@ def _project_command(verb: str, folder: Path, python: Path, environ: Mapping[str
 
 
 def sync_command(
-    environment_python: Path,
+    python: Path,
     *,
+    prefix: Path,
     pylock: Path,
+    python_version: str,
     platform: TargetPlatform,
     linux_target: LinuxTarget,
     macos_target: str,
     environ: Mapping[str, str],
     servers: Sequence[str] = (),
 ) -> Command:
-    """Install exactly the wheels of `pylock` into the environment that `environment_python` belongs to.
+    """Install exactly the wheels of `pylock` that fit a platform into the empty folder `prefix`.
 
-    `servers`: see `servers`; told in a variable, for everyone on a machine can read the arguments of a process.
+    The folder is laid out as a virtual environment of this machine. `python`: of the same implementation and feature
+    release as the one that will use the packages, whose full version is `python_version`. `servers`: see `servers`;
+    told in a variable, for everyone on a machine can read the arguments of a process.
     """
     env = clean_environment(environ)
     env["MACOSX_DEPLOYMENT_TARGET"] = macos_target
@@ -233,8 +237,9 @@ def sync_command(
         env["UV_INDEX"] = " ".join(servers)
     return Command(
         argv=(
-            *(executable(), "pip", "sync", "--python", os.fspath(environment_python), "--no-config", "--no-build"),
-            *("--python-platform", uv_platform(platform, linux_target), "--no-python-downloads", "--quiet"),
+            *(executable(), "pip", "sync", "--python", os.fspath(python), "--prefix", os.fspath(prefix)),
+            *("--python-version", python_version, "--python-platform", uv_platform(platform, linux_target)),
+            *("--no-config", "--no-build", "--no-python-downloads", "--quiet"),
             *("--break-system-packages", "--allow-empty-requirements", os.fspath(pylock)),
         ),
         # uv takes the relative wheel paths of a lock from its folder; the working folder must not matter.

@@ -1,8 +1,10 @@
 """Finish a deployed layer: run this file with any Python from 3.10 on, as often as you like.
 
 It reads `share/venv/metadata/venvstacks_layer.json` beside it, checks that the layer is complete and that everything
-it refers to lies in the folder that holds this layer, and compiles the layer's modules to byte code. A layer runs
-without this step as well: modules are then compiled when they are first imported, if the layer can be written to.
+it refers to lies in the folder that holds this layer, and compiles the layer's modules to byte code. On Windows it also
+writes where the layer's runtime lies, which a layer there needs in order to run: run it again when layers have moved.
+Elsewhere a layer runs without this step: modules are then compiled when they are first imported, if the layer can be
+written to.
 
 Exit status 0: finished; 1: the layer is not usable, with the reason on standard error.
 """
@@ -55,6 +57,17 @@ def compile_modules(layer: Path, config: "dict[str, Path]") -> None:
     subprocess.run(command, check=False)  # a module of a package may be for another Python: not an error
 
 
+def set_home(layer: Path, home: Path) -> None:
+    """Write the folder of the runtime's Python into the layer's `pyvenv.cfg`, for the launchers of Windows."""
+    path = layer / "pyvenv.cfg"
+    old = path.read_text(encoding="utf-8").splitlines()
+    new = [f"home = {home}", *(line for line in old if line.partition("=")[0].strip() != "home")]
+    if new != old:
+        temporary = path.with_name("pyvenv.cfg.new")
+        temporary.write_text("\n".join([*new, ""]), encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+
+
 def main() -> int:
     """Finish the layer that this file lies in; return the exit status."""
     layer = Path(__file__).absolute().parent
@@ -66,6 +79,12 @@ def main() -> int:
     if not config["base_python"].exists():
         print(f"{layer.name}: there is no {config['base_python']}: put its runtime beside it first", file=sys.stderr)
         return 1
+    if os.name == "nt" and config["python"] != config["base_python"]:
+        try:
+            set_home(layer, config["base_python"].parent)
+        except OSError as error:
+            print(f"{layer.name}: cannot tell the layer where its runtime is: {error}", file=sys.stderr)
+            return 1
     compile_modules(layer, config)
     return 0
 

@@ -9,22 +9,35 @@ from stackbuild import uv
 from stackbuild.deployment import Generated, GeneratedFile, GeneratedLink, environment_files, layer_config
 from stackbuild.dynamic_libraries import offered_libraries
 from stackbuild.errors import BuildError
-from stackbuild.files import copy_file, disk_errors, make_link, remove_leftovers, replacing_tree, write_atomic
+from stackbuild.files import (
+    copy_file,
+    disk_errors,
+    link_or_copy,
+    make_link,
+    remove_leftovers,
+    remove_tree,
+    replacing_tree,
+    write_atomic,
+)
 from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import build_inputs, deployment, looks_for_libraries
 from stackbuild.installed import make_portable, tree_size
-from stackbuild.layout import LAYER_CONFIG
+from stackbuild.layout import LAYER_CONFIG, EnvironmentLayout
 from stackbuild.local_wheels import unusable_wheels
 from stackbuild.locks import Locks
 from stackbuild.metadata import BuildRecord
 from stackbuild.modules import module_files
+from stackbuild.placement import Placement, move_packages
+from stackbuild.plan import task_name
 from stackbuild.process import Runner
 from stackbuild.project import Project
 from stackbuild.publication import check_replaceable
+from stackbuild.request import Kind
 from stackbuild.runtime_sources import RuntimeSource
 from stackbuild.spec import ApplicationLayer
 from stackbuild.steps import Outcome, Report
 from stackbuild.uv_failures import installation_error
+from stackbuild.windows import windows_launchers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +54,7 @@ def build_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Buil
 
     Raises `BuildError`, `RuntimeSourceError`, `ToolError`; the old environment is then still there, its record not.
     """
-    if project.platform.is_windows:
-        raise BuildError(
-            f"{linked.build_name}: building environments for Windows is not supported yet",
-            hint="build on Linux or macOS; locks for Windows can be made anywhere",
-        )
+    _check_machine(project, linked)
     _check_environments(project, locks, linked)
     record_path = project.workspace.build_record(linked.build_name)
     environment = project.workspace.environment(linked.build_name)
@@ -57,6 +66,7 @@ def build_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Buil
         with replacing_tree(environment) as fresh:
             _start_environment(project, locks, linked, fresh, tools, report)
             packages = _install(project, locks, linked, fresh, tools, report)
+            _add_generated(project, locks, linked, fresh)
             libraries = _link_libraries(project, locks, linked, fresh)
             _add_modules(project, locks, linked, fresh)
             if build_inputs(project, locks, linked) != inputs:
@@ -76,6 +86,16 @@ def build_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Buil
     return Outcome(done=f"{packages} package{'' if packages == 1 else 's'}, {files} files", size=size)
 
 
+def _check_machine(project: Project, linked: LinkedLayer) -> None:
+    """Raise `BuildError` when this machine cannot hold the files of layers for the platform."""
+    if project.here.is_windows and not project.platform.is_windows:
+        raise BuildError(
+            f"{linked.build_name}: layers for {project.platform} cannot be built on Windows, whose files have no "
+            "executable bits",
+            hint="build them on Linux or macOS, where layers for Windows can be built as well",
+        )
+
+
 def _check_environments(project: Project, locks: Locks, linked: LinkedLayer) -> None:
     """Raise `BuildError` when the lock was resolved for other platforms only: it would install too little."""
     given = project.stack.spec.uv.other.get("environments", ())
@@ -91,22 +111,25 @@ def _check_environments(project: Project, locks: Locks, linked: LinkedLayer) -> 
 def _start_environment(
     project: Project, locks: Locks, linked: LinkedLayer, fresh: Path, tools: BuildTools, report: Report
 ) -> None:
-    """A Python without packages: the runtime's files, or a skeleton that leads to the runtime beside it."""
+    """What the environment has before its packages: the runtime's files; nothing of a layer that stands on one."""
     plan = deployment(project, locks, linked, deployed=False)
     if plan.runtime is None:
         pin = locks.pin(linked)
         report(f"copying {pin.python_implementation.replace('@', ' ')}")
         libc = linked.layer.parsed_linux_target.variant
         tools.runtimes.unpack(pin, fresh, platform=project.platform, libc=libc)
-    else:
-        runtime = project.workspace.environment(linked.runtime.build_name)
-        if not (runtime / plan.runtime.layout.python).exists():
-            raise BuildError(
-                f"{linked.build_name}: its runtime is not built: there is no {runtime}",
-                hint=f"build it first: doit build:{linked.runtime.build_name}",
-            )
-        (fresh / plan.layout.site_packages).mkdir(parents=True)
-    write_generated(fresh, _generated(project, locks, linked))
+        return
+    runtime = project.workspace.environment(linked.runtime.build_name)
+    if not os.path.lexists(runtime / plan.runtime.layout.python):
+        raise BuildError(
+            f"{linked.build_name}: its runtime is not built: there is no {runtime}",
+            hint=f"build it first: doit {task_name(Kind.BUILD, linked.runtime.build_name, project.workspace.platform)}",
+        )
+    (fresh / plan.layout.site_packages).mkdir(parents=True)
+    if project.platform.is_windows:
+        for name, source in windows_launchers(runtime, layer=linked.build_name).items():
+            (fresh / plan.layout.scripts).mkdir(exist_ok=True)
+            link_or_copy(source, fresh / plan.layout.scripts / name)
 
 
 def _generated(project: Project, locks: Locks, linked: LinkedLayer) -> tuple[Generated, ...]:
@@ -135,10 +158,14 @@ def _install(
     own = [package for package in locks.get(linked).packages if not package.is_shared]
     if not own:
         return 0
-    layout = project.layout(linked, locks.python_version(linked))
+    version = locks.python_version(linked)
+    layout = project.layout(linked, version)
     report(f"installing {len(own)} package{'' if len(own) == 1 else 's'}")
+    prefix = fresh / ".packages"
     command = uv.sync_command(
-        fresh / layout.python,
+        _installing_python(project, locks, linked, fresh, tools),
+        prefix=prefix,
+        python_version=version.partition("+")[0],
         pylock=project.lock_paths(linked).pylock,
         platform=project.platform,
         linux_target=linked.layer.parsed_linux_target,
@@ -151,31 +178,42 @@ def _install(
         bad_wheels = unusable_wheels(project.lock_paths(linked).pylock, named_in=result.said)
         raise installation_error(linked, result.said, settings=project.stack.spec.uv, bad_wheels=tuple(bad_wheels))
     result.check()
-    (fresh / ".lock").unlink(missing_ok=True)  # uv's own
-    packages = make_portable(fresh, site_packages=layout.site_packages, scripts=layout.scripts)
-    _check_generated(fresh, _generated(project, locks, linked), linked)
+    filled = EnvironmentLayout(python_version=version, platform=project.here, is_runtime=False)
+    placement = Placement.of(filled, layout)
+    packages = make_portable(
+        prefix, site_packages=filled.site_packages, scripts={filled.scripts, layout.scripts}, placement=placement
+    )
+    (prefix / ".lock").unlink(missing_ok=True)  # uv's own
+    remove_tree(prefix / filled.scripts)
+    move_packages(prefix, fresh, placement)
     return packages
 
 
-def _check_generated(root: Path, generated: Iterable[Generated], linked: LinkedLayer) -> None:
-    """Raise `BuildError` when packages have put files of their own in the place of generated ones."""
-    replaced = [str(item.path) for item in generated if not _is_there(root, item)]
-    if replaced:
+def _installing_python(project: Project, locks: Locks, linked: LinkedLayer, fresh: Path, tools: BuildTools) -> Path:
+    """A Python that runs here and is like the one that will use the packages: itself, where that is possible."""
+    if project.is_foreign:
+        return tools.runtimes.python(locks.pin(linked))
+    runtime = project.linked(linked.runtime.build_name)
+    root = fresh if linked.kind == "runtime" else project.workspace.environment(runtime.build_name)
+    return root / project.layout(runtime, locks.python_version(linked)).python
+
+
+def _add_generated(project: Project, locks: Locks, linked: LinkedLayer, fresh: Path) -> None:
+    """Write the generated files. Raises `BuildError` when packages have put files of their own in their place."""
+    generated = _generated(project, locks, linked)
+    taken = [str(item.path) for item in generated if os.path.lexists(fresh / item.path)]
+    if taken:
         raise BuildError(
-            f"{linked.build_name}: a package of it has files where the layer needs its own: {', '.join(replaced)}",
+            f"{linked.build_name}: a package of it has files where the layer needs its own: {', '.join(taken)}",
             hint="leave that package out of the requirements",
         )
-
-
-def _is_there(root: Path, item: Generated) -> bool:
-    path = root / item.path
-    if isinstance(item, GeneratedFile):
-        return path.is_file() and path.read_bytes() == item.text.encode()
-    return path.is_symlink() and os.readlink(path) == str(item.target)
+    write_generated(fresh, generated)
 
 
 def _link_libraries(project: Project, locks: Locks, linked: LinkedLayer, fresh: Path) -> tuple[str, ...]:
     """Link the dynamic libraries of the layer's packages where those above find them; return their names."""
+    if project.platform.is_windows:
+        return ()  # DLLs are found beside the extension modules, and in folders that `sitecustomize` adds
     layout = project.layout(linked, locks.python_version(linked))
     libraries = offered_libraries(
         fresh, layout.site_packages, layer=linked.build_name, excluded=linked.layer.dynlib_exclude

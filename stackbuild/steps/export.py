@@ -4,10 +4,12 @@ import os
 from pathlib import Path
 
 from stackbuild.archives import ArchiveEntry
+from stackbuild.deployment import pyvenv_cfg
 from stackbuild.errors import DeployError
-from stackbuild.files import disk_errors, link_or_copy, make_link, remove_leftovers, replacing_tree
+from stackbuild.files import disk_errors, link_or_copy, make_link, remove_leftovers, replacing_tree, write_atomic
 from stackbuild.graph import LinkedLayer
-from stackbuild.inputs import export_inputs, export_paths, layer_metadata
+from stackbuild.inputs import deployment, export_inputs, export_paths, layer_metadata
+from stackbuild.layout import PYVENV_CFG
 from stackbuild.locks import Locks
 from stackbuild.metadata import ExportMetadata, OutputRecord
 from stackbuild.process import check_stopping
@@ -34,10 +36,19 @@ def export_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report:
         remove_leftovers(target.parent, target.name)
         with replacing_tree(target) as fresh:
             _fill(fresh, entries)
+            _finish(project, locks, linked, fresh)
         metadata.write(paths.layer_metadata(linked.build_name))
         record = OutputRecord(inputs=inputs, files=len(entries), size=size)
         record.write(paths.record(linked.build_name))
     return Outcome(done=f"{len(entries)} files", size=size)
+
+
+def _finish(project: Project, locks: Locks, linked: LinkedLayer, root: Path) -> None:
+    """Do what a layer needs to run where it lies: on Windows to know the absolute place of its runtime."""
+    plan = deployment(project, locks, linked, deployed=True)
+    if project.platform.is_windows and not project.is_foreign and plan.runtime is not None:
+        home = os.fspath(export_paths(project).root / plan.runtime.target)
+        write_atomic(root / PYVENV_CFG, pyvenv_cfg(plan.python_version, home=home))
 
 
 def _fill(root: Path, entries: list[ArchiveEntry]) -> None:

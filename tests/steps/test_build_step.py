@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,11 +95,14 @@ def test_scripts_and_notes_of_the_installer_are_dropped_with_their_record_lines(
 def test_uv_installs_the_lock_into_the_fresh_environment(locked: World) -> None:
     locked.build("base")
     (command,) = locked.uv.commands
-    python = Path(command.argv[4])
+    python, prefix = Path(command.argv[4]), Path(command.argv[6])
     assert python.parent.parent.parent == locked.folder / "_build"
     assert python.parent.parent.name.startswith(".base.new-")
+    assert prefix == python.parent.parent / ".packages"
     assert command == uv_commands.sync_command(
         python,
+        prefix=prefix,
+        python_version="3.11.13",
         pylock=locked.folder / "requirements" / "base" / "pylock.base.toml",
         platform=TargetPlatform.LINUX_X86_64,
         linux_target=LinuxTarget.parse("glibc@2.28"),
@@ -225,14 +227,6 @@ def test_module_with_the_name_of_an_installed_file_is_an_error(world: World) -> 
         f"hint: rename {world.folder}/shop.py, or leave the package out of the requirements"
     )
     assert not environment(world, "app-shop").exists()
-
-
-def test_windows_environments_are_refused(locked: World) -> None:
-    tools = BuildTools(run=locked.uv, runtimes=locked.runtimes, uv_version="1.2.3")
-    project = replace(locked.project, platform=TargetPlatform.WIN_AMD64)
-    with pytest.raises(BuildError, match="building environments for Windows is not supported yet"):
-        build_layer(project, locked.locks, locked.linked("base"), tools, report=locked.reports.append)
-    assert locked.uv.commands == []
 
 
 def test_layout_of_the_environments_is_the_one_of_the_project(built: World) -> None:

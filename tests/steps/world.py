@@ -73,7 +73,7 @@ class FakeUv:
             case "export":
                 self._export(command)
             case "pip":
-                self._install(Path(command.argv[4]), Path(command.argv[-1]))
+                self._install(Path(command.argv[command.argv.index("--prefix") + 1]), Path(command.argv[-1]))
         return Result(command=command, status=0, stdout="", stderr="")
 
     @property
@@ -106,10 +106,10 @@ class FakeUv:
         output = Path(command.argv[command.argv.index("--output-file") + 1])
         output.write_text(tomli_w.dumps(document), encoding="utf-8")
 
-    def _install(self, python: Path, pylock: Path) -> None:
-        root = python.parent.parent
-        assert os.path.lexists(python)
+    def _install(self, root: Path, pylock: Path) -> None:
+        assert not root.exists()
         site_packages = root / "lib" / "python3.11" / "site-packages"
+        site_packages.mkdir(parents=True)
         (root / ".lock").touch()
         for package in tomllib.loads(pylock.read_text(encoding="utf-8"))["packages"]:
             if "from_lower_layer" in package.get("marker", ""):
@@ -120,9 +120,10 @@ class FakeUv:
                 site_packages / f"{name}.py": f"version = '{version}'\n",
                 info / "METADATA": f"Name: {name}\nVersion: {version}\n",
                 info / "uv_cache.json": "{}",
-                root / "bin" / f"{name}-tool": f"#!{python}\n",
+                root / "bin" / f"{name}-tool": "#!/pythons/bin/python3\n",
             }
-            files |= {site_packages / name / path: content for path, content in self.files.get(name, {}).items()}
+            further = self.files.get(name, {}).items()
+            files |= {Path(os.path.normpath(site_packages / name / path)): content for path, content in further}
             record = [f"{os.path.relpath(path, site_packages)},sha256=x,{len(text)}" for path, text in files.items()]
             files[info / "RECORD"] = "\n".join([*record, f"{info.name}/RECORD,,", ""])
             for path, text in files.items():
@@ -152,6 +153,13 @@ class FakeRuntimes:
     def unpack(self, pin: RuntimePin, destination: Path, /, *, platform: TargetPlatform, libc: str) -> None:
         del libc
         self.asked.append(f"{pin.python_implementation} for {platform}")
+        if platform.is_windows:
+            launchers = destination / "Lib" / "venv" / "scripts" / "nt"
+            launchers.mkdir(parents=True)
+            for path in (destination / "python.exe", launchers / "python.exe", launchers / "pythonw.exe"):
+                path.write_text(f"{path.parent.name}: {path.name}\n", encoding="utf-8")
+            (destination / "Lib" / "site-packages").mkdir()
+            return
         (destination / "bin").mkdir()
         (destination / "bin" / "python3.11").write_text("an interpreter\n", encoding="utf-8")
         (destination / "bin" / "python3.11").chmod(0o755)
@@ -170,6 +178,8 @@ class World:
     environ: dict[str, str] = field(default_factory=dict)
     uv: FakeUv = field(default_factory=FakeUv)
     runtimes: FakeRuntimes = field(default_factory=FakeRuntimes)
+    platform: TargetPlatform = TargetPlatform.LINUX_X86_64
+    """What environments are built for, on a machine that is `linux_x86_64`."""
     now: datetime = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
     reports: list[str] = field(default_factory=list)
 
@@ -183,7 +193,9 @@ class World:
     def project(self) -> Project:
         spec = self.folder / "venvstacks.toml"
         spec.write_text(self.specification, encoding="utf-8")
-        return replace(open_project(spec, self.options, self.environ), platform=TargetPlatform.LINUX_X86_64)
+        here = TargetPlatform.LINUX_X86_64
+        project = replace(open_project(spec, self.options, self.environ), platform=here, here=here)
+        return project if self.platform is here else project.for_platform(self.platform)
 
     @property
     def locks(self) -> Locks:

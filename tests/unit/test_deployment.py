@@ -1,6 +1,7 @@
 """Texts and links of a layer: exact, relative, and working where they are put."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -162,9 +163,22 @@ def test_configuration_of_a_runtime_is_about_itself() -> None:
 
 def test_configuration_on_windows() -> None:
     config = layer_config(application(TargetPlatform.WIN_AMD64))
-    assert (config.python, config.base_python) == ("Scripts/python.exe", "../base/python.exe")
-    assert config.pylib_dirs[0] == "../framework-near@2/Lib/site-packages"
-    assert config.dynlib_dirs[-1] == "../base/Library/bin"
+    assert (config.python, config.base_python) == ("Scripts\\python.exe", "..\\base\\python.exe")
+    assert config.pylib_dirs[0] == "..\\framework-near@2\\Lib\\site-packages"
+    assert config.dynlib_dirs[-1] == "..\\base\\Library\\bin"
+
+
+def test_environment_on_windows_has_no_links_and_knows_its_runtime_where_that_is_known() -> None:
+    plan = application(TargetPlatform.WIN_AMD64)
+    config, customize = environment_files(plan, wrapped=False)
+    assert config == GeneratedFile(path=PurePosixPath("pyvenv.cfg"), text=pyvenv_cfg("3.11.13"))
+    assert customize.path == PurePosixPath("Lib/site-packages/sitecustomize.py")
+    assert isinstance(customize, GeneratedFile)
+    assert "    '../base/Library/bin',\n):\n" in customize.text
+    assert "        os.add_dll_directory(_libraries)\n" in customize.text
+    home = environment_files(replace(plan, home="C:\\layers\\base"), wrapped=False)[0]
+    assert isinstance(home, GeneratedFile)
+    assert home.text.splitlines()[0] == "home = C:\\layers\\base"
 
 
 def test_import_path_of_lower_layers_is_found_wherever_the_layers_lie(

@@ -41,7 +41,7 @@ class Environment:
         os.link(self.cache / cached, path)
 
     def make_portable(self) -> int:
-        return make_portable(self.root, site_packages=SITE_PACKAGES, scripts=PurePosixPath("bin"))
+        return make_portable(self.root, site_packages=SITE_PACKAGES, scripts=[PurePosixPath("bin")])
 
 
 @pytest.fixture

@@ -169,3 +169,16 @@ def test_missing_runtime_is_refused(layer: Layer, capsys: pytest.CaptureFixture[
     python.unlink()
     assert layer.finish() == 1
     assert capsys.readouterr().err == f"app-shop: there is no {python}: put its runtime beside it first\n"
+
+
+def test_home_of_the_runtime_is_written_into_the_configuration_once(layer: Layer, tmp_path: Path) -> None:
+    script = layer.script()
+    config = tmp_path / "pyvenv.cfg"
+    config.write_text("home = C:\\old\ninclude-system-site-packages = false\nversion = 3.11.13\n", encoding="utf-8")
+    script.set_home(tmp_path, tmp_path / "base ü")
+    expected = f"home = {tmp_path / 'base ü'}\ninclude-system-site-packages = false\nversion = 3.11.13\n"
+    assert config.read_bytes().decode() == expected
+    before = config.stat().st_ino
+    script.set_home(tmp_path, tmp_path / "base ü")
+    assert config.stat().st_ino == before
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("pyvenv")) == ["pyvenv.cfg"]

@@ -91,7 +91,7 @@ def test_defaults_and_known_words_are_those_of_the_models() -> None:
     assert "default" not in DEFINITIONS["platforms"]
     assert DEFINITIONS["platforms"]["items"]["enum"] == list(TargetPlatform)
     archive_format = DEFINITIONS["stackbuild_settings"]["properties"]["archive_format"]
-    assert archive_format["default"] == StackbuildSettings().archive_format
+    assert ("default" in archive_format, StackbuildSettings().archive_format) == (False, None)  # the platform's
 
 
 # What editors show

@@ -79,7 +79,7 @@ def select(
         related=Related(**related),
     )
     layers = [linked for linked in stack.layers if linked.platforms]
-    chosen = select_layers(layers, request, platform=HERE)
+    chosen = select_layers(layers, request, platforms=[HERE])
     return {name: " ".join(operations.names) for name, operations in chosen.items()}
 
 
@@ -194,8 +194,8 @@ def test_patterns_are_those_of_fnmatch_on_build_names(stack: Stack) -> None:
 
 
 def test_plan_runs_what_is_selected_and_leaves_other_locks_alone(stack: Stack) -> None:
-    selection = select_layers(stack.layers, Request(build=Wish.YES, include=("py",)), platform=HERE)
-    plan = make_plan(selection, stack.layers, output=Kind.ARCHIVE, may_build=True, clean=True)
+    selection = select_layers(stack.layers, Request(build=Wish.YES, include=("py",)), platforms=[HERE])
+    plan = make_plan({None: selection}, stack.layers, output=Kind.ARCHIVE, may_build=True, clean=True)
     assert plan.tasks == ("build:py",)  # nothing is published, so that the manifest stays
     assert plan.forced == {"build:py"}
     assert plan.frozen == {f"lock:{linked.build_name}" for linked in stack.layers}
@@ -209,7 +209,7 @@ def test_plan_forces_locks_that_are_asked_for_or_reset(stack: Stack) -> None:
         names[1]: Operations(lock=Wish.IF_NEEDED, reset_lock=True),
         names[2]: Operations(lock=Wish.IF_NEEDED),
     }
-    plan = make_plan(selection, stack.layers[:3], output=None, may_build=False)
+    plan = make_plan({None: selection}, stack.layers[:3], output=None, may_build=False)
     assert plan.forced == {"lock:py", "lock:other"}
     assert plan.reset == {"other"}
     assert plan.frozen == {"build:py", "build:other", "build:framework-low"}
@@ -217,7 +217,25 @@ def test_plan_forces_locks_that_are_asked_for_or_reset(stack: Stack) -> None:
 
 
 def test_forced_publication_packs_again_without_building_anew(stack: Stack) -> None:
-    selection = select_layers(stack.layers, Request(publish=True, include=("py",)), platform=HERE)
-    plan = make_plan(selection, stack.layers, output=Kind.EXPORT, may_build=True, force=True)
+    selection = select_layers(stack.layers, Request(publish=True, include=("py",)), platforms=[HERE])
+    plan = make_plan({None: selection}, stack.layers, output=Kind.EXPORT, may_build=True, force=True)
     assert plan.tasks == ("export:py", "manifest:export")
     assert plan.forced == {"export:py"}
+
+
+def test_plan_for_several_platforms_locks_once_and_makes_the_rest_for_each(stack: Stack) -> None:
+    request = Request(lock=Wish.IF_NEEDED, build=Wish.YES, publish=True, include=("py",))
+    other = TargetPlatform.WIN_AMD64
+    selections = {
+        None: select_layers(stack.layers, request, platforms=[HERE]),
+        other: select_layers(stack.layers, request, platforms=[other]),
+    }
+    plan = make_plan(selections, stack.layers, output=Kind.ARCHIVE, may_build=False, clean=True)
+    assert plan.tasks == (
+        "lock:py",
+        *("build:py", "archive:py", "manifest:archive"),
+        *("build@win_amd64:py", "archive@win_amd64:py", "manifest@win_amd64:archive"),
+    )
+    assert plan.forced == {"build:py", "archive:py", "build@win_amd64:py", "archive@win_amd64:py"}
+    assert "build@win_amd64:other" in plan.frozen
+    assert plan.published == {"py"}

@@ -177,7 +177,7 @@ def test_relative_path_of_the_specification_is_made_absolute(tmp_path: Path, mon
 
 def test_settings_have_defaults_and_are_read(tmp_path: Path) -> None:
     settings = load(tmp_path / "s.toml", "").settings
-    assert (settings.runtime_source, settings.archive_format) == ("interpreter", "tar.zst")
+    assert (settings.runtime_source, settings.archive_format) == ("interpreter", None)
     assert settings.build_from_source == ()
     settings = load(tmp_path / "s.toml", '[tool.stackbuild]\narchive_format = "zip"').settings
     assert settings.archive_format == "zip"

@@ -346,10 +346,18 @@ def test_export_command() -> None:
 )
 def test_sync_command(platform: TargetPlatform, name: str) -> None:
     options: dict[str, Any] = {"linux_target": LinuxTarget.parse("glibc"), "macos_target": "13.0", "environ": {}}
-    command = uv.sync_command(Path("/b/bin/python"), pylock=Path("/l/pylock.a.toml"), platform=platform, **options)
+    command = uv.sync_command(
+        Path("/b/bin/python"),
+        prefix=Path("/b/.packages"),
+        python_version="3.11.7",
+        pylock=Path("/l/pylock.a.toml"),
+        platform=platform,
+        **options,
+    )
     assert command == run(
-        *("pip", "sync", "--python", "/b/bin/python", "--no-config", "--no-build", "--python-platform", name),
-        *("--no-python-downloads", "--quiet", "--break-system-packages", "--allow-empty-requirements"),
+        *("pip", "sync", "--python", "/b/bin/python", "--prefix", "/b/.packages", "--python-version", "3.11.7"),
+        *("--python-platform", name, "--no-config", "--no-build", "--no-python-downloads", "--quiet"),
+        *("--break-system-packages", "--allow-empty-requirements"),
         "/l/pylock.a.toml",
         cwd="/l",
         env={"MACOSX_DEPLOYMENT_TARGET": "13.0"},
@@ -359,6 +367,8 @@ def test_sync_command(platform: TargetPlatform, name: str) -> None:
 def test_servers_are_told_to_an_installation_in_a_variable(tmp_path: Path) -> None:
     command = uv.sync_command(
         Path("/b/bin/python"),
+        prefix=Path("/b/.packages"),
+        python_version="3.11.7",
         pylock=Path("/l/pylock.a.toml"),
         platform=TargetPlatform.LINUX_X86_64,
         linux_target=LinuxTarget.parse("glibc"),

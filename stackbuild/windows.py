@@ -1,0 +1,33 @@
+"""What layers for Windows need beyond files that are the same everywhere."""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from stackbuild.errors import BuildError
+
+_LAUNCHERS = PurePosixPath("Lib/venv/scripts/nt")
+"""Where Python's `venv` keeps the programs that start a virtual environment's Python through its base."""
+
+_NAMES = {
+    "python.exe": ("venvlaunchert.exe", "venvlauncher.exe", "python.exe"),
+    "pythonw.exe": ("venvwlaunchert.exe", "venvwlauncher.exe", "pythonw.exe"),
+}
+"""The names that they have: since 3.13 the second ones, the first ones in free-threaded Pythons."""
+
+
+def windows_launchers(runtime: Path, *, layer: str) -> Mapping[str, Path]:
+    """The programs of a layered environment, by name, in the environment of its runtime.
+
+    They read `home`, the folder of the runtime, in the layer's `pyvenv.cfg`, where finishing the layer writes it.
+    Raises `BuildError` when the runtime does not have them.
+    """
+    found: dict[str, Path] = {}
+    for name, sources in _NAMES.items():
+        source = next((path for path in (runtime / _LAUNCHERS / source for source in sources) if path.is_file()), None)
+        if source is None:
+            raise BuildError(
+                f"{layer}: its runtime has no {sources[-1]} in {runtime / _LAUNCHERS}, which starts the layer's Python",
+                hint="take the runtime from python-build-standalone, whose distributions for Windows have it",
+            )
+        found[name] = source
+    return found
