@@ -238,4 +238,4 @@ def test_plan_for_several_platforms_locks_once_and_makes_the_rest_for_each(stack
     )
     assert plan.forced == {"build:py", "archive:py", "build@win_amd64:py", "archive@win_amd64:py"}
     assert "build@win_amd64:other" in plan.frozen
-    assert plan.published == {"py"}
+    assert plan.published == frozenset({stack.layers[0].build_name})
