@@ -22,6 +22,8 @@ from stackbuild.terminal import LiveDisplay, print_error, print_notice, print_ta
 
 EXIT_INTERRUPTED = 130
 _PATIENCE_SECONDS = 10.0
+_WIDEST_NAME = 44
+"""How wide the column of task names becomes at most."""
 
 
 class StackReporter:
@@ -37,6 +39,7 @@ class StackReporter:
         self._verbose = verbose and not quiet
         self._lock = threading.RLock()
         self._selected: dict[str, Step] = {}
+        self._name_width = 0
         self._seen: set[str] = set()
         self._started = time.monotonic()
         self._live: LiveDisplay | None = None
@@ -60,6 +63,8 @@ class StackReporter:
         self._selected = {
             name: tasks[name].meta["step"] for name in _closure(tasks, selected) if "step" in (tasks[name].meta or {})
         }
+        names = (step.task_name for step in self._selected.values())
+        self._name_width = min(max(map(len, names), default=0), _WIDEST_NAME)
         self._started = time.monotonic()
         for notice in self._session.project.stack.spec.notices:
             print_notice(notice)
@@ -181,7 +186,7 @@ class StackReporter:
         width = len(str(len(self._selected)))
         count = f"[{len(self._seen):>{width}}/{len(self._selected)}]"
         size = f", {format_size(done.outcome.size)}" if done.outcome.size is not None else ""
-        self._print(f"{count} {shown:<28} {done.outcome.done}{size}  {format_seconds(done.seconds)}")
+        self._print(f"{count} {shown:<{self._name_width}} {done.outcome.done}{size}  {format_seconds(done.seconds)}")
 
     def _counts(self, session: Session) -> str:
         """How many of the selected tasks ended how, and the time of the run."""

@@ -24,12 +24,15 @@ def summary_rows(session: Session, steps: Iterable[Step], *, shown_from: Path) -
     Layers for another platform than this machine's have a row of their own, and its name behind theirs.
     """
     chosen = list(steps)
-    rows = []
-    for platform in dict.fromkeys(step.platform for step in chosen):
-        for linked in session.project.layers:
-            own = [step for step in chosen if step.linked is linked and step.platform is platform]
-            if own:
-                rows.append(_row(session, own, shown_from))
+    platforms = list(dict.fromkeys(step.platform for step in chosen if step.kind is not Kind.LOCK)) or [None]
+    rows: list[tuple[str, ...]] = []
+    for platform in platforms:
+        # Locks are for all platforms: they stand in the first row of a layer.
+        shown = [
+            step for step in chosen if step.platform is platform or (step.kind, platform) == (Kind.LOCK, platforms[0])
+        ]
+        own = [[step for step in shown if step.linked is linked] for linked in session.project.layers]
+        rows += [_row(session, steps_of_layer, shown_from) for steps_of_layer in own if steps_of_layer]
     return rows
 
 
