@@ -11,7 +11,7 @@ import typer
 
 from stackbuild.errors import SpecError, StackbuildError
 from stackbuild.plan import make_plan
-from stackbuild.precheck import frozen_problem
+from stackbuild.precheck import check_frozen
 from stackbuild.progress import EXIT_INTERRUPTED, StackReporter
 from stackbuild.project import Project, open_project
 from stackbuild.request import Kind, Request, Showing, Where
@@ -73,9 +73,7 @@ def run(
             print_text(status_text(status, as_json=showing.json))
         if showing.only_shows:
             raise typer.Exit
-        problem = frozen_problem(session)
-        if problem is not None:
-            raise problem
+        check_frozen(session)
         if dry_run:
             _dry_run(session, output=output, forced=force)
         if not session.plan.tasks:

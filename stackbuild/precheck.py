@@ -10,10 +10,25 @@ from stackbuild.show import lock_problems
 from stackbuild.spec import BuildName
 
 
-def frozen_problem(session: Session) -> StackbuildError | None:
-    """The error that the run would end with, because of locks or environments that its plan leaves alone.
+def check_frozen(session: Session) -> None:
+    """Raise the error that the run would end with, because of locks or environments that its plan leaves alone.
 
-    A frozen lock above one that this run makes again is not judged yet: its step is, when its turn comes.
+    Another run may just be making them: what is not good is judged again when no other run is at work.
+    """
+    if _frozen_problem(session) is None:
+        return
+    if session.project.workspace.run_lock.exists():  # else no other run has ever been at work
+        session.hold()
+    problem = _frozen_problem(session)
+    if problem is not None:
+        session.close()
+        raise problem
+
+
+def _frozen_problem(session: Session) -> StackbuildError | None:
+    """What is not good among the locks, else among the environments, that the run needs and must leave alone.
+
+    What stands on a lock that this run makes again is not judged yet: its step is, when its turn comes.
     """
     needed = _closure(session)
     frozen = [step for step in session.steps() if step.task_name in needed & session.plan.frozen]

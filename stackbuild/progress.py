@@ -162,7 +162,8 @@ class StackReporter:
 
     def waiting(self, lock: Path) -> None:
         held = os.path.relpath(lock, self.shown_from)
-        self._print(f"another run is at work here (it holds {held}); waiting for it to end …")
+        if not self._quiet:  # on stderr: a dry run prints JSON on stdout, and nothing else
+            print_notice(f"another run is at work here (it holds {held}); waiting for it to end …")
 
     # output
 

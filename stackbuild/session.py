@@ -173,7 +173,8 @@ class Session:
         try:
             self.watcher.started(step)
             started = time.monotonic()
-            if self._hold() and self.why(step) is None:
+            waited = self.hold()
+            if (waited or step.task_name in self.plan.frozen) and self.why(step) is None:
                 outcome = Outcome(done="made by another run meanwhile")
             else:
                 process.check_stopping()
@@ -255,8 +256,8 @@ class Session:
         self._held.close()
         self._holding = False
 
-    def _hold(self) -> bool:
-        """Take the project for this run, once; True when it had to wait for another one."""
+    def hold(self) -> bool:
+        """Take the project for this run until `close`, once; True when it had to wait for another one."""
 
         def waiting() -> None:
             self._waited = True
@@ -274,7 +275,7 @@ class Session:
 
     def clean(self, step: Step) -> None:
         """Remove what a step made. Lock files stay: they are the project's own."""
-        self._hold()
+        self.hold()
         workspace, linked = self.project_of(step).workspace, step.linked
         if step.kind is Kind.LOCK:
             remove_tree(workspace.resolution_folder(linked.build_name if linked else step.name))  # type: ignore[arg-type]

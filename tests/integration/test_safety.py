@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from stackbuild.metadata import BuildRecord
 from tests.integration.stack_project import StackProject
@@ -124,9 +125,48 @@ def test_a_second_run_waits_for_the_first(project: StackProject) -> None:
     for thread in threads:
         thread.join()
     assert (first.returncode, second.returncode) == (0, 0), outputs
-    assert "another run is at work here" in outputs["second"][0]
+    assert "another run is at work here" in outputs["second"][1]
     recorded_environments_are_whole(project)
     assert project.ran() == set()
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments"),
+    [
+        ("_build/.stackbuild/py.build.json", ("build", "--no-build", "--publish")),
+        ("requirements/py/pylock.py.meta.json", ("publish", "--dry-run")),
+        ("requirements/py/pylock.py.meta.json", ("publish",)),
+    ],
+)
+def test_what_another_run_is_making_is_waited_for_before_it_is_judged(
+    built: StackProject, missing: str, arguments: tuple[str, ...]
+) -> None:
+    record = built.root / missing
+    aside = record.rename(record.with_suffix(".aside"))
+    with FileLock(built.root / "_build/.stackbuild/run.lock"):
+        run = start(built, *arguments, module="stackbuild")
+        assert run.stderr is not None
+        assert "another run is at work here" in run.stderr.readline()
+        aside.rename(record)
+    stdout, stderr = run.communicate(timeout=60)
+    assert (run.returncode, stderr) == (0, "")
+    assert "0 tasks run" in stdout or json.loads(stdout)
+
+
+def test_what_is_not_good_when_the_other_run_has_ended_is_an_error(built: StackProject) -> None:
+    (built.root / "_build/.stackbuild/py.build.json").unlink()
+    with FileLock(built.root / "_build/.stackbuild/run.lock"):
+        run = start(built, "build", "--no-build", "--publish", module="stackbuild")
+        assert run.stderr is not None
+        assert "another run is at work here" in run.stderr.readline()
+    _, stderr = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "  py: it is not built" in stderr
+
+
+def test_a_run_with_nothing_to_do_waits_for_nobody(built: StackProject) -> None:
+    with FileLock(built.root / "_build/.stackbuild/run.lock"):
+        assert "0 tasks run" in built.stackbuild("build", "--no-build", "--publish").stdout
 
 
 def test_a_disk_that_takes_no_more_is_an_error_with_the_path_and_the_next_run_goes_on(project: StackProject) -> None:
