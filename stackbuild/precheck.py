@@ -42,16 +42,21 @@ def _frozen_problem(session: Session) -> StackbuildError | None:
     ]
     if bad_locks:
         return not_good(bad_locks)
-    bad_builds = [(step, why) for step in frozen if step.kind is Kind.BUILD and (why := session.why(step))]
+    bad_builds = [
+        (step, why)
+        for step in frozen
+        if step.kind is Kind.BUILD and _is_settled(session, step, problems) and (why := session.why(step))
+    ]
     return not_good(bad_builds) if bad_builds else None
 
 
 def _is_settled(session: Session, step: Step, problems: Mapping[BuildName, tuple[str, ...]]) -> bool:
-    """Whether this run leaves all locks below a lock as they are."""
+    """Whether this run leaves all locks that a step reads as they are."""
     plan = session.plan
     return all(
         lower.task_name in plan.frozen or (not problems[BuildName(lower.name)] and lower.task_name not in plan.forced)
         for lower in session.needs(step)
+        if lower.kind is Kind.LOCK
     )
 
 

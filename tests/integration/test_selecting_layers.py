@@ -107,6 +107,15 @@ def test_publishing_without_building_refuses_environments_that_are_not_good(buil
     assert ran(built, "publish") == {"build:app-site", "archive:app-site", "manifest:archive"}
 
 
+def test_an_environment_is_not_refused_for_a_damaged_lock_that_is_made_the_same_again(built: StackProject) -> None:
+    (built.root / "requirements/framework-web/pylock.framework-web.toml").write_text("damaged", encoding="utf-8")
+    assert ran(built, "build", "--lock", "--no-build", "--publish") == {"lock:framework-web"}
+    built.replace("venvstacks.toml", "webby==1.0", "webby==2.0")
+    done = built.stackbuild("build", "--lock", "--no-build", "--publish", check=False)
+    assert done.returncode == 1
+    assert "framework-web: what it is made from changed" in done.stderr
+
+
 def test_patterns_that_fit_nothing_are_an_error_or_a_warning(built: StackProject) -> None:
     done = built.stackbuild("build", "--include", "hello", "--include", "app-site", check=False)
     assert done.returncode == 1
