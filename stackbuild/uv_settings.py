@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.utils import NormalizedName
 from pydantic import BaseModel, ConfigDict, StrictBool, StrictStr, ValidationError
 
+from stackbuild.platforms import TargetPlatform
 from stackbuild.spec_fields import absolute_path, normalize_package_names
 from stackbuild.spec_problems import KeyPath, Problem, expected, quote, translate, unknown_word
 
 UV_SETTINGS_FILE = "venvstacks.uv.toml"
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # two letters at least: one is a drive of Windows
-_PATH_LISTS = ("find-links", "extra-index-url")
+_SOME_ENVIRONMENT = TargetPlatform.LINUX_X86_64.marker_environment(python_version="3.11.0", implementation="cpython")
+"""A marker that can be evaluated here can be evaluated for every platform and Python."""
 
 
 class UvIndex(BaseModel):
@@ -143,23 +146,46 @@ class UvSettingsReader:
 
     def _other(self) -> Iterator[tuple[str, Any]]:
         for key, value in self._table.items():
-            if key in ("index", "sources", "exclude-newer"):
-                continue
-            if key in _PATH_LISTS:
-                yield key, self._locations(key, value)
-            elif key == "index-url" and isinstance(value, str):
-                yield key, self._location(value)
-            else:
-                yield key, value
+            match key:
+                case "index" | "sources" | "exclude-newer":
+                    continue
+                case "find-links" | "extra-index-url":
+                    yield key, [self._location(text) for _, text in self._strings(key, value)]
+                case "index-url" if self._is_string((key,), value):
+                    yield key, self._location(value)
+                case "constraint-dependencies":
+                    yield key, [text for _, text in self._strings(key, value)]
+                case "environments":
+                    self._check_environments(key, value)
+                    yield key, value
+                case _:
+                    yield key, value
 
-    def _locations(self, key: str, value: object) -> list[str]:
+    def _is_string(self, key_path: KeyPath, value: object) -> bool:
+        if isinstance(value, str):
+            return True
+        self._report(key_path, expected("a string", value))
+        return False
+
+    def _strings(self, key: str, value: object) -> list[tuple[KeyPath, str]]:
+        """The strings of a list, each with its key path."""
         if not isinstance(value, list):
             self._report((key,), expected("a list of strings", value))
             return []
-        for position, item in enumerate(value):
-            if not isinstance(item, str):
-                self._report((key, position), expected("a string", item))
-        return [self._location(item) for item in value if isinstance(item, str)]
+        return [((key, place), item) for place, item in enumerate(value) if self._is_string((key, place), item)]
+
+    def _check_environments(self, key: str, value: object) -> None:
+        """One marker, or a list of them."""
+        if not isinstance(value, str | list):
+            self._report((key,), expected("a marker or a list of markers", value))
+            return
+        for key_path, text in [((key,), value)] if isinstance(value, str) else self._strings(key, value):
+            try:
+                Marker(text).evaluate(_SOME_ENVIRONMENT)
+            except InvalidMarker as error:
+                self._report(key_path, f"{quote(text)} is not a marker: {str(error).splitlines()[0]}")
+            except (UndefinedComparison, UndefinedEnvironmentName):
+                self._report(key_path, f"{quote(text)} compares what cannot be compared")
 
     def _location(self, text: str) -> str:
         """A URL as given; a path made absolute relative to the folder of the settings' file."""

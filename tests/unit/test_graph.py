@@ -440,6 +440,48 @@ MALFORMED: list[tuple[str, str, tuple[str, ...]]] = [
     ),
     ("exclude-newer in words", '[tool.uv]\nexclude-newer = "soon"', ("tool.uv.exclude-newer", "is not a date")),
     ("find-links as a string", '[tool.uv]\nfind-links = "x"', ("tool.uv.find-links: expected a list of strings",)),
+    ("find-links as a table", "[tool.uv]\nfind-links = {}", ("tool.uv.find-links: expected a list of strings, got a",)),
+    ("index-url as a number", "[tool.uv]\nindex-url = 3", ("tool.uv.index-url: expected a string, got an integer",)),
+    (
+        "constraints as a number",
+        "[tool.uv]\nconstraint-dependencies = 7",
+        ("tool.uv.constraint-dependencies: expected a list of strings, got an integer",),
+    ),
+    (
+        "constraints as a string",
+        '[tool.uv]\nconstraint-dependencies = "ab"',
+        ("tool.uv.constraint-dependencies: expected a list of strings, got a string",),
+    ),
+    (
+        "a constraint that is a number",
+        '[tool.uv]\nconstraint-dependencies = ["a", 1]',
+        ("tool.uv.constraint-dependencies[1]: expected a string, got an integer",),
+    ),
+    (
+        "environments as a number",
+        "[tool.uv]\nenvironments = 1",
+        ("tool.uv.environments: expected a marker or a list of markers, got an integer",),
+    ),
+    (
+        "an environment that is a number",
+        "[tool.uv]\nenvironments = [1]",
+        ("tool.uv.environments[0]: expected a string, got an integer",),
+    ),
+    (
+        "an environment that is no marker",
+        '[tool.uv]\nenvironments = ["sys_platform == \'linux\'", "linux"]',
+        ('tool.uv.environments[1]: "linux" is not a marker: Expected ',),
+    ),
+    (
+        "one environment that is no marker",
+        '[tool.uv]\nenvironments = ""',
+        ('tool.uv.environments: "" is not a marker',),
+    ),
+    (
+        "an environment without meaning",
+        "[tool.uv]\nenvironments = [\"sys_platform ~= 'linux'\"]",
+        ("tool.uv.environments[0]: \"sys_platform ~= 'linux'\" compares what cannot be compared",),
+    ),
 ]
 
 UNSUPPORTED: list[tuple[str, str, str]] = [

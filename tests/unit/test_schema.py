@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from pydantic import BaseModel, ValidationError
 
-from stackbuild import uv_settings
 from stackbuild.errors import SpecError
 from stackbuild.graph import load_stack
 from stackbuild.layer_draft import DROPPED, LAYER_TYPES, RENAMED
@@ -81,7 +80,8 @@ def test_nothing_is_described_that_no_model_has() -> None:
 
 
 def test_every_uv_setting_that_stackbuild_treats_itself_is_described() -> None:
-    treated = {"index", "sources", "exclude-newer", "index-url", *uv_settings._PATH_LISTS}
+    treated = {"index", "sources", "exclude-newer", "index-url", "extra-index-url", "find-links"}
+    treated |= {"constraint-dependencies", "environments"}
     assert treated <= DEFINITIONS["uv_settings"]["properties"].keys()
 
 
