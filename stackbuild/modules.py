@@ -30,7 +30,8 @@ class ModuleFolder:
 def module_folders(module: Path) -> Iterator[ModuleFolder]:
     """Walk a package module top-down: each folder before its sub-folders, which come sorted by name.
 
-    A module that git would not see has no folders.
+    A module that git would not see has no folders. Raises `BuildError` for a name that is not UTF-8: neither hashes nor
+    archives can hold it.
     """
     rules = _IgnoreRules.around(module)
     pending = [] if rules.exclude(module, is_folder=True) else [module]
@@ -42,9 +43,20 @@ def module_folders(module: Path) -> Iterator[ModuleFolder]:
             for entry in entries:
                 is_folder = entry.is_dir()
                 if entry.name != "__pycache__" and not rules.exclude(Path(entry.path), is_folder=is_folder):
+                    _check_name(module, Path(entry.path))
                     (subfolders if is_folder else files).append(entry.name)
         yield ModuleFolder(path=folder, files=tuple(sorted(files)))
         pending.extend(folder / name for name in sorted(subfolders, reverse=True))
+
+
+def _check_name(module: Path, path: Path) -> None:
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise BuildError(
+            f"the module {module} holds a name that is not UTF-8: {os.fsencode(path.relative_to(module))!r}",
+            hint="rename it, or in a git repository have .gitignore exclude it",
+        ) from None
 
 
 def module_files(module: Path) -> Iterator[tuple[Path, str]]:

@@ -1,6 +1,7 @@
 """Launch and support modules: which files count, and hashes that the peer tool computes for the same trees."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,25 @@ def test_link_that_leads_nowhere_or_around_is_an_error(package: Path, target: st
     (package / "sub" / "link").symlink_to(target)
     with pytest.raises(BuildError, match="cannot read the module"):
         module_hash(package)
+
+
+@pytest.mark.parametrize("make", [Path.touch, Path.mkdir])
+@pytest.mark.parametrize("read", [module_hash, module_content, lambda module: list(module_files(module))])
+def test_name_that_is_not_utf_8_is_an_error(
+    package: Path, make: Callable[[Path], None], read: Callable[[Path], object]
+) -> None:
+    make(package / "sub" / os.fsdecode(b"caf\xe9"))
+    with pytest.raises(BuildError) as caught:
+        read(package)
+    assert caught.value.message == f"the module {package} holds a name that is not UTF-8: b'sub/caf\\xe9'"
+    assert caught.value.hint == "rename it, or in a git repository have .gitignore exclude it"
+
+
+def test_name_that_is_not_utf_8_does_not_matter_where_git_ignores_it(package: Path) -> None:
+    (package.parent / ".git").mkdir()
+    write(package.parent, {".gitignore": "caf*\n"})
+    (package / os.fsdecode(b"caf\xe9")).touch()
+    assert names(package) == {f"pkg/{name}" for name in TREE}
 
 
 def test_content_tells_apart_what_the_hash_does_not(tmp_path: Path) -> None:
