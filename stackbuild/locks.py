@@ -145,7 +145,7 @@ class Locks:
         """Everything that the lock of a layer depends on; the layers below must be locked."""
         exclude_newer = self._project.exclude_newer
         spec = self._project.stack.spec
-        settings = lock_settings(linked, spec.uv, folder=spec.folder, exclude_newer=exclude_newer)
+        settings = lock_settings(linked, spec.uv, folder=spec.folder)
         return LockInputs(
             readable=locked_inputs(linked, short_version=short_version(pin), settings=settings),
             lock_input_hash=declared_hash(linked.layer.requirements),

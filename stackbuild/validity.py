@@ -76,19 +76,17 @@ def locked_inputs(linked: LinkedLayer, *, short_version: str, settings: Mapping[
     return LockedInputs(requirements=tuple(declared), targets=targets, settings=dict(settings))
 
 
-def lock_settings(
-    linked: LinkedLayer, uv: UvSettings, *, folder: Path, exclude_newer: str | None
-) -> dict[str, JsonValue]:
-    """Every setting beyond the declared requirements that can change a resolution, by name; without credentials.
+def lock_settings(linked: LinkedLayer, uv: UvSettings, *, folder: Path) -> dict[str, JsonValue]:
+    """Every setting of the specification beyond the declared requirements that can change a resolution, by name.
 
-    `folder`: the specification's, on which no value may depend.
+    Without credentials, and without what variables say: a lock is good also where they are not set. `folder`: the
+    specification's, on which no value may depend.
     """
     platforms = [platform.value for platform in linked.platforms]
     settings: dict[str, Any] = {
         # what is locked at all, and with which markers; all platforms are what an unset field means
         "platforms": platforms if len(platforms) < len(TargetPlatform) else None,
         **uv.given,  # paths as given: they mean the same in every checkout
-        "exclude-newer": exclude_newer,
         "package_indexes": dict(linked.package_indexes),
         "priority_indexes": list(linked.layer.priority_indexes),
         "url_hashes": sorted(str(item) for item in linked.layer.requirements if "#" in str(item)),

@@ -180,6 +180,16 @@ def test_the_variable_wins_and_a_later_lock_is_made_again(stack: StackProject, s
     assert (locked(stack), lock_of(stack).record.locked_at) == ({"lib": "1.0"}, "2025-06-01T00:00:00+00:00")
 
 
+def test_a_lock_made_with_the_variable_is_good_where_it_is_not_set_or_is_later(
+    stack: StackProject, server: IndexServer
+) -> None:
+    specify(stack, index("main", server.url, "default = true"), runtime("lib"))
+    stack.doit("lock", UV_EXCLUDE_NEWER="2025-06-01")
+    assert (locked(stack), lock_of(stack).record.locked_at) == ({"lib": "1.0"}, "2025-06-01T00:00:00+00:00")
+    assert [why_locked(stack), why_locked(stack, UV_EXCLUDE_NEWER="2025-07-01")] == ["", ""]
+    assert "settings changed" not in why_locked(stack, UV_EXCLUDE_NEWER="2025-05-01")
+
+
 def test_a_limit_that_no_release_meets_is_told_with_the_limit(stack: StackProject, server: IndexServer) -> None:
     specify(stack, settings('exclude-newer = "2024-12-01"'), index("main", server.url), runtime("lib"))
     done = stack.doit("lock", check=False)

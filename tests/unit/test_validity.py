@@ -153,12 +153,10 @@ def test_declared_requirements_are_hashed_sorted_in_canonical_form(requirements:
 # Settings that the peer tool forgets
 
 
-def settings(
-    folder: Path, text: str, *, layer: str = "framework-b", exclude_newer: str | None = None
-) -> dict[str, JsonValue]:
+def settings(folder: Path, text: str, *, layer: str = "framework-b") -> dict[str, JsonValue]:
     stack = load(folder, text)
     linked = stack.by_build_name[BuildName(layer)]
-    return lock_settings(linked, stack.spec.uv, folder=stack.spec.folder, exclude_newer=exclude_newer)
+    return lock_settings(linked, stack.spec.uv, folder=stack.spec.folder)
 
 
 INDEX = '\n[[tool.uv.index]]\nname = "i"\nurl = "https://index.example/simple"\n'
@@ -197,7 +195,8 @@ def test_every_setting_counts(folder: Path, text: str) -> None:
 
 
 def test_limit_in_time_counts(folder: Path) -> None:
-    found = [settings(folder, SPECIFICATION, exclude_newer=value) for value in (None, "2026-01-01", "2026-01-02")]
+    limits = [f'[tool.uv]\nexclude-newer = "{value}"\n' for value in ("2026-01-01", "2026-01-02")]
+    found = [settings(folder, SPECIFICATION + limit) for limit in ("", *limits)]
     assert [item.get("exclude-newer") for item in found] == [None, "2026-01-01", "2026-01-02"]
 
 
