@@ -5,10 +5,13 @@ import re
 _CREDENTIALS = re.compile(r"(https?://)[^/\\\s\"`?#]+@", re.IGNORECASE)
 """Up to the last `@` before the path: uv, too, takes an `@` or a `'` in a password as it stands."""
 
+_PASSWORDS = re.compile(r"([a-z][a-z0-9+.-]*://)[^/\\\s\"`?#:@]*:[^/\\\s\"`?#]+@", re.IGNORECASE)
+"""In URLs of any scheme. There a user alone is no secret, and often needed: `git+ssh://git@…`."""
+
 
 def without_credentials(text: str) -> str:
-    """A URL, or a text with URLs in it, without their user names and passwords."""
-    return _CREDENTIALS.sub(r"\1", text)
+    """A URL, or a text with URLs in it, without their passwords and, on the web, user names."""
+    return _PASSWORDS.sub(r"\1", _CREDENTIALS.sub(r"\1", text))
 
 
 def has_credentials(url: str) -> bool:

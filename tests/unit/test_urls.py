@@ -18,10 +18,13 @@ from stackbuild.urls import has_credentials, is_remote, without_credentials
         ("Failed to fetch: `http://me:a@h/b`, asked by c@d", "Failed to fetch: `http://h/b`, asked by c@d"),
         ("`https://h` or you@h", "`https://h` or you@h"),
         ("git+ssh://git@host.example/a", "git+ssh://git@host.example/a"),
+        ("a @ git+ssh://me:secret@host.example:22/a@v1", "a @ git+ssh://host.example:22/a@v1"),
+        ("ssh://host.example:22/a@v1", "ssh://host.example:22/a@v1"),
+        ("file:///C:/wheels/a@b", "file:///C:/wheels/a@b"),
         ("../wheels", "../wheels"),
     ],
 )
-def test_credentials_are_taken_out_of_urls_of_the_web(url: str, safe: str) -> None:
+def test_credentials_are_taken_out_of_urls(url: str, safe: str) -> None:
     assert without_credentials(url) == safe
 
 
