@@ -15,13 +15,14 @@ def requirement_changes(before: Iterable[str] | None, now: Iterable[str]) -> tup
     if before is None:
         return ()
     old, new = set(before), set(now)
-    removed, added = sorted(old - new), sorted(new - old)
-    by_name = {_project_name(text): text for text in removed}
+    removed: dict[str, list[str]] = {}  # a project may be declared more than once, with other markers
+    for text in sorted(old - new):
+        removed.setdefault(_project_name(text), []).append(text)
     changes = []
-    for text in added:
-        replaced = by_name.pop(_project_name(text), None)
-        changes.append(f"+ {text}" if replaced is None else f"{replaced} -> {text}")
-    return (*changes, *(f"- {text}" for text in by_name.values()))
+    for text in sorted(new - old):
+        replaced = removed.get(_project_name(text))
+        changes.append(f"{replaced.pop(0)} -> {text}" if replaced else f"+ {text}")
+    return (*changes, *(f"- {text}" for texts in removed.values() for text in texts))
 
 
 def _project_name(requirement: str) -> str:

@@ -359,6 +359,19 @@ def test_requirements_that_somebody_edited_are_told_as_they_are() -> None:
     assert requirement_changes(["==broken"], ["a"]) == ("+ a", "- ==broken")
 
 
+def test_package_that_is_declared_twice_is_told_twice() -> None:
+    before = ["a==1 ; os_name == 'nt'", "a==1 ; os_name == 'posix'", "b"]
+    assert requirement_changes(before, ["a==2", "b"]) == (
+        "a==1 ; os_name == 'nt' -> a==2",
+        "- a==1 ; os_name == 'posix'",
+    )
+    assert requirement_changes(["a==2"], before) == (
+        "a==2 -> a==1 ; os_name == 'nt'",
+        "+ a==1 ; os_name == 'posix'",
+        "+ b",
+    )
+
+
 def test_long_values_are_shortened() -> None:
     assert value_changes({"a": "x" * 200}, {"a": ["y"]}) == (f'a: {"x" * 99}… -> ["y"]',)
 
