@@ -43,6 +43,7 @@ def lock(
     clean: option.Clean = False,
     if_needed: option.IfNeeded = False,
     reset_lock: option.ResetLock = None,
+    upgrade: option.Upgrade = False,
     index: option.Index = True,
     local_wheels: option.LocalWheels = None,
     include: option.Include = None,
@@ -65,7 +66,7 @@ def lock(
         lock=Wish.IF_NEEDED if if_needed else Wish.YES,
         may_lock=True,
         include=tuple(include or ()),
-        reset_lock=tuple(reset_lock or ()),
+        reset_lock=("*",) if upgrade else tuple(reset_lock or ()),
         related=Related(lock_dependencies=lock_dependencies),
     )
     options = Options(

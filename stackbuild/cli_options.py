@@ -51,7 +51,10 @@ Jobs = Annotated[
     int | None, typer.Option("-n", "--jobs", min=1, metavar="N", help="Tasks at a time (default: one for each core).")
 ]
 RuntimeSource = Annotated[
-    str | None, typer.Option("--runtime-source", metavar="SOURCE", help="Where Pythons come from: interpreter.")
+    str | None,
+    typer.Option(
+        "--runtime-source", metavar="SOURCES", help="Where Pythons come from: standalone, interpreter or both (a,b)."
+    ),
 ]
 Format = Annotated[
     ArchiveFormat | None, typer.Option("--archive-format", help="Kind of archive (default: tar.zst, zip for Windows).")
@@ -82,6 +85,10 @@ ResetLock = Annotated[
         help="Lock these layers as if they had no lock (among those that are locked). May be repeated.",
         rich_help_panel=_LOCKING,
     ),
+]
+Upgrade = Annotated[
+    bool,
+    typer.Option("--upgrade", help="Lock all layers that are locked as if they had no lock.", rich_help_panel=_LOCKING),
 ]
 Index = Annotated[bool, typer.Option(help="Ask package indexes; without, local wheels only.", rich_help_panel=_LOCKING)]
 LocalWheels = Annotated[

@@ -49,6 +49,10 @@ class RuntimeSourceError(StackbuildError):
     """No Python that fits a runtime layer can be had, or the one found cannot serve as a base runtime."""
 
 
+class RuntimeUnavailable(RuntimeSourceError):
+    """A source has no Python that fits, or cannot be reached: another source may do. Never a file that is wrong."""
+
+
 class BuildError(StackbuildError):
     """An environment cannot be built from its lock."""
 

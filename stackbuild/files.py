@@ -116,6 +116,17 @@ def replacing_tree(path: Path) -> Iterator[Path]:
         remove_tree(aside)
 
 
+@contextmanager
+def temporary_folder(folder: Path) -> Iterator[Path]:
+    """A new folder in `folder` (made when missing) that only this user can read, for as long as the block lasts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".at-work-", dir=folder))
+    try:
+        yield temporary
+    finally:
+        remove_tree(temporary)
+
+
 def _umask() -> int:
     """The process's umask, read without changing it where the system tells (Linux), else the usual 022."""
     with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:

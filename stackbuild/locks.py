@@ -12,6 +12,7 @@ from stackbuild.metadata import LockRecord, RuntimePin, digest_of
 from stackbuild.modules import module_hash
 from stackbuild.project import Project
 from stackbuild.pylock import LockedPackage, hash_strings, lower_packages, pin_changes, read_packages, requirements_hash
+from stackbuild.python_offers import PythonVersion
 from stackbuild.python_request import PythonRequest
 from stackbuild.spec import ApplicationLayer, BuildName, InstallTarget, RuntimeLayer
 from stackbuild.validity import (
@@ -112,7 +113,7 @@ class Locks:
             return record.runtime
         if layer.python_request.exact_version is None:
             return None
-        return RuntimePin(python_implementation=layer.python_implementation, source=self._project.runtime_source)
+        return RuntimePin(python_implementation=layer.python_implementation, source=self._project.runtime_sources[0])
 
     def install_target(self, linked: LinkedLayer) -> InstallTarget:
         """The deployed name of a layer. Raises `LockError` when it is versioned and not locked."""
@@ -203,8 +204,8 @@ class Locks:
         assert isinstance(layer, RuntimeLayer)
         if not pin_fits(pin, layer.python_request):
             return f"python_implementation changed: {pin.python_implementation} -> {layer.python_implementation}"
-        if pin.source != self._project.runtime_source:
-            return f"the runtime source changed: {pin.source} -> {self._project.runtime_source}"
+        if pin.source not in self._project.runtime_sources:
+            return f"the runtime source changed: {pin.source} -> {', '.join(self._project.runtime_sources)}"
         return None
 
 
@@ -217,8 +218,9 @@ def _packages(pylock: bytes, origin: str) -> tuple[LockedPackage, ...]:
 
 def pin_fits(pin: RuntimePin, request: PythonRequest) -> bool:
     """Whether the pinned Python is one that `python_implementation` asks for."""
-    implementation, _, version = pin.python_implementation.partition("@")
-    return implementation == request.implementation and request.accepts(version.partition("+")[0])
+    python = PythonVersion.parse(pin.python_implementation)
+    same_kind = (python.implementation, python.freethreaded) == (request.implementation, request.freethreaded)
+    return same_kind and request.accepts(python.version)
 
 
 def short_version(pin: RuntimePin) -> str:

@@ -180,6 +180,14 @@ def current_platform() -> TargetPlatform:
     return TargetPlatform(name)
 
 
+def current_libc() -> str:
+    """The C library of this machine, as far as that matters: `glibc` or `musl` (also where there is no Linux)."""
+    try:
+        return "glibc" if os.confstr("CS_GNU_LIBC_VERSION") else "musl"
+    except (AttributeError, ValueError, OSError):
+        return "musl"
+
+
 def default_macos_target() -> str:
     """`MACOSX_DEPLOYMENT_TARGET` of the process when set, else `DEFAULT_MACOS_TARGET`."""
     return os.environ.get("MACOSX_DEPLOYMENT_TARGET") or DEFAULT_MACOS_TARGET

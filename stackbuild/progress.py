@@ -165,6 +165,10 @@ class StackReporter:
         if not self._quiet:  # on stderr: a dry run prints JSON on stdout, and nothing else
             print_notice(f"another run is at work here (it holds {held}); waiting for it to end …")
 
+    def warned(self, text: str) -> None:
+        with self._lock:
+            print_notice(text)
+
     # output
 
     def _print(self, line: str) -> None:

@@ -12,7 +12,7 @@ from stackbuild.layout import EnvironmentLayout, LockPaths, Workspace, lexical_p
 from stackbuild.modules import counts
 from stackbuild.platforms import TargetPlatform, current_platform
 from stackbuild.request import Options
-from stackbuild.spec import ARCHIVE_FORMATS, BuildName
+from stackbuild.spec import ARCHIVE_FORMATS, RUNTIME_SOURCES, BuildName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,8 @@ class Project:
     here: TargetPlatform
     platforms: tuple[TargetPlatform, ...]
     environ: Mapping[str, str]
-    runtime_source: str
+    runtime_sources: tuple[str, ...]
+    """Where Pythons come from; the first source that has one is taken."""
     archive_choice: str | None
     tag_outputs: bool = False
     local_wheels: tuple[Path, ...] = ()
@@ -107,10 +108,8 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
         here=here,
         platforms=_platforms(options.platforms, stack) or (here,),
         environ=environ,
-        runtime_source=_choice(
-            "runtime source",
-            options.runtime_source or environ.get("STACKBUILD_RUNTIME_SOURCE") or settings.runtime_source,
-            ("interpreter",),
+        runtime_sources=_runtime_sources(
+            options.runtime_source or environ.get("STACKBUILD_RUNTIME_SOURCE"), settings.runtime_source
         ),
         archive_choice=_archive_choice(
             options.archive_format or environ.get("STACKBUILD_ARCHIVE_FORMAT") or settings.archive_format
@@ -119,6 +118,12 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
         local_wheels=_local_wheels(options.local_wheels, workspace.spec.parent),
         query_index=options.query_index,
     )
+
+
+def _runtime_sources(given: str | None, specified: tuple[str, ...]) -> tuple[str, ...]:
+    """The sources that the user names, separated by commas, else those of the specification."""
+    names = tuple(name.strip() for name in given.split(",")) if given else specified
+    return tuple(dict.fromkeys(_choice("runtime source", name, RUNTIME_SOURCES) for name in names))
 
 
 def _local_wheels(given: tuple[str, ...], base: Path) -> tuple[Path, ...]:

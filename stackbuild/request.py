@@ -64,6 +64,7 @@ class Options:
     export_dir: str = "_export"
     archive_format: str | None = None
     runtime_source: str | None = None
+    """One, or several separated by commas."""
     tag_outputs: bool = False
     local_wheels: tuple[str, ...] = ()
     """Folders of wheels for this run, relative to the specification's folder; no part of a lock's validity."""

@@ -33,7 +33,7 @@ class WantedRuntime:
 class RuntimeSource(Protocol):
     """A place that Pythons come from. Methods may be called from several threads.
 
-    Each raises `RuntimeSourceError` when no Python fits.
+    Each raises `RuntimeSourceError`; it is a `RuntimeUnavailable` when another source may do.
     """
 
     def choose(self, wanted: WantedRuntime, /) -> RuntimePin:
@@ -64,26 +64,27 @@ class InterpreterSource:
 
     def choose(self, wanted: WantedRuntime, /) -> RuntimePin:
         request = PythonRequest.parse(wanted.kept.python_implementation) if wanted.kept else wanted.request
-        chosen = choose_interpreter(request, self._interpreters())
+        chosen = choose_interpreter(request, self.interpreters())
         return RuntimePin(python_implementation=f"{chosen.implementation}@{chosen.version}", source="interpreter")
 
     def python(self, pin: RuntimePin, /) -> Path:
         implementation, _, version = pin.python_implementation.partition("@")
         feature_release = PythonRequest.parse(f"{implementation}@{'.'.join(version.split('.')[:2])}")
-        return choose_interpreter(feature_release, self._interpreters()).executable
+        return choose_interpreter(feature_release, self.interpreters()).executable
 
     def unpack(self, pin: RuntimePin, destination: Path, /, *, platform: TargetPlatform, libc: str) -> None:
         if platform is not self._here:
             raise RuntimeSourceError(
                 f"{pin.python_implementation}: an interpreter of this machine cannot be the runtime for {platform}",
-                hint='take it from python-build-standalone: runtime_source = "standalone" in [tool.stackbuild]',
+                hint='set runtime_source = "standalone" in [tool.stackbuild] and lock again with --upgrade',
             )
         del libc  # it is this machine's
-        chosen = choose_interpreter(PythonRequest.parse(pin.python_implementation), self._interpreters())
+        chosen = choose_interpreter(PythonRequest.parse(pin.python_implementation), self.interpreters())
         with disk_errors(f"copy {chosen.executable}", RuntimeSourceError):
             copy_interpreter(chosen, destination, run=self._run)
 
-    def _interpreters(self) -> tuple[Interpreter, ...]:
+    def interpreters(self) -> tuple[Interpreter, ...]:
+        """Every Python of this machine."""
         with self._lock:  # asking every Python of the machine takes a moment: once a run is enough
             if self._found is None:
                 self._found = find_interpreters(run=self._run, environ=self._environ)

@@ -13,7 +13,7 @@ from typing import Literal
 from packaging.version import Version
 from pydantic import TypeAdapter, ValidationError
 
-from stackbuild.errors import Interrupted, RuntimeSourceError, ToolError
+from stackbuild.errors import Interrupted, RuntimeUnavailable, ToolError
 from stackbuild.process import Command, Runner, check_stopping
 from stackbuild.python_request import PythonRequest
 
@@ -79,10 +79,10 @@ class Interpreter:
 def choose_interpreter(request: PythonRequest, candidates: Sequence[Interpreter]) -> Interpreter:
     """The newest candidate that fits the request and can serve; of equal ones the first.
 
-    Raises `RuntimeSourceError` with what was found and what to do when there is none.
+    Raises `RuntimeUnavailable` with what was found and what to do when there is none.
     """
     if request.implementation != "cpython" or request.freethreaded:
-        raise RuntimeSourceError(
+        raise RuntimeUnavailable(
             f"{request.text}: a Python of this machine can serve as a base runtime only when it is CPython in its "
             "default build",
             hint="ask for a default CPython such as 'cpython@3.13', or take the runtime from another source",
@@ -93,7 +93,7 @@ def choose_interpreter(request: PythonRequest, candidates: Sequence[Interpreter]
         return max(serving, key=lambda it: Version(it.version))
     found = "\n".join(_described(it, fits=it in fitting) for it in candidates) or "  (no Python was found)"
     what = "the only fitting Pythons found cannot serve" if fitting else "no fitting Python was found"
-    raise RuntimeSourceError(f"{request.text}: {what} on this machine; found:\n{found}", hint=_what_to_do(request))
+    raise RuntimeUnavailable(f"{request.text}: {what} on this machine; found:\n{found}", hint=_what_to_do(request))
 
 
 def _described(interpreter: Interpreter, *, fits: bool) -> str:

@@ -167,10 +167,15 @@ LAYER_FIELDS: Mapping[str, FieldSchema] = {
 
 SETTINGS_FIELDS: Mapping[str, FieldSchema] = {
     "runtime_source": FieldSchema(
-        meaning="Where the Pythons of runtimes come from: `interpreter` copies one of this machine, `standalone` "
-        "downloads one.",
-        values={"type": "string", "enum": list(RUNTIME_SOURCES)},
-        examples=("interpreter", "standalone"),
+        meaning="Where the Pythons of runtimes come from: `standalone` downloads one, `interpreter` copies one of this "
+        "machine. Of several the first that has a Python that fits is taken.",
+        values={
+            "anyOf": [
+                {"type": "string", "enum": list(RUNTIME_SOURCES)},
+                {"type": "array", "items": {"enum": list(RUNTIME_SOURCES)}, "minItems": 1},
+            ]
+        },
+        examples=("standalone", "interpreter", ["standalone", "interpreter"]),
     ),
     "archive_format": FieldSchema(
         meaning="The kind of archive that layers are packed as; by default zip for Windows, else tar.zst.",

@@ -56,6 +56,7 @@ class Watcher(Protocol):
     def ended(self, step: Step, /) -> None: ...
     def ran(self, step: Step, result: process.Result, /) -> None: ...
     def waiting(self, lock: Path, /) -> None: ...
+    def warned(self, text: str, /) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,9 +300,15 @@ class Session:
 
     @functools.cached_property
     def _runtimes(self) -> "RuntimeSource":
-        from stackbuild.runtime_sources import InterpreterSource  # noqa: PLC0415 (as in _carry_out)
+        from stackbuild.source_list import open_sources  # noqa: PLC0415 (as in _carry_out)
 
-        return InterpreterSource(run=process.run, environ=self.project.environ, here=self.project.here)
+        return open_sources(
+            self.project.runtime_sources,
+            run=process.run,
+            environ=self.project.environ,
+            here=self.project.here,
+            warn=self.watcher.warned,
+        )
 
 
 def _now() -> datetime:

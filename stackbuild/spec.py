@@ -25,6 +25,7 @@ from stackbuild.spec_fields import (
     RequirementField,
     ScriptsField,
     one_of,
+    one_or_several,
 )
 from stackbuild.uv_settings import UvIndex, UvSettings
 
@@ -154,7 +155,8 @@ class StackbuildSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    runtime_source: Annotated[str, one_of("runtime source", RUNTIME_SOURCES)] = "interpreter"
+    runtime_source: Annotated[tuple[str, ...], one_or_several("runtime source", RUNTIME_SOURCES)] = ("standalone",)
+    """Asked in this order for a Python that fits."""
     archive_format: Annotated[str, one_of("archive format", ARCHIVE_FORMATS)] | None = None
     """None: zip for Windows, else tar.zst."""
     build_from_source: tuple[PackageNameField, ...] = ()

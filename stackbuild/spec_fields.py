@@ -158,6 +158,23 @@ def one_of(what: str, values: tuple[str, ...]) -> PlainValidator:
     return PlainValidator(check)
 
 
+def one_or_several(what: str, values: tuple[str, ...]) -> PlainValidator:
+    """Marks a string with a fixed set of values, or a list of such strings; read as a tuple, each value once."""
+
+    def check(value: object) -> tuple[str, ...]:
+        if not isinstance(value, str | list | tuple):
+            raise _wrong_type("a string or a list of strings", value)
+        items = [_string(item) for item in ([value] if isinstance(value, str) else value)]
+        if not items:
+            raise ValueError(f"an empty list: name at least one {what}")
+        for item in items:
+            if item not in values:
+                raise ValueError(unknown_word(what, item, values))
+        return tuple(dict.fromkeys(items))
+
+    return PlainValidator(check)
+
+
 NameField = Annotated[StrictStr, AfterValidator(_layer_name)]
 RequirementField = Annotated[Requirement, PlainValidator(_requirement)]
 PlatformField = Annotated[TargetPlatform, PlainValidator(_platform)]

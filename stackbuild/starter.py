@@ -157,7 +157,7 @@ _SPECIFICATION = """\
 [[runtimes]]
 # What other layers call this one.
 name = "python"
-# Its Python: the newest such release on this machine. The lock pins the full version; "cpython@3.12.4" names one.
+# Its Python: the newest such release. The lock pins the full version; "cpython@3.12.4" names one.
 python_implementation = "$python"
 # Packages from PyPI, as pip takes them: "numpy", "numpy>=2", "rich[jupyter]; python_version >= '3.12'".
 requirements = []
@@ -199,8 +199,8 @@ requirements = []
 [tool.stackbuild]
 # The kind of archive: tar.zst, tar.xz, tar.gz, tar or zip.
 #archive_format = "tar.zst"
-# Where Pythons come from; "interpreter" copies one of this machine.
-#runtime_source = "interpreter"
+# Where Pythons come from, the first that has one: "standalone" downloads it, "interpreter" copies one of this machine.
+runtime_source = ["standalone", "interpreter"]
 
 [tool.uv]
 # Releases after this time do not exist, so that locking again later gives the same: a time, a date or a duration.

@@ -45,7 +45,6 @@ _VALUES: dict[str, Callable[[Layer], str | None]] = {
 
 _SETTINGS: dict[str, tuple[Any, str]] = {
     "build_from_source": ((), _REMOVE),
-    "runtime_source": ("interpreter", '"standalone" is not supported yet: remove it, or write "interpreter"'),
 }
 """Keys of `[tool.stackbuild]`: the value that is supported, and the sentence for any other."""
 

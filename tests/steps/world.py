@@ -27,6 +27,9 @@ from stackbuild.steps.export import export_layer
 from stackbuild.steps.lock import LockTools, lock_layer
 
 SPECIFICATION = """
+[tool.stackbuild]
+runtime_source = "interpreter"
+
 [[runtimes]]
 name = "base"
 python_implementation = "cpython@3.11.13"

@@ -401,6 +401,12 @@ MALFORMED: list[tuple[str, str, tuple[str, ...]]] = [
         ('unknown runtime source "moon", expected one of "interpreter", "standalone"',),
     ),
     (
+        "unknown runtime source in a list",
+        '[tool.stackbuild]\nruntime_source = ["interpreter", "standalon"]',
+        ('runtime_source: unknown runtime source "standalon" — did you mean "standalone"?',),
+    ),
+    ("no runtime source", "[tool.stackbuild]\nruntime_source = []", ("name at least one runtime source",)),
+    (
         "invalid package name",
         '[tool.stackbuild]\nbuild_from_source = ["a b"]',
         ("build_from_source[0]", "not a package name"),
@@ -499,7 +505,6 @@ UNSUPPORTED: list[tuple[str, str, str]] = [
     ),
     ("free-threaded", RUNTIME.replace("3.11.13", "3.13.2+freethreaded"), 'runtime "base": runtimes[0].python_impl'),
     ("build_from_source", '[tool.stackbuild]\nbuild_from_source = ["x"]', "tool.stackbuild.build_from_source"),
-    ("standalone", '[tool.stackbuild]\nruntime_source = "standalone"', "tool.stackbuild.runtime_source"),
 ]
 
 

@@ -177,10 +177,18 @@ def test_relative_path_of_the_specification_is_made_absolute(tmp_path: Path, mon
 
 def test_settings_have_defaults_and_are_read(tmp_path: Path) -> None:
     settings = load(tmp_path / "s.toml", "").settings
-    assert (settings.runtime_source, settings.archive_format) == ("interpreter", None)
+    assert (settings.runtime_source, settings.archive_format) == (("standalone",), None)
     assert settings.build_from_source == ()
     settings = load(tmp_path / "s.toml", '[tool.stackbuild]\narchive_format = "zip"').settings
     assert settings.archive_format == "zip"
+
+
+def test_runtime_sources_are_one_or_several(tmp_path: Path) -> None:
+    one, several = (
+        load(tmp_path / "s.toml", f"[tool.stackbuild]\nruntime_source = {text}").settings.runtime_source
+        for text in ('"interpreter"', '["standalone", "interpreter", "standalone"]')
+    )
+    assert (one, several) == (("interpreter",), ("standalone", "interpreter"))
 
 
 def test_tables_of_other_tools_are_left_alone(tmp_path: Path) -> None:

@@ -1,0 +1,181 @@
+"""The runtime source `standalone`: relocatable Pythons for every platform, downloaded and pinned in the lock."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import platformdirs
+
+from stackbuild.errors import RuntimeSourceError, RuntimeUnavailable
+from stackbuild.metadata import RuntimeFile, RuntimePin
+from stackbuild.platforms import TargetPlatform, current_libc
+from stackbuild.process import Runner
+from stackbuild.python_archives import unpack_python
+from stackbuild.python_downloads import Archive, Download, PythonDownloads
+from stackbuild.python_offers import (
+    Choice,
+    PythonOffer,
+    PythonSystem,
+    PythonVersion,
+    choose_offer,
+    nearest_versions,
+)
+from stackbuild.python_request import PythonRequest
+from stackbuild.runtime_sources import WantedRuntime
+from stackbuild.runtimes import Interpreter
+from stackbuild.urls import is_remote, without_credentials
+
+SOURCE = "standalone"
+_LOCK_ANEW = "lock again what is offered now: stackbuild lock --upgrade"
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where downloads are kept: `STACKBUILD_CACHE_DIR`, else the user's folder for caches."""
+    named = environ.get("STACKBUILD_CACHE_DIR")
+    return Path(os.path.abspath(named)) if named else Path(platformdirs.user_cache_dir("stackbuild", appauthor=False))
+
+
+class StandaloneSource:
+    """Pythons of python-build-standalone, PyPy and GraalPy as uv offers them, for any platform.
+
+    A pin names one file for each platform; it is unpacked as its makers packed it, wherever and whenever that is.
+    here: the platform of this machine; interpreters: its Pythons, which may do to lock with.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: Runner,
+        environ: Mapping[str, str],
+        here: TargetPlatform,
+        interpreters: Callable[[], Sequence[Interpreter]],
+    ) -> None:
+        self._downloads = PythonDownloads(run=run, environ=environ, folder=cache_folder(environ) / "pythons")
+        self._here = here
+        self._interpreters = interpreters
+        self._lock = threading.Lock()
+        self._tools: dict[str, Path] = {}
+
+    def choose(self, wanted: WantedRuntime, /) -> RuntimePin:
+        kept = wanted.kept
+        if kept is not None and self._is_complete(kept, wanted.platforms):
+            return kept
+        choice = self._choose(wanted)
+        files = {str(platform): self._file(offer) for platform, offer in choice.offers.items()}
+        files |= (kept and kept.files) or {}
+        pin = RuntimePin(python_implementation=str(choice.python), source=SOURCE, files=files)
+        if self._here in wanted.platforms and pin.file(self._here) is not None:
+            archive = self._archive(pin, self._here, wanted.libc)
+            files[self._here] = files[self._here].model_copy(update={"sha256": archive.sha256})
+        return pin.model_copy(update={"files": dict(sorted(files.items()))})
+
+    def _is_complete(self, pin: RuntimePin, platforms: Sequence[TargetPlatform]) -> bool:
+        """Whether nothing could be added to the files of a pin."""
+        here = pin.file(self._here)
+        hash_is_missing = self._here in platforms and (here is None or here.sha256 is None)
+        return all(pin.file(platform) for platform in platforms) and not hash_is_missing
+
+    def _choose(self, wanted: WantedRuntime) -> Choice:
+        text = wanted.kept.python_implementation if wanted.kept else wanted.request.text
+        request = PythonRequest.parse(text)
+        offers = self._downloads.offers()
+        choice = choose_offer(offers, request, wanted.platforms, libc=wanted.libc)
+        if choice is not None:
+            return choice
+        if wanted.kept is not None and wanted.kept.files:  # no longer on offer, but its files are known
+            return Choice(python=PythonVersion.parse(text), offers={})
+        nearest = nearest_versions(offers, request, wanted.platforms, libc=wanted.libc)
+        found = f"; on offer are {', '.join(nearest)}" if nearest else "; none of this kind is on offer"
+        raise RuntimeUnavailable(
+            f"{text}: no such Python can be downloaded for {', '.join(wanted.platforms)}{found}",
+            hint="name another version in python_implementation, or set "
+            'runtime_source = "interpreter" to take a Python of this machine; a newer uv offers newer Pythons',
+        )
+
+    def _file(self, offer: PythonOffer) -> RuntimeFile:
+        url = without_credentials(offer.url) if is_remote(offer.url) else None
+        return RuntimeFile(name=offer.file_name, url=url, sha256=self._downloads.listed_hash(offer))
+
+    def python(self, pin: RuntimePin, /) -> Path:
+        text = pin.python_implementation
+        with self._lock:
+            if text not in self._tools:
+                self._tools[text] = self._find_python(pin)
+            return self._tools[text]
+
+    def _find_python(self, pin: RuntimePin) -> Path:
+        try:
+            return self._downloads.python(self._archive(pin, self._here, current_libc()))
+        except RuntimeUnavailable:
+            wanted = PythonVersion.parse(pin.python_implementation)
+            for interpreter in self._interpreters():
+                if _is_like(interpreter, wanted):
+                    return interpreter.executable
+            raise
+
+    def unpack(self, pin: RuntimePin, destination: Path, /, *, platform: TargetPlatform, libc: str) -> None:
+        unpack_python(self._archive(pin, platform, libc).path, destination)
+
+    def _archive(self, pin: RuntimePin, platform: TargetPlatform, libc: str) -> Archive:
+        """The file of a pinned Python, as the lock has it. Raises `RuntimeSourceError` when it cannot be had."""
+        python, system = PythonVersion.parse(pin.python_implementation), PythonSystem.of_platform(platform, libc)
+        locked = pin.file(platform)
+        if locked is not None and platform is self._here and not _is_for_libc(locked, system):
+            locked = None  # the layer's files are for another libc than this machine's, which Pythons run on
+        if locked is None:
+            offer = self._offer(python, system, platform)
+            return self._downloads.fetch(
+                Download(
+                    python=python,
+                    system=system,
+                    name=offer.file_name,
+                    url=offer.url,
+                    sha256=self._downloads.listed_hash(offer),
+                )
+            )
+        if locked.sha256 and (kept := self._downloads.find(locked.name, locked.sha256)):
+            return kept
+        url = locked.url if locked.sha256 else None
+        if url is None or self._downloads.has_own_list:
+            url = self._offered_url(locked, python, system, platform) or url
+        return self._downloads.fetch(
+            Download(python=python, system=system, name=locked.name, url=url, sha256=locked.sha256)
+        )
+
+    def _offered_url(
+        self, locked: RuntimeFile, python: PythonVersion, system: PythonSystem, platform: TargetPlatform
+    ) -> str | None:
+        """Where a locked file is offered now. Raises `RuntimeSourceError` when it is not and its hash is not known."""
+        offer = next((it for it in self._downloads.offers() if (it.python, it.system) == (python, system)), None)
+        if offer is not None and offer.file_name == locked.name:
+            return offer.url
+        if locked.sha256 and locked.url:
+            return None
+        now = f"uv now offers {offer.file_name}" if offer is not None else "uv no longer offers it"
+        raise RuntimeSourceError(
+            f"{python} for {platform}: the lock pins {locked.name}, {now}", hint=f"use the same uv, or {_LOCK_ANEW}"
+        )
+
+    def _offer(self, python: PythonVersion, system: PythonSystem, platform: TargetPlatform) -> PythonOffer:
+        for offer in self._downloads.offers():
+            if (offer.python, offer.system) == (python, system):
+                return offer
+        raise RuntimeUnavailable(
+            f"{python} cannot be downloaded for {platform}: it is not offered for it",
+            hint="limit the layers to the platforms that have it, with platforms = […], or name another version",
+        )
+
+
+def _is_for_libc(file: RuntimeFile, system: PythonSystem) -> bool:
+    """Whether a file serves on a system, as far as its name tells."""
+    return ("musl" in file.name) == (system.libc == "musl")
+
+
+def _is_like(interpreter: Interpreter, wanted: PythonVersion) -> bool:
+    """Whether an interpreter resolves and installs as the wanted Python does."""
+    found = PythonVersion(
+        implementation=interpreter.implementation, version=interpreter.version, freethreaded=interpreter.freethreaded
+    )
+    kinds = [(python.implementation, python.freethreaded, python.feature) for python in (found, wanted)]
+    return kinds[0] == kinds[1]
