@@ -1,12 +1,15 @@
 """Unpack the archive of a relocatable Python, whatever platform it is for, as its makers packed it."""
 
+import lzma
+import posixpath
 import re
 import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from stackbuild.errors import RuntimeSourceError
-from stackbuild.files import disk_errors
+from stackbuild.files import copy_file, copy_stream, disk_errors, make_link
 from stackbuild.process import check_stopping
 
 _LEFT_OUT = re.compile(
@@ -31,13 +34,18 @@ def unpack_python(archive: Path, destination: Path) -> None:
     """
     try:
         with disk_errors(f"unpack {archive.name}", RuntimeSourceError), tarfile.open(archive) as tar:
-            tar.extractall(destination, filter=_member)  # noqa: S202 (the filter lets nothing out)
-    except tarfile.FilterError as error:
+            links: set[str] = set()
+            for member in tar:
+                check_stopping()
+                path = _inner(member.name)
+                if path is not None and not is_left_out(path):
+                    _unpack(tar, member, path, destination, links)
+    except _LeadsOutError as error:
         raise RuntimeSourceError(
-            f"{archive.name}: the archive leads out of its own folder ({error.tarinfo.name}), which no Python does",
+            f"{archive.name}: the archive leads out of its own folder ({error}), which no Python does",
             hint="find out where this file comes from; nothing of it was written outside",
         ) from error
-    except (tarfile.TarError, EOFError, ValueError) as error:
+    except (tarfile.TarError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise RuntimeSourceError(f"{archive.name} is no archive that can be read: {error}", hint=_NO_PYTHON) from error
     if find_executable(destination) is None:
         raise RuntimeSourceError(f"{archive.name}: there is no Python in this archive", hint=_NO_PYTHON)
@@ -46,15 +54,40 @@ def unpack_python(archive: Path, destination: Path) -> None:
 _NO_PYTHON = "check the mirror or the list of downloads that it comes from"
 
 
-def _member(member: tarfile.TarInfo, destination: str) -> tarfile.TarInfo | None:
-    check_stopping()
-    path = _inner(member.name)
-    if path is None or is_left_out(path):
-        return None
-    link = _inner(member.linkname) if member.islnk() else member.linkname
-    mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
-    inner = member.replace(name=path, linkname=link or "", mode=mode, deep=False)
-    return tarfile.data_filter(inner, destination).replace(mode=mode, deep=False)
+class _LeadsOutError(Exception):
+    """A member of an archive, by its name, that would be written elsewhere or leads elsewhere."""
+
+
+def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, root: Path, links: set[str]) -> None:
+    """Write one member to `path` below `root`; `links` are the paths of the links so far."""
+    parts = PurePosixPath(path).parts
+    folders = {"/".join(parts[:count]) for count in range(1, len(parts))}
+    if ".." in parts or "\\" in path or not links.isdisjoint({*folders, path}):
+        raise _LeadsOutError(member.name)
+    place = root / path
+    if member.isdir():
+        place.mkdir(parents=True, exist_ok=True)
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if member.issym():
+        _check_inside(posixpath.join(*parts[:-1], member.linkname), member)
+        make_link(place, member.linkname)
+        links.add(path)
+    elif member.islnk():
+        target = _inner(member.linkname) or ""
+        _check_inside(target, member)
+        copy_file(root / target, place)
+    elif (content := tar.extractfile(member)) is not None:
+        with content, place.open("wb") as file:
+            copy_stream(content, file)
+        place.chmod(0o755 if member.mode & 0o100 else 0o644)
+    else:
+        raise _LeadsOutError(f"{member.name}, neither a file nor a folder nor a link")
+
+
+def _check_inside(target: str, member: tarfile.TarInfo) -> None:
+    if posixpath.isabs(member.linkname) or posixpath.normpath(target).startswith(".."):
+        raise _LeadsOutError(f"{member.name} -> {member.linkname}")
 
 
 def _inner(name: str) -> str | None:
