@@ -12,7 +12,7 @@ from stackbuild.errors import BuildError
 from stackbuild.graph import LinkedLayer
 from stackbuild.layout import OutputPaths
 from stackbuild.locks import Locks
-from stackbuild.metadata import ArchiveMetadata, BuildRecord, LayerMetadata, ModuleMetadata, digest_of
+from stackbuild.metadata import ArchiveMetadata, BuildRecord, LayerMetadata, ModuleMetadata, NativeFileList, digest_of
 from stackbuild.modules import module_content, module_hash
 from stackbuild.project import Project
 from stackbuild.spec import ApplicationLayer, BuildName, InstallTarget
@@ -148,7 +148,27 @@ def layer_metadata(project: Project, locks: Locks, linked: LinkedLayer) -> Layer
         app_support_modules=tuple(ModuleMetadata(name=path.stem, hash=module_hash(path)) for path in support)
         if is_application and support
         else None,
+        **_origin(project, locks, linked),
     )
+
+
+def _origin(project: Project, locks: Locks, linked: LinkedLayer) -> dict[str, str | None]:
+    """What is published of a runtime that is made from an interpreter of this machine: it may need a newer system."""
+    pin = locks.pin(linked)
+    if linked.kind != "runtime" or pin.source != "interpreter":
+        return {}
+    native = native_file_list(project, linked)
+    macos = native.minimum_of("macos")
+    return {
+        "runtime_source": pin.source,
+        "minimum_libc": native.minimum_of("glibc", "musl"),
+        "minimum_macos": macos.partition("@")[2] if macos else None,
+    }
+
+
+def native_file_list(project: Project, linked: LinkedLayer) -> NativeFileList:
+    """The native files of a layer's build environment; none when there is no list of them."""
+    return NativeFileList.read(project.workspace.native_files(linked.build_name)) or NativeFileList()
 
 
 def archive_paths(project: Project) -> OutputPaths:

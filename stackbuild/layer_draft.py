@@ -74,8 +74,9 @@ class LayerReader:
 
     def read(self, defaults: Mapping[str, Any]) -> DraftLayer:
         """The layer, with `defaults` for fields that it does not set."""
-        table = {**defaults, **self._without_legacy_fields()}
-        layer, faulty = self._validate(table)
+        own = self._without_legacy_fields()
+        layer, faulty = self._validate({**defaults, **own})
+        layer = layer.model_construct(layer.model_fields_set & own.keys(), **dict(layer))  # defaults are not set by it
         for field, message in unsupported_fields(layer):
             if field not in faulty:
                 self._report(message, field)

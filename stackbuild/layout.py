@@ -90,6 +90,10 @@ class Workspace:
         """Written last by a build; also tells the archive and the export what the environment was made from."""
         return self._of_platform(self.build / ".stackbuild") / f"{name}.build.json"
 
+    def native_files(self, name: BuildName) -> Path:
+        """The native files of a build environment, written before its record."""
+        return self.build_record(name).with_name(f"{name}.native.json")
+
     def resolution_folder(self, name: BuildName) -> Path:
         """Where uv resolves a layer: its generated project, configuration and raw lock."""
         return self.build / ".stackbuild" / "resolve" / name

@@ -12,7 +12,7 @@ from packaging.markers import Marker
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from stackbuild.errors import LockError
-from stackbuild.platforms import LinuxTarget, TargetPlatform, platforms_without_wheel
+from stackbuild.platforms import LinuxTarget, TargetPlatform, platforms_without_wheel, python_tags
 from stackbuild.pylock import SHARED_CLAUSE, SHARED_SUFFIX, LowerPackage, TomlTable, normalised_marker, wheel_file_name
 from stackbuild.urls import without_credentials
 
@@ -45,32 +45,17 @@ class LockTarget:
             for platform in self.platforms
         }
 
-    @cached_property
-    def _python_tags(self) -> frozenset[tuple[str, str]] | None:
-        """(interpreter, ABI) tags that CPython X.Y takes; `None` where only the index's choice is known (PyPy)."""
-        if self.implementation != "cpython":
-            return None
-        from packaging.tags import compatible_tags, cpython_tags  # noqa: PLC0415 (slow, and only resolving needs it)
-
-        major, minor = (int(part) for part in self.python_version.split(".")[:2])
-        name = f"cp{major}{minor}"
-        tags = [
-            *cpython_tags((major, minor), abis=[name], platforms=["any"]),
-            *compatible_tags((major, minor), interpreter=name, platforms=["any"]),
-        ]
-        return frozenset((tag.interpreter, tag.abi) for tag in tags)
-
     def without_wheel(
         self, platforms: Iterable[TargetPlatform], wheel_names: Iterable[str]
     ) -> tuple[TargetPlatform, ...]:
         """The platforms among `platforms` that no wheel of these file names fits."""
+        known = python_tags(self.python_version, self.implementation)
         fitting: set[str] = set()
         for name in wheel_names:
             try:
                 tags = parse_wheel_filename(name)[3]
             except InvalidWheelFilename:
                 continue
-            known = self._python_tags
             fitting.update(tag.platform for tag in tags if known is None or (tag.interpreter, tag.abi) in known)
         return platforms_without_wheel(
             platforms, fitting, linux_target=self.linux_target, macos_target=self.macos_target

@@ -134,6 +134,36 @@ class BuildRecord(_File):
     tools: dict[str, str] = Field(default_factory=dict)
 
 
+class NativeFileEntry(BaseModel):
+    """A native file of a layer, its path relative to the layer's folder.
+
+    format: `elf`, `mach-o` or `pe`; machines: those it has code for; kind: `executable`, `library` or `bundle`;
+    minimum: the oldest system that all of its code runs on, `glibc@2.28`, `musl` or `macos@11.0`, if it says so.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    path: str
+    format: str
+    machines: tuple[str, ...]
+    kind: str
+    minimum: str | None = None
+
+
+class NativeFileList(_File):
+    """The native files of a build environment, in the order in which they are signed.
+
+    minimum: the oldest system that runs all that they have for the layer's platform, as in `NativeFileEntry`.
+    """
+
+    files: tuple[NativeFileEntry, ...] = ()
+    minimum: str | None = None
+
+    def minimum_of(self, *systems: str) -> str | None:
+        """`minimum` when it is of one of these systems."""
+        return self.minimum if self.minimum is not None and self.minimum.partition("@")[0] in systems else None
+
+
 class OutputRecord(_File):
     """What an archive, an export or a manifest was made from."""
 
@@ -169,6 +199,12 @@ class LayerMetadata(_File):
     app_launch_module: str | None = None
     app_launch_module_hash: str | None = None
     app_support_modules: tuple[ModuleMetadata, ...] | None = None
+    runtime_source: str | None = None
+    """Where the Python of a runtime comes from, when it is an interpreter of the machine that built it."""
+    minimum_libc: str | None = None
+    """For such a runtime on Linux: the oldest C library that runs it, `glibc@2.36` or `musl`."""
+    minimum_macos: str | None = None
+    """The same on macOS: `14.0`."""
 
 
 class ExportMetadata(LayerMetadata):
@@ -220,11 +256,15 @@ class FileEntry(BaseModel):
 
 
 class FileManifest(_File):
-    """Every file of a layer as its archive holds it, sorted by path, relative to the layer's folder."""
+    """Every file of a layer as its archive holds it, sorted by path, relative to the layer's folder.
+
+    native_files: those that have machine code, inside-out: the order in which macOS wants them signed.
+    """
 
     layer_name: str
     install_target: str
     files: tuple[FileEntry, ...]
+    native_files: tuple[NativeFileEntry, ...] = ()
 
 
 class LayerConfig(_File):

@@ -46,13 +46,18 @@ class NativeFile:
 
     def is_for(self, platform: TargetPlatform) -> bool:
         """Whether some of its code is for the platform's system and machine."""
-        return self.binary.format is _FORMATS[platform.system] and platform.machine in self.machines
+        return is_for(self.binary, platform)
 
     def minimum_on(self, platform: TargetPlatform) -> Minimum | None:
         """The oldest system on which the code for this platform runs; `None` when there is none, or it does not say."""
         if not self.is_for(platform):
             return None
         return highest(code.minimum for code in self.binary.code if code.machine == platform.machine)
+
+
+def is_for(binary: NativeBinary, platform: TargetPlatform) -> bool:
+    """Whether some of a file's code is for the platform's system and machine."""
+    return binary.format is _FORMATS[platform.system] and any(code.machine == platform.machine for code in binary.code)
 
 
 def native_files(root: Path) -> tuple[NativeFile, ...]:

@@ -11,6 +11,7 @@ import sysconfig
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Self
 
 DEFAULT_MACOS_TARGET = "13.0"
@@ -154,6 +155,22 @@ def tag_fits(tag: str, platform: TargetPlatform, *, linux_target: LinuxTarget, m
     if platform.is_macos and (macos := _MACOS_TAG.fullmatch(tag)):
         return macos[3] in _MACOS_FAT[platform.machine] and (int(macos[1]), int(macos[2])) <= macos_target
     return False
+
+
+@cache
+def python_tags(python_version: str, implementation: str) -> frozenset[tuple[str, str]] | None:
+    """(interpreter, ABI) tags that CPython X.Y takes; `None` where only the index's choice is known (PyPy)."""
+    if implementation != "cpython":
+        return None
+    from packaging.tags import compatible_tags, cpython_tags  # noqa: PLC0415 (slow, and only resolving needs it)
+
+    major, minor = (int(part) for part in python_version.split(".")[:2])
+    name = f"cp{major}{minor}"
+    tags = [
+        *cpython_tags((major, minor), abis=[name], platforms=["any"]),
+        *compatible_tags((major, minor), interpreter=name, platforms=["any"]),
+    ]
+    return frozenset((tag.interpreter, tag.abi) for tag in tags)
 
 
 def platforms_without_wheel(

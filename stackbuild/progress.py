@@ -192,6 +192,9 @@ class StackReporter:
         count = f"[{len(self._seen):>{width}}/{len(self._selected)}]"
         size = f", {format_size(done.outcome.size)}" if done.outcome.size is not None else ""
         self._print(f"{count} {shown:<{self._name_width}} {done.outcome.done}{size}  {format_seconds(done.seconds)}")
+        with self._lock:
+            for notice in done.outcome.notices:
+                print_notice(notice)
 
     def _counts(self, session: Session) -> str:
         """How many of the selected tasks ended how, and the time of the run."""

@@ -287,6 +287,7 @@ class Session:
             return
         if step.kind is Kind.BUILD:
             remove_tree(workspace.environment(linked.build_name))
+            workspace.native_files(linked.build_name).unlink(missing_ok=True)
             return
         paths = self.output_paths(step)
         metadata_path = paths.layer_metadata(linked.build_name)

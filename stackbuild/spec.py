@@ -86,6 +86,10 @@ class _LayerBase(BaseModel):
     def layer_name(self) -> LayerName:
         return LayerName(self.name)
 
+    def states(self, field: str) -> bool:
+        """Whether the layer's own table has this field, rather than a default standing in for it."""
+        return field in self.model_fields_set
+
     @property
     def parsed_linux_target(self) -> LinuxTarget:
         """The oldest libc that wheels may need."""

@@ -9,7 +9,11 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a finished step did, for the line and the table that a person reads. `size`: bytes, where it made some."""
+    """What a finished step did, for the line and the table that a person reads.
+
+    size: bytes, where it made some; notices: warnings, a line each.
+    """
 
     done: str
     size: int | None = None
+    notices: tuple[str, ...] = ()

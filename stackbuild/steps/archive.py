@@ -7,9 +7,24 @@ from stackbuild.archives import ArchiveEntry, ArchiveFormat, PackedFile, Written
 from stackbuild.errors import ArchiveError
 from stackbuild.files import disk_errors, remove_leftovers
 from stackbuild.graph import LinkedLayer
-from stackbuild.inputs import archive_inputs, archive_paths, layer_metadata, next_archive, previous_archive
+from stackbuild.inputs import (
+    archive_inputs,
+    archive_paths,
+    layer_metadata,
+    native_file_list,
+    next_archive,
+    previous_archive,
+)
 from stackbuild.locks import Locks
-from stackbuild.metadata import ArchiveHashes, ArchiveMetadata, FileEntry, FileManifest, LayerMetadata, OutputRecord
+from stackbuild.metadata import (
+    ArchiveHashes,
+    ArchiveMetadata,
+    FileEntry,
+    FileManifest,
+    LayerMetadata,
+    NativeFileEntry,
+    OutputRecord,
+)
 from stackbuild.project import Project
 from stackbuild.publication import built_inputs, deployed_entries
 from stackbuild.steps import Outcome, Report
@@ -40,7 +55,8 @@ def archive_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report
             mtime=int(locks.get(linked).locked_at.timestamp()),
             on_bytes=_packed_share(total, report),
         )
-        _file_manifest(metadata, written.files).write(paths.file_manifest(linked.build_name))
+        native = native_file_list(project, linked).files
+        _file_manifest(metadata, written.files, native).write(paths.file_manifest(linked.build_name))
         _archive_metadata(project, metadata, written, number, archive.name).write(
             paths.layer_metadata(linked.build_name)
         )
@@ -83,9 +99,12 @@ def _archive_metadata(
     )
 
 
-def _file_manifest(metadata: LayerMetadata, files: tuple[PackedFile, ...]) -> FileManifest:
+def _file_manifest(
+    metadata: LayerMetadata, files: tuple[PackedFile, ...], native: tuple[NativeFileEntry, ...]
+) -> FileManifest:
     """The files as an unpacked layer has them: relative to the layer's folder."""
     top = f"{metadata.install_target}/"
+    packed = {file.path for file in files}
     return FileManifest(
         layer_name=metadata.layer_name,
         install_target=metadata.install_target,
@@ -100,4 +119,5 @@ def _file_manifest(metadata: LayerMetadata, files: tuple[PackedFile, ...]) -> Fi
             for file in files
             if file.path.startswith(top)
         ),
+        native_files=tuple(file for file in native if f"{top}{file.path}" in packed),
     )

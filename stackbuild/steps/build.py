@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from stackbuild import uv
+from stackbuild.built_checks import check_built
 from stackbuild.deployment import Generated, GeneratedFile, GeneratedLink, environment_files, layer_config
 from stackbuild.dynamic_libraries import offered_libraries
 from stackbuild.errors import BuildError
@@ -73,7 +74,9 @@ def build_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Buil
                 raise BuildError(
                     f"{linked.build_name}: what it is made from changed while it was built", hint="run the same again"
                 )
+            checked = check_built(project, locks, linked, fresh)
             files, size = tree_size(fresh)
+        checked.native_files.write(project.workspace.native_files(linked.build_name))
         record = BuildRecord(
             inputs=inputs,
             packages=packages,
@@ -83,7 +86,9 @@ def build_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Buil
             tools={"uv": tools.uv_version},
         )
         record.write(record_path)
-    return Outcome(done=f"{packages} package{'' if packages == 1 else 's'}, {files} files", size=size)
+    return Outcome(
+        done=f"{packages} package{'' if packages == 1 else 's'}, {files} files", size=size, notices=checked.notices
+    )
 
 
 def _check_machine(project: Project, linked: LinkedLayer) -> None:

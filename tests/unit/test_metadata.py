@@ -201,7 +201,8 @@ def test_file_manifest_says_of_each_entry_what_it_has() -> None:
         '    {\n      "path": "bin/b",\n      "target": "a"\n    }\n'
         "  ],\n"
         '  "install_target": "web@1",\n'
-        '  "layer_name": "web"\n'
+        '  "layer_name": "web",\n'
+        '  "native_files": []\n'
         "}\n"
     )
 

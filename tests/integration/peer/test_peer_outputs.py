@@ -14,13 +14,19 @@ import pytest
 from tests.integration.peer.pair import FinishedPair, Metadata, Pair, ToolProject, first_json, without
 from tests.integration.peer.specifications import HERE
 
+ORIGIN = {
+    "minimum_libc": "ours: what a runtime made from an interpreter of this machine needs",
+    "minimum_macos": "the same",
+    "runtime_source": "ours: that it is made from an interpreter of this machine",
+}
 METADATA_DIFFERENCES = {
+    **ORIGIN,
     "archive_hashes": "other bytes",
     "archive_name": "another default format; compared apart",
     "archive_size": "other bytes",
     "locked_at": "the time of the run; whole seconds in ours",
 }
-EXPORT_DIFFERENCES = {"locked_at": METADATA_DIFFERENCES["locked_at"]}
+EXPORT_DIFFERENCES = {**ORIGIN, "locked_at": METADATA_DIFFERENCES["locked_at"]}
 OUR_FOLDERS = {
     "file_manifests": "every file of each archive with its digest",
     "records": "what each output was made from",

@@ -1,0 +1,97 @@
+"""What is checked of an environment once it is built: that it is whole, and runs on the oldest system it is for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackbuild.errors import BuildError
+from stackbuild.graph import LinkedLayer
+from stackbuild.layer_check import ExpectedLayer, layer_problems
+from stackbuild.locks import Locks
+from stackbuild.metadata import NativeFileEntry, NativeFileList
+from stackbuild.native_binary import highest
+from stackbuild.native_files import NativeFile, native_files, signing_order
+from stackbuild.native_targets import beyond_target, listed_offenders, oldest_system, way_out
+from stackbuild.platforms import TargetPlatform
+from stackbuild.project import Project
+
+_MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """An environment that may be used: its native files, and what its owner should know of them."""
+
+    native_files: NativeFileList
+    notices: tuple[str, ...]
+
+
+def check_built(project: Project, locks: Locks, linked: LinkedLayer, environment: Path) -> Checked:
+    """Check the finished environment of a layer. Raises `BuildError` with every problem, or with what misses a target.
+
+    Layers beside it are not looked at: they may be built at the same time.
+    """
+    target = locks.target(linked, locks.pin(linked))
+    layout = project.layout(linked, target.python_version)
+    expected = ExpectedLayer(
+        layout=layout, implementation=target.implementation, libc=linked.layer.parsed_linux_target.variant
+    )
+    problems = layer_problems(environment, expected, peers=False)
+    if problems:
+        raise _not_sound(linked, problems)
+    files = native_files(environment)
+    packages = f"{layout.site_packages}/"
+    # A runtime has its interpreter's own files beside those of its packages: they are as its source has them.
+    checked = [file for file in files if linked.kind != "runtime" or file.path.startswith(packages)]
+    return Checked(
+        native_files=file_list(files, project.platform), notices=target_notices(linked, project.platform, checked)
+    )
+
+
+def _not_sound(linked: LinkedLayer, problems: tuple[str, ...]) -> BuildError:
+    lines = [f"  {problem}" for problem in problems[:_MOST_PROBLEMS]]
+    if len(problems) > _MOST_PROBLEMS:
+        lines.append(f"  … and {len(problems) - _MOST_PROBLEMS} more")
+    return BuildError(
+        "\n".join([f"{linked.build_name}: its environment is not what a layer must be", *lines]),
+        hint="if a package brings this, leave it out of the requirements or take another release of it",
+    )
+
+
+def target_notices(linked: LinkedLayer, platform: TargetPlatform, files: Iterable[NativeFile]) -> tuple[str, ...]:
+    """A warning when some of `files` need a newer system than the layer is for; none when all is well.
+
+    Raises `BuildError` instead when the layer's table itself says which system that is.
+    """
+    layer = linked.layer
+    oldest = oldest_system(platform, linux_target=layer.parsed_linux_target, macos_target=layer.parsed_macosx_target)
+    offenders = beyond_target(files, platform, oldest)
+    if not offenders:
+        return ()
+    field = "linux_target" if platform.is_linux else "macosx_target"
+    count = f"{len(offenders)} native file{'' if len(offenders) == 1 else 's'} of its packages"
+    if layer.states(field):
+        lines = [f"{linked.build_name}: {count} cannot run on {oldest}, which {field} says it is for"]
+        lines += [f"  {line}" for line in listed_offenders(offenders)]
+        raise BuildError("\n".join(lines), hint=way_out(offenders, oldest))
+    worst, needed = offenders[0]
+    told = f"{linked.build_name}: {count} cannot run on {oldest}, the default of {field}"
+    return (f"{told}: {worst.path} needs {needed}; {way_out(offenders, oldest)}",)
+
+
+def file_list(files: tuple[NativeFile, ...], platform: TargetPlatform) -> NativeFileList:
+    """The list of an environment's native files as it is kept and published."""
+    minimum = highest(file.minimum_on(platform) for file in files)
+    return NativeFileList(
+        files=tuple(_entry(file) for file in signing_order(files)), minimum=None if minimum is None else str(minimum)
+    )
+
+
+def _entry(file: NativeFile) -> NativeFileEntry:
+    return NativeFileEntry(
+        path=file.path,
+        format=file.binary.format,
+        machines=file.machines,
+        kind=file.binary.kind,
+        minimum=None if file.minimum is None else str(file.minimum),
+    )

@@ -1,0 +1,132 @@
+"""Whether installed wheels are whole and for the layer's platform: their RECORD and WHEEL files against what is there.
+
+RECORD: "Recording installed projects"; WHEEL: "Binary distribution format"; both of the packaging specifications.
+"""
+
+import base64
+import csv
+import hashlib
+import io
+import posixpath
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.tags import parse_tag
+
+from stackbuild.archive_entries import ArchiveEntry
+from stackbuild.native_files import is_for, read_native
+from stackbuild.platforms import LinuxTarget, TargetPlatform, python_tags, tag_fits
+
+Entries = Mapping[str, ArchiveEntry]
+"""What lies in a layer, by path relative to it."""
+
+_TAG = re.compile(r"^Tag:[ \t]*(\S+)[ \t\r]*$", re.MULTILINE)
+_EXTENSION = re.compile(r".*\.(?:cpython-(\d+)t?[-.].*|cp(\d+)t?-.*)", re.DOTALL)
+_NATIVE = re.compile(r".*\.(?:so(?:\.[\d.]+)?|dylib|pyd|dll)", re.DOTALL | re.IGNORECASE)
+_ANY_LINUX = {variant: LinuxTarget(variant=variant, version=(9999, 0)) for variant in ("glibc", "musl")}
+_ANY_MACOS = (9999, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WheelTarget:
+    """What the wheels of a layer must be for. `python_version`: full or `X.Y`; `libc`: `glibc` or `musl`."""
+
+    platform: TargetPlatform
+    python_version: str
+    implementation: str
+    libc: str
+
+    def takes(self, tag: str) -> bool:
+        """Whether a wheel of this platform tag is for the platform, whatever version of it."""
+        return tag_fits(tag, self.platform, linux_target=_ANY_LINUX[self.libc], macos_target=_ANY_MACOS)
+
+
+def wheel_problems(root: Path, entries: Entries, site_packages: str, target: WheelTarget, *, hashes: bool) -> list[str]:
+    """Everything that is wrong with the wheels installed in a layer. `hashes`: compare the digest of every file."""
+    problems: list[str] = []
+    for path in entries:
+        folder, name = posixpath.split(path)
+        if name == "RECORD" and folder.endswith(".dist-info") and posixpath.dirname(folder) == site_packages:
+            problems += _distribution_problems(root, entries, folder, target, hashes=hashes)
+    return problems
+
+
+def _distribution_problems(
+    root: Path, entries: Entries, info: str, target: WheelTarget, *, hashes: bool
+) -> Iterator[str]:
+    try:
+        text = (root / info / "RECORD").read_text(encoding="utf-8")
+        rows = [(*row, "", "")[:3] for row in csv.reader(io.StringIO(text, newline="")) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        yield f"{info}/RECORD: cannot be read: {error}"
+        return
+    base = posixpath.dirname(info)
+    files = []
+    for recorded, digest, size in rows:
+        path = posixpath.normpath(posixpath.join(base, recorded.replace("\\", "/")))
+        if path.startswith(("/", "../")) or re.match(r"[A-Za-z]:", recorded):
+            yield f"{info}/RECORD: {recorded} leads out of the layer"
+        elif "__pycache__" not in path.split("/"):
+            files.append(path)
+            if problem := _file_problem(root, entries, path, digest if hashes else "", size):
+                yield f"{path}: {problem} ({info}/RECORD)"
+    if problem := _foreign(root, info, files, target):
+        yield f"{info}: {problem}"
+
+
+def _file_problem(root: Path, entries: Entries, path: str, digest: str, size: str) -> str | None:
+    """What is wrong with a recorded file. A digest is `<algorithm>=<urlsafe base64>`."""
+    try:
+        actual = entries[path].size if path in entries else (root / path).stat().st_size  # behind a linked folder
+    except OSError:
+        return "it is recorded but missing"
+    if size and path in entries and entries[path].target is None and size != str(actual):
+        return f"it has {actual} bytes, {size} are recorded"
+    algorithm, _, wanted = digest.partition("=")
+    if algorithm in hashlib.algorithms_guaranteed and wanted:
+        with (root / path).open("rb") as file:
+            found = hashlib.file_digest(file, algorithm).digest()
+        if base64.urlsafe_b64encode(found).rstrip(b"=") != wanted.encode():
+            return f"its {algorithm} is not the recorded one"
+    return None
+
+
+def _foreign(root: Path, info: str, files: Collection[str], target: WheelTarget) -> str | None:
+    """Why a wheel is for something else than the layer.
+
+    Many wheels that are renamed after they were made have wrong tags in WHEEL (numpy 1.21.3 names one machine of two,
+    xgboost 1.6.1 one Python of many). So tags only raise the suspicion; the wheel's native files, if any, decide.
+    """
+    try:
+        text = (root / info / "WHEEL").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    declared = _TAG.findall(text)
+    tags = [tag for item in declared if item.count("-") == 2 for tag in parse_tag(item)]  # noqa: PLR2004 (three parts)
+    fitting = [tag for tag in tags if target.takes(tag.platform)]
+    pythons = python_tags(target.python_version, target.implementation)
+    if not tags or any(pythons is None or (tag.interpreter, tag.abi) in pythons for tag in fitting):
+        return None
+    native = [path for path in files if _NATIVE.fullmatch(path)]
+    of_platform = [path for path in native if _is_for(root / path, target.platform)]
+    told = ", ".join(declared)
+    if (native and not of_platform) or (not native and not fitting):
+        return f"its wheel is for another platform than {target.platform} ({told})"
+    if of_platform and all(_is_for_another_python(path, target) for path in of_platform):
+        return f"its wheel is for another Python than {target.python_version} ({told})"
+    return None
+
+
+def _is_for(path: Path, platform: TargetPlatform) -> bool:
+    binary = read_native(path)
+    return binary is not None and is_for(binary, platform)
+
+
+def _is_for_another_python(path: str, target: WheelTarget) -> bool:
+    """Whether this is an extension module whose name says that another CPython loads it."""
+    match = _EXTENSION.fullmatch(posixpath.basename(path))
+    if match is None or target.implementation != "cpython":
+        return False
+    return (match[1] or match[2]) != "".join(target.python_version.split(".")[:2])
