@@ -1,19 +1,22 @@
 """What is checked of an environment once it is built: that it is whole, and runs on the oldest system it is for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stackbuild.errors import BuildError
 from stackbuild.graph import LinkedLayer
 from stackbuild.layer_check import ExpectedLayer, layer_problems
+from stackbuild.layout import EnvironmentLayout
 from stackbuild.locks import Locks
 from stackbuild.metadata import NativeFileEntry, NativeFileList
-from stackbuild.native_binary import highest
+from stackbuild.native_binary import Minimum, highest
 from stackbuild.native_files import NativeFile, native_files, signing_order
 from stackbuild.native_targets import beyond_target, listed_offenders, oldest_system, way_out
 from stackbuild.platforms import TargetPlatform
 from stackbuild.project import Project
+from stackbuild.spec import Layer
+from stackbuild.wheel_check import files_of_pure_wheels
 
 _MOST_PROBLEMS = 20
 
@@ -40,12 +43,19 @@ def check_built(project: Project, locks: Locks, linked: LinkedLayer, environment
     if problems:
         raise _not_sound(linked, problems)
     files = native_files(environment)
-    packages = f"{layout.site_packages}/"
-    # A runtime has its interpreter's own files beside those of its packages: they are as its source has them.
-    checked = [file for file in files if linked.kind != "runtime" or file.path.startswith(packages)]
+    oldest = oldest_system(project.platform, linux_target=target.linux_target, macos_target=target.macos_target)
+    offenders = beyond_target(_of_packages(files, layout), project.platform, oldest)
+    if offenders:
+        helpers = files_of_pure_wheels(environment, str(layout.site_packages))
+        offenders = tuple(item for item in offenders if item[0].path not in helpers)
     return Checked(
-        native_files=file_list(files, project.platform), notices=target_notices(linked, project.platform, checked)
+        native_files=file_list(files, project.platform), notices=target_notices(linked.layer, offenders, oldest)
     )
+
+
+def _of_packages(files: Iterable[NativeFile], layout: EnvironmentLayout) -> list[NativeFile]:
+    """The files without those of a runtime's interpreter, which are as its source has them."""
+    return [file for file in files if not layout.is_runtime or file.path.startswith(f"{layout.site_packages}/")]
 
 
 def _not_sound(linked: LinkedLayer, problems: tuple[str, ...]) -> BuildError:
@@ -58,24 +68,21 @@ def _not_sound(linked: LinkedLayer, problems: tuple[str, ...]) -> BuildError:
     )
 
 
-def target_notices(linked: LinkedLayer, platform: TargetPlatform, files: Iterable[NativeFile]) -> tuple[str, ...]:
-    """A warning when some of `files` need a newer system than the layer is for; none when all is well.
+def target_notices(layer: Layer, offenders: Sequence[tuple[NativeFile, Minimum]], oldest: Minimum) -> tuple[str, ...]:
+    """A warning when there are files that the `oldest` system a layer is for cannot run.
 
     Raises `BuildError` instead when the layer's table itself says which system that is.
     """
-    layer = linked.layer
-    oldest = oldest_system(platform, linux_target=layer.parsed_linux_target, macos_target=layer.parsed_macosx_target)
-    offenders = beyond_target(files, platform, oldest)
     if not offenders:
         return ()
-    field = "linux_target" if platform.is_linux else "macosx_target"
+    field = "macosx_target" if oldest.system == "macos" else "linux_target"
     count = f"{len(offenders)} native file{'' if len(offenders) == 1 else 's'} of its packages"
     if layer.states(field):
-        lines = [f"{linked.build_name}: {count} cannot run on {oldest}, which {field} says it is for"]
+        lines = [f"{layer.build_name}: {count} cannot run on {oldest}, which its {field} promises"]
         lines += [f"  {line}" for line in listed_offenders(offenders)]
         raise BuildError("\n".join(lines), hint=way_out(offenders, oldest))
     worst, needed = offenders[0]
-    told = f"{linked.build_name}: {count} cannot run on {oldest}, the default of {field}"
+    told = f"{layer.build_name}: {count} cannot run on {oldest}, the default of {field}"
     return (f"{told}: {worst.path} needs {needed}; {way_out(offenders, oldest)}",)
 
 

@@ -4,6 +4,7 @@ RECORD: "Recording installed projects"; WHEEL: "Binary distribution format"; bot
 """
 
 import base64
+import contextlib
 import csv
 import hashlib
 import io
@@ -57,15 +58,13 @@ def _distribution_problems(
     root: Path, entries: Entries, info: str, target: WheelTarget, *, hashes: bool
 ) -> Iterator[str]:
     try:
-        text = (root / info / "RECORD").read_text(encoding="utf-8")
-        rows = [(*row, "", "")[:3] for row in csv.reader(io.StringIO(text, newline="")) if row]
+        rows = _record(root, info)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         yield f"{info}/RECORD: cannot be read: {error}"
         return
-    base = posixpath.dirname(info)
     files = []
     for recorded, digest, size in rows:
-        path = posixpath.normpath(posixpath.join(base, recorded.replace("\\", "/")))
+        path = _recorded_path(info, recorded)
         if path.startswith(("/", "../")) or re.match(r"[A-Za-z]:", recorded):
             yield f"{info}/RECORD: {recorded} leads out of the layer"
         elif "__pycache__" not in path.split("/"):
@@ -74,6 +73,30 @@ def _distribution_problems(
                 yield f"{path}: {problem} ({info}/RECORD)"
     if problem := _foreign(root, info, files, target):
         yield f"{info}: {problem}"
+
+
+def _record(root: Path, info: str) -> list[tuple[str, str, str]]:
+    """Path, digest and size of each line of a RECORD, as they stand there."""
+    text = (root / info / "RECORD").read_text(encoding="utf-8")
+    rows = ((*row, "", "") for row in csv.reader(io.StringIO(text, newline="")) if row)
+    return [(path, digest, size) for path, digest, size, *_ in rows]
+
+
+def _recorded_path(info: str, recorded: str) -> str:
+    """A path of a RECORD, relative to the layer."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(info), recorded.replace("\\", "/")))
+
+
+def files_of_pure_wheels(root: Path, site_packages: str) -> frozenset[str]:
+    """The files of the wheels that say they are for any platform: native ones among them are helpers, done without."""
+    found: set[str] = set()
+    for folder in (root / site_packages).glob("*.dist-info"):
+        info = f"{site_packages}/{folder.name}"
+        with contextlib.suppress(OSError, UnicodeDecodeError, csv.Error):
+            tags = _TAG.findall((folder / "WHEEL").read_text(encoding="utf-8", errors="replace"))
+            if tags and all(tag.endswith("-any") for tag in tags):
+                found.update(_recorded_path(info, recorded) for recorded, _, _ in _record(root, info))
+    return frozenset(found)
 
 
 def _file_problem(root: Path, entries: Entries, path: str, digest: str, size: str) -> str | None:
