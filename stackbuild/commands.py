@@ -9,18 +9,16 @@ from typing import Any, NoReturn
 
 import typer
 
-from stackbuild.errors import SpecError, StackbuildError
+from stackbuild.errors import EXIT_FAILED, EXIT_INTERRUPTED, SpecError, StackbuildError
 from stackbuild.plan import make_plan
 from stackbuild.precheck import check_frozen
-from stackbuild.progress import EXIT_INTERRUPTED, StackReporter
+from stackbuild.progress import StackReporter
 from stackbuild.project import Project, open_project
 from stackbuild.request import Kind, Request, Showing, Where
 from stackbuild.selection import Selection, select_layers, unmatched_patterns
 from stackbuild.session import Session
 from stackbuild.show import stack_status, status_lines
 from stackbuild.terminal import print_error, print_notice, print_text
-
-EXIT_FAILED = 1
 
 
 @contextmanager
@@ -128,15 +126,19 @@ def status_text(status: Any, *, as_json: bool) -> str:  # noqa: ANN401 (a TypedD
 
 def check(where: Where, *, as_json: bool) -> None:
     """Print what is wrong with a specification, or what it holds."""
-    try:
-        project = open_project(where.spec, where.options, os.environ)
-    except StackbuildError as error:
-        if not as_json:
-            print_error(str(error))
-        else:
+    with _told():
+        try:
+            project = open_project(where.spec, where.options, os.environ)
+        except StackbuildError as error:
+            if not as_json:
+                raise
             problems = (isinstance(error, SpecError) and error.problems) or (error.message,)
             print_text(json.dumps({"valid": False, "problems": problems}, indent=2))
-        raise typer.Exit(EXIT_FAILED) from None
+            raise typer.Exit(EXIT_FAILED) from None
+        _print_valid(where.spec, project, as_json=as_json)
+
+
+def _print_valid(path: Path, project: Project, *, as_json: bool) -> None:
     spec = project.stack.spec
     if as_json:
         layers = [layer.build_name for layer in spec.layers]
@@ -145,7 +147,7 @@ def check(where: Where, *, as_json: bool) -> None:
     _print_notices(project)
     counts = [("runtime", spec.runtimes), ("framework", spec.frameworks), ("application", spec.applications)]
     told = ", ".join(f"{len(layers)} {kind}{'' if len(layers) == 1 else 's'}" for kind, layers in counts if layers)
-    print_text(f"{where.spec} is valid: {told or 'no layers'}")
+    print_text(f"{path} is valid: {told or 'no layers'}")
 
 
 def init(folder: Path) -> None:

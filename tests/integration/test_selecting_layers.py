@@ -1,6 +1,7 @@
 """Commands of the peer tool on some of the layers: what runs, what is left alone, what is refused."""
 
 import json
+import os
 import signal
 import time
 
@@ -201,6 +202,16 @@ def test_an_interrupt_is_exit_status_130(project: StackProject) -> None:
     assert run.returncode == 130
     assert "error: interrupted" in told
     assert "Traceback" not in told
+
+
+def test_an_interrupted_check_is_exit_status_130_too(project: StackProject) -> None:
+    pipe = project.root / "pipe.toml"
+    os.mkfifo(pipe)
+    run = start(project, "check", "pipe.toml", module="stackbuild")
+    with pipe.open("w"):  # returns when the other end is open, whose reader now waits for the text
+        run.send_signal(signal.SIGINT)
+        _, told = run.communicate(timeout=30)
+    assert (run.returncode, told) == (130, "error: interrupted\n")
 
 
 def test_without_an_operation_there_is_nothing_to_do_and_a_warning_says_so(built: StackProject) -> None:
