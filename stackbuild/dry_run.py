@@ -9,7 +9,7 @@ from stackbuild.inputs import layer_metadata, next_archive, previous_archive
 from stackbuild.locks import Locks
 from stackbuild.metadata import ArchiveBuildMetadata, ExportMetadata, LayerMetadata
 from stackbuild.project import Project
-from stackbuild.show import CATEGORIES
+from stackbuild.spec import CATEGORIES
 
 
 def publication_request(

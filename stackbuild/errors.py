@@ -7,6 +7,9 @@ The command line prints them on stderr without a traceback; anything that is not
 from collections.abc import Iterable
 from typing import Self
 
+EXIT_FAILED, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 130
+"""Exit statuses: an expected failure, anything else that went wrong, Ctrl-C or a signal."""
+
 
 class StackbuildError(Exception):
     """An expected failure: a message for the person at the keyboard, and often a hint.

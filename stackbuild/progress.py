@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stackbuild.errors import EXIT_INTERRUPTED
 from stackbuild.plan import Step
 from stackbuild.process import Result
 from stackbuild.request import Kind
@@ -20,7 +21,6 @@ from stackbuild.session import Done, Session
 from stackbuild.summary import format_seconds, format_size, run_command, summary_rows
 from stackbuild.terminal import LiveDisplay, print_error, print_notice, print_table, print_text, reader_may_leave
 
-EXIT_INTERRUPTED = 130
 _PATIENCE_SECONDS = 10.0
 _WIDEST_NAME = 44
 """How wide the column of task names becomes at most."""

@@ -7,9 +7,7 @@ from stackbuild.graph import LinkedLayer
 from stackbuild.locks import Locks
 from stackbuild.project import Project
 from stackbuild.selection import Operations, Selection
-from stackbuild.spec import BuildName
-
-CATEGORIES = ("runtimes", "frameworks", "applications")
+from stackbuild.spec import CATEGORIES, BuildName
 
 
 class LayerStatus(TypedDict):

@@ -30,6 +30,7 @@ from stackbuild.spec_fields import (
 from stackbuild.uv_settings import UvIndex, UvSettings
 
 __all__ = [
+    "CATEGORIES",
     "ApplicationLayer",
     "BuildName",
     "FrameworkLayer",
@@ -149,6 +150,9 @@ class ApplicationLayer(_LayerBase):
 
 
 Layer = RuntimeLayer | FrameworkLayer | ApplicationLayer
+
+CATEGORIES = (RuntimeLayer.category, FrameworkLayer.category, ApplicationLayer.category)
+"""In the order in which layers are listed."""
 
 RUNTIME_SOURCES = ("interpreter", "standalone")
 ARCHIVE_FORMATS = tuple(archive_format.value for archive_format in ArchiveFormat)

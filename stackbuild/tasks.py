@@ -27,7 +27,7 @@ from doit.dependency import UptodateCalculator  # noqa: E402
 from doit.doit_cmd import DoitMain  # noqa: E402
 from doit.exceptions import TaskError, TaskFailed  # noqa: E402
 
-from stackbuild.errors import Interrupted, StackbuildError  # noqa: E402
+from stackbuild.errors import EXIT_BUG, EXIT_FAILED, Interrupted, StackbuildError  # noqa: E402
 from stackbuild.files import disk_errors  # noqa: E402
 from stackbuild.plan import Step, task_group  # noqa: E402
 from stackbuild.progress import StackReporter  # noqa: E402
@@ -43,7 +43,6 @@ TaskDict = dict[str, Any]
 """A task as doit's task creators yield it."""
 TaskCreator = Callable[[], Iterator[TaskDict]]
 
-EXIT_FAILED, EXIT_BUG = 1, 2
 _DOIT_CRASHED = 3
 """Doit's exit status for an exception that is none of a task's, of which it has printed the traceback."""
 

@@ -16,9 +16,8 @@ from stackbuild.metadata import (
     StackManifest,
 )
 from stackbuild.project import Project
+from stackbuild.spec import CATEGORIES
 from stackbuild.steps import Outcome
-
-CATEGORIES = ("applications", "frameworks", "runtimes")
 
 
 def archive_manifest(project: Project, layers: Sequence[LinkedLayer]) -> Outcome:
