@@ -146,6 +146,12 @@ def remove_leftovers(folder: Path, name: str) -> None:
                 remove_tree(Path(entry.path))
 
 
+def private_folder(path: Path) -> None:
+    """Make a folder, or change the one that is there, so that nobody else on the machine can look into it."""
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o700)
+
+
 def copy_file(source: Path, destination: Path) -> None:
     """Copy content and executable bit of a file, nothing else of it: mode 0755 or 0644, time of now."""
     shutil.copyfile(source, destination)

@@ -14,7 +14,7 @@ import tomli_w
 
 from stackbuild import uv
 from stackbuild.errors import LockError
-from stackbuild.files import disk_errors, write_atomic
+from stackbuild.files import disk_errors, private_folder, write_atomic
 from stackbuild.graph import LinkedLayer
 from stackbuild.layout import LockPaths
 from stackbuild.lock_refinement import LockTarget, RefinedLock, missing_wheels_error, refine
@@ -142,6 +142,7 @@ def _run_uv(project: Project, asked: Resolution, folder: Path, python: Path, too
     layer = asked.linked.build_name
     exported = folder / "pylock.toml"
     with disk_errors(f"write uv's inputs for {layer}", LockError):
+        private_folder(folder)  # URLs may bring credentials, until uv has read them
         for old in (exported, folder / "uv.lock"):  # each resolution starts afresh
             old.unlink(missing_ok=True)
         for name, text in asked.files.items():

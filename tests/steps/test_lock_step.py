@@ -178,6 +178,7 @@ def test_credentials_of_an_index_reach_uv_and_are_left_nowhere(world: World) -> 
 
     def play(command: Command) -> Result:
         assert command.cwd is not None
+        assert command.cwd.stat().st_mode & 0o777 == 0o700
         seen.append((command.cwd / "uv.toml").read_text(encoding="utf-8"))
         return world.uv(command)
 
