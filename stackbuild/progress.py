@@ -16,9 +16,10 @@ from typing import Any
 from stackbuild.errors import EXIT_INTERRUPTED
 from stackbuild.plan import Step
 from stackbuild.process import Result
+from stackbuild.quantities import format_seconds, format_size
 from stackbuild.request import Kind
 from stackbuild.session import Done, Session
-from stackbuild.summary import format_seconds, format_size, run_command, summary_rows
+from stackbuild.summary import run_command, summary_rows
 from stackbuild.terminal import LiveDisplay, print_error, print_notice, print_table, print_text, reader_may_leave
 
 _PATIENCE_SECONDS = 10.0

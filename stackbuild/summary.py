@@ -10,6 +10,7 @@ from stackbuild.errors import StackbuildError
 from stackbuild.inputs import archive_paths, export_paths
 from stackbuild.metadata import ArchiveMetadata, BuildRecord
 from stackbuild.plan import Step
+from stackbuild.quantities import format_seconds, format_size
 from stackbuild.request import Kind
 from stackbuild.session import Session
 from stackbuild.spec import ApplicationLayer, BuildName
@@ -84,22 +85,3 @@ def run_command(session: Session, step: Step, *, shown_from: Path) -> str | None
     layout = session.project.layout(linked, session.locks.python_version(linked))
     folder = os.path.relpath(_place(session, step), shown_from)
     return shlex.join(launch_command(folder, layout, linked.layer.launch_name))
-
-
-def format_size(size: int | None) -> str:
-    """Bytes for people, decimal: `38.1 MB`."""
-    if size is None:
-        return "-"
-    value = float(size)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:  # noqa: PLR2004 (decimal units)
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.2f} GB"
-
-
-def format_seconds(seconds: float) -> str:
-    """Seconds for people: `0.4 s`, `2 min 5 s`."""
-    if seconds < 60:  # noqa: PLR2004 (a minute)
-        return f"{seconds:.1f} s"
-    return f"{int(seconds) // 60} min {int(seconds) % 60} s"

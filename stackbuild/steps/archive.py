@@ -27,6 +27,7 @@ from stackbuild.metadata import (
 )
 from stackbuild.project import Project
 from stackbuild.publication import built_inputs, deployed_entries
+from stackbuild.quantities import format_size
 from stackbuild.steps import Outcome, Report
 
 
@@ -43,7 +44,7 @@ def archive_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report
     archive = paths.root / name
     entries = deployed_entries(project, locks, linked)
     total = sum(entry.stored_size for entry in entries)
-    report(f"packing {total / 1e6:.1f} MB")
+    report(f"packing {format_size(total)}")
     with disk_errors(f"archive {linked.build_name}", ArchiveError):
         paths.record(linked.build_name).unlink(missing_ok=True)
         archive.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +69,7 @@ def archive_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report
             size=written.size,
         )
         record.write(paths.record(linked.build_name))
-    return Outcome(done=f"packed {total / 1e6:.1f} MB", size=written.size)
+    return Outcome(done=f"packed {format_size(total)}", size=written.size)
 
 
 def _below(folder: str, entries: list[ArchiveEntry]) -> list[ArchiveEntry]:
@@ -81,7 +82,7 @@ def _packed_share(total: int, report: Report) -> Callable[[int], None]:
     def on_bytes(count: int) -> None:
         nonlocal packed
         packed += count
-        report(f"packing {packed / 1e6:.1f} of {total / 1e6:.1f} MB")
+        report(f"packing {format_size(packed)} of {format_size(total)}")
 
     return on_bytes
 
