@@ -19,8 +19,16 @@ from stackbuild.process import Result
 from stackbuild.quantities import format_seconds, format_size
 from stackbuild.request import Kind
 from stackbuild.session import Done, Session
-from stackbuild.summary import run_command, summary_rows
-from stackbuild.terminal import LiveDisplay, print_error, print_notice, print_table, print_text, reader_may_leave
+from stackbuild.summary import layers_left_out, run_command, summary_rows
+from stackbuild.terminal import (
+    LiveDisplay,
+    print_aside,
+    print_error,
+    print_notice,
+    print_table,
+    print_text,
+    reader_may_leave,
+)
 
 _PATIENCE_SECONDS = 10.0
 _WIDEST_NAME = 44
@@ -210,6 +218,8 @@ class StackReporter:
         rows = summary_rows(session, self._selected.values(), shown_from=self.shown_from)
         print_text("")
         print_table(("layer", "done", "environment", "archive", "time", "where"), rows)
+        if left_out := layers_left_out(session, self._selected.values()):
+            print_aside(f"not for {session.project.platform}: {', '.join(left_out)}")
         print_text("")
         print_text(self._counts(session))
         exported = [s for s in self._selected.values() if s.kind is Kind.EXPORT and s.linked is not None]

@@ -55,6 +55,16 @@ def _row(session: Session, own: Sequence[Step], shown_from: Path) -> tuple[str, 
     )
 
 
+def layers_left_out(session: Session, steps: Iterable[Step]) -> tuple[str, ...]:
+    """The layers that a run which makes all others leaves out, because they are for other platforms than the run."""
+    projects = session.projects.values()
+    made = {step.name for step in steps if step.linked is not None and step.kind is not Kind.LOCK}
+    wanted = {linked.build_name for project in projects for linked in project.layers_here}
+    if not made or not made.issuperset(wanted):
+        return ()
+    return tuple(linked.build_name for linked in session.project.layers if linked.build_name not in wanted)
+
+
 def _place(session: Session, step: Step) -> Path:
     assert step.linked is not None
     project, name = session.project_of(step), step.linked.build_name

@@ -42,6 +42,11 @@ def print_text(text: str) -> None:
         print(text, flush=True)
 
 
+def print_aside(text: str) -> None:
+    """Print what is good to know on stdout, dim in a terminal."""
+    print_text(f"\033[2m{text}\033[0m" if _has_colors(sys.stdout) else text)
+
+
 def _has_colors(stream: TextIO) -> bool:
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 
+from stackbuild.platforms import current_platform
 from tests.integration.stack_project import StackProject, tasks_run, tree_digests
 from tests.integration.test_safety import children_of, start
 
@@ -158,6 +159,17 @@ def test_the_selection_can_be_shown_before_or_instead(built: StackProject) -> No
     }
     both = built.stackbuild("local-export", "--show").stdout
     assert both.index("Applications") < both.index("0 tasks run")
+
+
+def test_layers_for_other_platforms_are_told_of_when_all_layers_are_made(built: StackProject) -> None:
+    other = next(platform for platform in ("win_arm64", "macosx_arm64") if platform != current_platform())
+    elsewhere = f'name = "hello"\nplatforms = ["{other}"]'
+    built.replace("venvstacks.toml", 'name = "hello"', elsewhere)
+    told = f"\nnot for {current_platform()}: app-hello\n"
+    assert told in built.stackbuild("build", "--lock").stdout
+    assert told in built.doit().stdout
+    assert "not for" not in built.stackbuild("lock").stdout
+    assert "not for" not in built.stackbuild("build", "--include", "framework-*").stdout
 
 
 def test_quiet_prints_nothing_and_verbose_tells_why_and_what_runs(built: StackProject) -> None:
