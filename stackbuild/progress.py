@@ -219,7 +219,7 @@ class StackReporter:
         print_text("")
         print_table(("layer", "done", "environment", "archive", "time", "where"), rows)
         if left_out := layers_left_out(session, self._selected.values()):
-            print_aside(f"not for {session.project.platform}: {', '.join(left_out)}")
+            print_aside(f"not for {', '.join(session.project.platforms)}: {', '.join(left_out)}")
         print_text("")
         print_text(self._counts(session))
         exported = [s for s in self._selected.values() if s.kind is Kind.EXPORT and s.linked is not None]
