@@ -48,7 +48,7 @@ _MOST_ENTRIES = 4096
 """No file in use has more program headers, dynamic entries or symbol versions."""
 
 _GLIBC_VERSION = re.compile(r"GLIBC_(\d{1,4})\.(\d{1,4})(?:\.\d{1,4})?")
-_GLIBC_FEATURES = {"GLIBC_ABI_DT_RELR": (2, 36), "GLIBC_ABI_GNU_TLS": (2, 42), "GLIBC_ABI_GNU2_TLS": (2, 42)}
+_GLIBC_FEATURES = {"GLIBC_ABI_DT_RELR": (2, 36)}  # a version that stands for what the dynamic linker can do
 _GLIBC = "libc.so.6"
 # What links against musl itself has its file name there; Alpine names the library by machine.
 _MUSL_LIBRARY = re.compile(r"libc\.musl-.+\.so\.\d+|libc\.so")

@@ -35,7 +35,7 @@ class NativeKind(StrEnum):
     BUNDLE = "bundle"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Minimum:
     """The oldest system that code runs on: `system` is `glibc`, `musl` or `macos`; no version: any of that system."""
 
@@ -81,7 +81,7 @@ def unpack(layout: str, content: Content, offset: int) -> tuple[int, ...]:
         raise Malformed(f"there is nothing at {offset}") from None
 
 
-def text_at(content: Content, offset: int, *, longest: int = 256) -> str:
+def text_at(content: Content, offset: int, *, longest: int = 4096) -> str:
     """The text at `offset` up to the next NUL. Raises `Malformed` when there is none within `longest` bytes."""
     end = content.find(b"\0", offset, offset + longest) if 0 <= offset < len(content) else -1
     if end < 0:

@@ -11,6 +11,7 @@ import pytest
 
 from stackbuild.layer_check import ExpectedLayer, layer_problems
 from stackbuild.layout import EnvironmentLayout
+from stackbuild.native_binary import highest
 from stackbuild.native_files import native_files
 from stackbuild.native_targets import beyond_target, oldest_system
 from stackbuild.platforms import LinuxTarget, TargetPlatform
@@ -102,7 +103,7 @@ def test_numpy_of_pypi_is_read_for_other_platforms(
     files = native_files(tmp_path)
     assert len(files) > 10
     assert {file.machines for file in files} == {(machine,)}
-    newest = max((file.minimum for file in files if file.minimum), default=None)
+    newest = highest(file.minimum for file in files)
     if oldest is None:
         assert newest is None
     else:
