@@ -195,14 +195,24 @@ class PythonDownloads:
         """Have uv download the file into `folder / "cache"` and check it."""
         environ = self._environment()
         environ |= {"UV_PYTHON_CACHE_DIR": str(folder / "cache"), "UV_PYTHON_INSTALL_DIR": str(folder / "installed")}
-        if download.url is not None and download.sha256 is not None:
+        url = mirrored(download.url, self._environ) if download.url is not None else None
+        if url is not None and url.startswith("file:"):
+            environ.pop("UV_OFFLINE", None)  # no network is needed, which uv does not see
+        if url is not None and download.sha256 is not None:
             listed = folder / "downloads.json"  # may hold a password of a mirror's: gone in a moment
-            url = mirrored(download.url, self._environ)
             entry = downloads_json(download.python, download.system, url=url, sha256=download.sha256)
             write_atomic(listed, json.dumps(entry))
             environ = {name: value for name, value in environ.items() if name not in MIRROR_VARIABLES}
             environ[LIST_VARIABLE] = str(listed)
-        argv = (uv.executable(), "python", "install", "--no-config", "--no-bin", "--no-registry", download.key)
+        argv = (
+            uv.executable(),
+            "python",
+            "install",
+            "--no-config",
+            "--no-bin",
+            "--no-registry",
+            download.key,
+        )
         result = self._run(Command(argv=argv, env=environ))
         if result.status > 0:
             raise download_error(download, result.said)
@@ -233,7 +243,7 @@ _NOT_REACHED = re.compile(
 
 def download_error(download: Download, said: str) -> RuntimeSourceError:
     """The error for a download that failed. `said`: what uv wrote to stderr."""
-    report = UvReport.parse(without_credentials(said))
+    report = _report(said)
     hashes = _HASHES.search(report.text)
     if hashes is not None:
         return RuntimeSourceError(
@@ -248,8 +258,15 @@ def download_error(download: Download, said: str) -> RuntimeSourceError:
     return RuntimeSourceError(f"{download.name} cannot be had: {told}", hint=_OTHER_WAYS)
 
 
+_PROGRESS = re.compile(r"^ *(?:Downloading|Downloaded|Extracting|Extracted) .*\n?", re.MULTILINE)
+
+
+def _report(said: str) -> UvReport:
+    return UvReport.parse(without_credentials(_PROGRESS.sub("", said)))
+
+
 def _in_short(said: str) -> str:
     """What uv said, as its outermost and its innermost cause, without credentials."""
-    report = UvReport.parse(without_credentials(said))
+    report = _report(said)
     causes = report.causes or (report.headline,)
     return ": ".join(dict.fromkeys(" ".join(cause.split()) for cause in (causes[0], causes[-1])))
