@@ -13,6 +13,13 @@ from stackbuild.files import replace_bytes
 from stackbuild.runtimes import Interpreter
 
 _FROZEN_SITE_SINCE = Version("3.11")
+_SITE_FOLDERS = tuple(
+    f'{name},\n                                    "dist-packages")\n'
+    for name in (
+        '"python%d.%d" % sys.version_info[:2]',
+        'f"{implementation}{ver[0]}.{ver[1]}{abi_thread}"',  # in 3.14 and 3.15
+    )
+)
 
 
 def restore_upstream_layout(library: Path, interpreter: Interpreter) -> None:
@@ -41,8 +48,8 @@ def upstream_site(text: str) -> str:
     """Debian's `site.py` with upstream's `getsitepackages`. Raises `ValueError` when the text is not as expected."""
     virtual = '    is_virtual_environment = sys.base_prefix != sys.prefix or hasattr(sys, "real_prefix")\n\n'
     start, end = "            if is_virtual_environment:\n", "            # this one is deprecated for Debian\n"
-    folder = '"python%d.%d" % sys.version_info[:2],\n                                    "dist-packages")\n'
     text = _replace_once(text, virtual, "")
+    folder = next((folder for folder in _SITE_FOLDERS if folder in text), _SITE_FOLDERS[0])
     text = _replace_once(text, folder, folder.replace("dist-packages", "site-packages"))
     before, found_start, rest = text.partition(start)
     _, found_end, after = rest.partition(end)

@@ -63,7 +63,7 @@ def copy_interpreter(interpreter: Interpreter, destination: Path, *, run: Runner
             copier.copy_tree(interpreter.extensions, library / "lib-dynload", left_out=_left_out_of_stdlib)
         _make_folder(library / "site-packages")
         copier.copy_file(interpreter.executable, destination / "bin" / name)
-        for link in ("python", "python3"):
+        for link in {"python", "python3", name.removesuffix("t")} - {name}:
             make_link(destination / "bin" / link, name)
         _copy_headers(interpreter, destination / "include" / name, copier)
         search = LibrarySearch(prefix=interpreter.prefix, library_folder=interpreter.library_folder, name=name)
@@ -223,7 +223,8 @@ def _check_it_runs(interpreter: Interpreter, destination: Path, *, run: Runner) 
 _SELF_CHECK = """
 import os, site, sys, sysconfig
 home = os.path.dirname(os.path.dirname(os.path.realpath(sys.executable)))
-packages = os.path.join(home, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
+name = "python%d.%d" % sys.version_info[:2] + ("t" if "t" in sys.abiflags else "")
+packages = os.path.join(home, "lib", name, "site-packages")
 seen = {
     "sys.prefix": (sys.prefix, home),
     "the folder for packages": (sysconfig.get_path("purelib"), packages),

@@ -20,11 +20,11 @@ from stackbuild.python_request import PythonRequest
 SEARCH_VARIABLE = "STACKBUILD_INTERPRETERS"
 """Environment variable with more places to look: executables, or folders that hold `bin/python3`."""
 
-OLDEST_CPYTHON, NEWEST_CPYTHON = (3, 10), (3, 13)
+OLDEST_CPYTHON, NEWEST_CPYTHON = (3, 10), (3, 15)
 """The feature releases that can serve as a base runtime: the first and the last one."""
 _SECONDS = 20
 """How long an interpreter may take to answer; a cold network file system needs a few seconds."""
-_NAMES = ("python3", *(f"python3.{minor}" for minor in range(10, 21)))
+_NAMES = ("python3", *(f"python3.{minor}{build}" for minor in range(10, 21) for build in ("", "t")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +55,9 @@ class Interpreter:
 
     @property
     def name(self) -> str:
-        """`python3.11`: the name of its executable and of its library folder."""
+        """`python3.11`, free-threaded `python3.13t`: the name of its executable and of its library folder."""
         major, minor = Version(self.version).release[:2]
-        return f"python{major}.{minor}"
+        return f"python{major}.{minor}{'t' if self.freethreaded else ''}"
 
     @property
     def obstacle(self) -> str | None:
@@ -65,12 +65,9 @@ class Interpreter:
         feature = Version(self.version).release[:2]
         reasons = {
             "is not CPython": self.implementation != "cpython",
-            "is a free-threaded build": self.freethreaded,
             "is a debug build": self.debug,
             "is older than 3.10": feature < OLDEST_CPYTHON,
-            "is newer than 3.13: from 3.14 on an environment without an absolute `home` in pyvenv.cfg does not start": (
-                feature > NEWEST_CPYTHON
-            ),
+            "is newer than 3.15, the last release that was tried": feature > NEWEST_CPYTHON,
             f"keeps its library in {self.platlibdir!r} instead of 'lib'": self.platlibdir != "lib",
         }
         return next((reason for reason, holds in reasons.items() if holds), None)
@@ -81,13 +78,13 @@ def choose_interpreter(request: PythonRequest, candidates: Sequence[Interpreter]
 
     Raises `RuntimeUnavailable` with what was found and what to do when there is none.
     """
-    if request.implementation != "cpython" or request.freethreaded:
+    if request.implementation != "cpython":
         raise RuntimeUnavailable(
-            f"{request.text}: a Python of this machine can serve as a base runtime only when it is CPython in its "
-            "default build",
-            hint="ask for a default CPython such as 'cpython@3.13', or take the runtime from another source",
+            f"{request.text}: a Python of this machine can serve as a base runtime only when it is CPython",
+            hint="ask for a CPython such as 'cpython@3.13', or take the runtime from another source: "
+            'runtime_source = "standalone" in [tool.stackbuild]',
         )
-    fitting = [it for it in candidates if it.implementation == "cpython" and request.accepts(it.version)]
+    fitting = [it for it in candidates if it.implementation == "cpython" and _is_asked_for(it, request)]
     serving = [it for it in fitting if it.obstacle is None]
     if serving:
         return max(serving, key=lambda it: Version(it.version))
@@ -96,16 +93,24 @@ def choose_interpreter(request: PythonRequest, candidates: Sequence[Interpreter]
     raise RuntimeUnavailable(f"{request.text}: {what} on this machine; found:\n{found}", hint=_what_to_do(request))
 
 
+def _is_asked_for(interpreter: Interpreter, request: PythonRequest) -> bool:
+    """Whether version and build fit: never a free-threaded one for a default request, nor the reverse."""
+    return interpreter.freethreaded == request.freethreaded and request.accepts(interpreter.version)
+
+
 def _described(interpreter: Interpreter, *, fits: bool) -> str:
     reason = f" ({interpreter.obstacle})" if fits and interpreter.obstacle else ""
     other = "" if interpreter.implementation == "cpython" else f"{interpreter.implementation} "
-    return f"  {other}{interpreter.version}  {interpreter.executable}{reason}"
+    build = "+freethreaded" if interpreter.freethreaded else ""
+    return f"  {other}{interpreter.version}{build}  {interpreter.executable}{reason}"
 
 
 def _what_to_do(request: PythonRequest) -> str:
     wanted = request.exact_version or request.text.partition("@")[2]
+    if request.freethreaded:
+        wanted = f"{wanted.removesuffix('+freethreaded')}+freethreaded"
     return (
-        f"install it, for example with `uv python install '{wanted}'`, or name another version (3.10 to 3.13) in "
+        f"install it, for example with `uv python install '{wanted}'`, or name another version (3.10 to 3.15) in "
         f"python_implementation, or point {SEARCH_VARIABLE} at it (executables, or folders that hold bin/python3, "
         f"separated by {os.pathsep!r})"
     )
@@ -196,13 +201,14 @@ version = "%d.%d.%d" % info[:3]
 if info[3] != "final":
     version += {{"alpha": "a", "beta": "b"}}.get(info[3], "rc") + str(info[4])
 names = [name + getattr(sys, "abiflags", ""), name]
+home = name + ("t" if "t" in getattr(sys, "abiflags", "") else "")
 executables = [path for path in (os.path.join(base, "bin", name) for name in names) if os.path.exists(path)]
 executable = (executables or [getattr(sys, "_base_executable", None) or sys.executable])[0]
 try:
     built = __import__(sysconfig._get_sysconfigdata_name()).build_time_vars
 except Exception:
     built = {{}}
-machine_headers = os.path.join(base, "include", built.get("MULTIARCH") or "", name)
+machine_headers = os.path.join(base, "include", built.get("MULTIARCH") or "", home)
 has_machine_headers = built.get("MULTIARCH") and os.path.isfile(os.path.join(machine_headers, "pyconfig.h"))
 built_in = [built.get(key) or "" for key in ("abs_srcdir", "abs_builddir", "prefix")]
 print(json.dumps({{
@@ -212,7 +218,7 @@ print(json.dumps({{
     "prefix": base,
     "stdlib": sysconfig.get_path("stdlib"),
     "extensions": os.path.join(sysconfig.get_path("platstdlib"), "lib-dynload"),
-    "headers": os.path.join(base, "include", name),
+    "headers": os.path.join(base, "include", home),
     "machine_headers": machine_headers if has_machine_headers else None,
     "library_folder": built.get("LIBDIR") if built.get("Py_ENABLE_SHARED") else None,
     "platlibdir": getattr(sys, "platlibdir", "lib"),

@@ -219,14 +219,14 @@ def test_libraries_of_its_own_prefix_come_along(tmp_path: Path) -> None:
 
 def test_interpreter_that_cannot_serve_is_refused(tmp_path: Path) -> None:
     interpreter = Interpreter(
-        executable=Path("/opt/python/bin/python3.14"),
+        executable=Path("/opt/python/bin/python3.16"),
         implementation="cpython",
-        version="3.14.0",
+        version="3.16.0",
         prefix=Path("/opt/python"),
-        stdlib=Path("/opt/python/lib/python3.14"),
-        extensions=Path("/opt/python/lib/python3.14/lib-dynload"),
-        headers=Path("/opt/python/include/python3.14"),
+        stdlib=Path("/opt/python/lib/python3.16"),
+        extensions=Path("/opt/python/lib/python3.16/lib-dynload"),
+        headers=Path("/opt/python/include/python3.16"),
     )
-    with pytest.raises(RuntimeSourceError, match=r"python3\.14 cannot serve as a base runtime: it is newer than 3\.13"):
+    with pytest.raises(RuntimeSourceError, match=r"python3\.16 cannot serve as a base runtime: it is newer than 3\.15"):
         copy_interpreter(interpreter, tmp_path, run=run)
     assert not list(tmp_path.iterdir())

@@ -30,6 +30,7 @@ def getsitepackages(prefixes=None):
                                     "dist-packages")
                 sitepackages.append(path)
 """
+FOLDER = '"python%d.%d" % sys.version_info[:2]'
 UPSTREAM_SITE = """
 import sys
 import os
@@ -48,8 +49,14 @@ def getsitepackages(prefixes=None):
 """
 
 
-def test_site_gives_upstreams_folders() -> None:
-    assert upstream_site(DEBIAN_SITE) == UPSTREAM_SITE
+@pytest.mark.parametrize(
+    "folder", ['"python%d.%d" % sys.version_info[:2]', 'f"{implementation}{ver[0]}.{ver[1]}{abi_thread}"']
+)
+def test_site_gives_upstreams_folders(folder: str) -> None:
+    before, last, after = DEBIAN_SITE.rpartition(FOLDER)
+    text = f"{before}{folder}{after}"
+    assert last
+    assert upstream_site(text) == UPSTREAM_SITE.replace(FOLDER, folder)
 
 
 def test_sysconfig_prefers_upstreams_scheme() -> None:

@@ -45,8 +45,7 @@ def test_first_of_equal_interpreters_is_chosen() -> None:
 def test_interpreters_that_cannot_serve_are_passed_over() -> None:
     base = interpreter("3.13.1")
     unfit = [
-        replace(base, version="3.14.0"),
-        replace(base, freethreaded=True),
+        replace(base, version="3.16.0"),
         replace(base, debug=True),
         replace(base, platlibdir="lib64"),
         replace(base, implementation="pypy"),
@@ -67,7 +66,7 @@ def test_nothing_fitting_is_an_error_that_lists_what_was_found() -> None:
         "  3.11.7  /opt/pythons/3.11.7/bin/python3.11\n"
         "  pypy 3.10.14  /opt/pythons/3.10.14/bin/python3.10\n"
         "\n"
-        "hint: install it, for example with `uv python install '3.12.1'`, or name another version (3.10 to 3.13) in "
+        "hint: install it, for example with `uv python install '3.12.1'`, or name another version (3.10 to 3.15) in "
         "python_implementation, or point STACKBUILD_INTERPRETERS at it (executables, or folders that hold "
         f"bin/python3, separated by {os.pathsep!r})"
     )
@@ -75,19 +74,33 @@ def test_nothing_fitting_is_an_error_that_lists_what_was_found() -> None:
 
 def test_only_too_new_a_python_is_an_error_that_says_why() -> None:
     with pytest.raises(RuntimeSourceError) as caught:
-        choose_interpreter(PythonRequest.parse("cpython@>=3.14"), [interpreter("3.13.0"), interpreter("3.14.2")])
+        choose_interpreter(PythonRequest.parse("cpython@>=3.16"), [interpreter("3.15.2"), interpreter("3.16.1")])
     assert caught.value.message == (
-        "cpython@>=3.14: the only fitting Pythons found cannot serve on this machine; found:\n"
-        "  3.13.0  /opt/pythons/3.13.0/bin/python3.13\n"
-        "  3.14.2  /opt/pythons/3.14.2/bin/python3.14 (is newer than 3.13: from 3.14 on an environment without an "
-        "absolute `home` in pyvenv.cfg does not start)"
+        "cpython@>=3.16: the only fitting Pythons found cannot serve on this machine; found:\n"
+        "  3.15.2  /opt/pythons/3.15.2/bin/python3.15\n"
+        "  3.16.1  /opt/pythons/3.16.1/bin/python3.16 (is newer than 3.15, the last release that was tried)"
     )
 
 
-@pytest.mark.parametrize("text", ["pypy@3.11", "cpython@3.13+freethreaded"])
-def test_other_implementations_and_builds_are_refused(text: str) -> None:
-    with pytest.raises(RuntimeSourceError, match="only when it is CPython in its default build"):
-        choose_interpreter(PythonRequest.parse(text), [interpreter("3.13.0")])
+def test_pypy_of_this_machine_is_refused() -> None:
+    with pytest.raises(RuntimeSourceError, match="only when it is CPython"):
+        choose_interpreter(PythonRequest.parse("pypy@3.11"), [interpreter("3.13.0")])
+
+
+def test_free_threaded_python_serves_only_who_asks_for_one() -> None:
+    default, freethreaded = interpreter("3.13.1"), replace(interpreter("3.13.2"), freethreaded=True)
+    candidates = [freethreaded, default]
+    assert choose_interpreter(PythonRequest.parse("cpython@3.13"), candidates) is default
+    assert choose_interpreter(PythonRequest.parse("cpython@3.13+freethreaded"), candidates) is freethreaded
+    assert (default.name, freethreaded.name) == ("python3.13", "python3.13t")
+
+
+def test_error_tells_a_free_threaded_python_from_a_default_one() -> None:
+    with pytest.raises(RuntimeSourceError) as caught:
+        choose_interpreter(PythonRequest.parse("cpython@3.13.2"), [replace(interpreter("3.13.2"), freethreaded=True)])
+    assert "no fitting Python was found on this machine; found:\n  3.13.2+freethreaded  " in caught.value.message
+    with pytest.raises(RuntimeSourceError, match=r"uv python install '3\.13\.2\+freethreaded'"):
+        choose_interpreter(PythonRequest.parse("cpython@3.13.2+freethreaded"), [interpreter("3.13.2")])
 
 
 def test_no_python_at_all_is_said_plainly() -> None:

@@ -67,7 +67,8 @@ def test_schema_of_the_first_line_lies_beside_the_specification() -> None:
     [
         ("cpython", (3, 11), "cpython@3.11"),
         ("cpython", (3, 13), "cpython@3.13"),
-        ("cpython", (3, 14), "cpython@>=3.11,<3.14"),
+        ("cpython", (3, 14), "cpython@3.14"),
+        ("cpython", (3, 16), "cpython@>=3.11,<3.14"),
         ("pypy", (3, 11), "cpython@>=3.11,<3.14"),
     ],
 )
