@@ -35,10 +35,8 @@ def check_built(project: Project, locks: Locks, linked: LinkedLayer, environment
     Layers beside it are not looked at: they may be built at the same time.
     """
     target = locks.target(linked, locks.pin(linked))
-    layout = project.layout(linked, target.python_version)
-    expected = ExpectedLayer(
-        layout=layout, implementation=target.implementation, libc=linked.layer.parsed_linux_target.variant
-    )
+    layout = project.layout(linked, locks.python(linked))
+    expected = ExpectedLayer(layout=layout, libc=linked.layer.parsed_linux_target.variant)
     problems = layer_problems(environment, expected, peers=False)
     if problems:
         raise _not_sound(linked, problems)

@@ -77,11 +77,12 @@ def environment_files(deployment: Deployment, *, wrapped: bool) -> tuple[Generat
     )
     if layout.platform.is_windows:
         return (config, customize)
-    major = layout.short_version.partition(".")[0]
     return (
         *(_wrapped_python(deployment, runtime) if wrapped else (_python_link(layout.python, runtime),)),
-        GeneratedLink(path=layout.scripts / f"python{major}", target=PurePosixPath("python")),
-        GeneratedLink(path=layout.scripts / f"python{layout.short_version}", target=PurePosixPath("python")),
+        *(
+            GeneratedLink(path=layout.scripts / name, target=PurePosixPath("python"))
+            for name in layout.kind.other_commands(layout.short_version)
+        ),
         config,
         customize,
     )
@@ -114,8 +115,9 @@ def published_files(deployment: Deployment, *, wrapped: bool) -> tuple[Generated
 def pyvenv_cfg(python_version: str, *, home: str | None = None) -> str:
     """A `pyvenv.cfg`, without `home` where Python does without.
 
-    CPython 3.10 to 3.13 then takes the base prefix from where the relative `bin/python` link leads, and the folder
-    of the file as `sys.prefix`: no absolute path is needed. The launcher that stands for `python` on Windows needs one.
+    CPython, 3.10 to 3.15 and free-threaded, and PyPy 3.11 then take the base prefix from where the relative
+    `bin/python` link leads, and the folder of the file as `sys.prefix`: no absolute path is needed. The launcher that
+    stands for `python` on Windows needs one.
     """
     line = "" if home is None else f"home = {home}\n"
     return f"{line}include-system-site-packages = false\nversion = {python_version}\n"

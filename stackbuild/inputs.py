@@ -29,14 +29,14 @@ def deployment(project: Project, locks: Locks, linked: LinkedLayer, *, deployed:
     def target(lower: LinkedLayer) -> InstallTarget | BuildName:
         return locks.install_target(lower) if deployed else lower.build_name
 
-    version = locks.python_version(linked)
+    python = locks.python(linked)
     layer = linked.layer
     runs_here = project.platform.is_windows and not (deployed or project.is_foreign)
     return Deployment(
-        layout=project.layout(linked, version),
-        python_version=version,
+        layout=project.layout(linked, python),
+        python_version=python.version,
         lower=tuple(
-            Peer(target=target(lower), layout=project.layout(lower, version))
+            Peer(target=target(lower), layout=project.layout(lower, python))
             for lower in project.linked_dependencies(linked)
         ),
         launch_module=layer.launch_name if isinstance(layer, ApplicationLayer) else None,

@@ -31,12 +31,10 @@ _RESERVED_NAMES = re.compile(r"(?:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³])
 class ExpectedLayer:
     """What a folder must be the layer of.
 
-    implementation: of its Python (`cpython`); libc: `glibc` or `musl`, for Linux; scripts: names of the console
-    scripts that it may have.
+    libc: `glibc` or `musl`, for Linux; scripts: names of the console scripts that it may have.
     """
 
     layout: EnvironmentLayout
-    implementation: str = "cpython"
     libc: str = "glibc"
     scripts: Collection[str] = ()
 
@@ -54,7 +52,7 @@ def layer_problems(
     target = WheelTarget(
         platform=layout.platform,
         python_version=layout.python_version,
-        implementation=expected.implementation,
+        kind=layout.kind,
         libc=expected.libc,
     )
     problems = [

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import NewType
 
+from stackbuild.pinned_python import PythonKind
 from stackbuild.platforms import TargetPlatform
 from stackbuild.spec import BuildName, InstallTarget
 
@@ -168,6 +169,7 @@ class EnvironmentLayout:
     python_version: str
     platform: TargetPlatform
     is_runtime: bool
+    kind: PythonKind = PythonKind.CPYTHON
 
     @property
     def short_version(self) -> str:
@@ -178,14 +180,16 @@ class EnvironmentLayout:
     def site_packages(self) -> PurePosixPath:
         if self.platform.is_windows:
             return PurePosixPath("Lib/site-packages")
-        return PurePosixPath(f"lib/python{self.short_version}/site-packages")
+        return PurePosixPath("lib", self.kind.library(self.short_version), "site-packages")
 
     @property
     def headers(self) -> PurePosixPath:
         """Where packages put C headers: beside those of Python, or where uv has them in a virtual environment."""
         if not self.is_runtime:
             return PurePosixPath(f"include/site/python{self.short_version}")
-        return PurePosixPath("include" if self.platform.is_windows else f"include/python{self.short_version}")
+        return PurePosixPath(
+            "include" if self.platform.is_windows else f"include/{self.kind.library(self.short_version)}"
+        )
 
     @property
     def scripts(self) -> PurePosixPath:

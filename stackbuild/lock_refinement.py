@@ -12,8 +12,10 @@ from packaging.markers import Marker
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from stackbuild.errors import LockError
-from stackbuild.platforms import LinuxTarget, TargetPlatform, platforms_without_wheel, python_tags
+from stackbuild.pinned_python import PythonKind
+from stackbuild.platforms import LinuxTarget, TargetPlatform, platforms_without_wheel
 from stackbuild.pylock import SHARED_CLAUSE, SHARED_SUFFIX, LowerPackage, TomlTable, normalised_marker, wheel_file_name
+from stackbuild.python_tags import PythonTags
 from stackbuild.urls import without_credentials
 
 _SOURCE_KEYS = ("sdist", "archive", "directory", "vcs")
@@ -25,7 +27,7 @@ class LockTarget:
 
     platforms: tuple[TargetPlatform, ...]
     python_version: str
-    implementation: str
+    kind: PythonKind
     linux_target: LinuxTarget
     macos_target: tuple[int, int]
 
@@ -40,25 +42,29 @@ class LockTarget:
     def _environments(self) -> dict[TargetPlatform, dict[str, str]]:
         return {
             platform: platform.marker_environment(
-                python_version=self.python_version, implementation=self.implementation
+                python_version=self.python_version, implementation=self.kind.implementation
             )
             for platform in self.platforms
         }
+
+    @cached_property
+    def _python_tags(self) -> PythonTags:
+        major, minor = (int(part) for part in self.python_version.split(".")[:2])
+        return PythonTags(kind=self.kind, feature=(major, minor))
 
     def without_wheel(
         self, platforms: Iterable[TargetPlatform], wheel_names: Iterable[str]
     ) -> tuple[TargetPlatform, ...]:
         """The platforms among `platforms` that no wheel of these file names fits."""
-        known = python_tags(self.python_version, self.implementation)
         fitting: set[str] = set()
         for name in wheel_names:
             try:
                 tags = parse_wheel_filename(name)[3]
             except InvalidWheelFilename:
                 continue
-            fitting.update(tag.platform for tag in tags if known is None or (tag.interpreter, tag.abi) in known)
+            fitting.update(tag.platform for tag in tags if self._python_tags.take(tag.interpreter, tag.abi))
         return platforms_without_wheel(
-            platforms, fitting, linux_target=self.linux_target, macos_target=self.macos_target
+            platforms, fitting, linux_target=self.linux_target.installable, macos_target=self.macos_target
         )
 
 

@@ -10,9 +10,9 @@ from stackbuild.graph import LinkedLayer
 from stackbuild.lock_refinement import LockTarget
 from stackbuild.metadata import LockRecord, RuntimePin, digest_of
 from stackbuild.modules import module_hash
+from stackbuild.pinned_python import PinnedPython
 from stackbuild.project import Project
 from stackbuild.pylock import LockedPackage, hash_strings, lower_packages, pin_changes, read_packages, requirements_hash
-from stackbuild.python_offers import PythonVersion
 from stackbuild.python_request import PythonRequest
 from stackbuild.spec import ApplicationLayer, BuildName, InstallTarget, RuntimeLayer
 from stackbuild.validity import (
@@ -121,9 +121,9 @@ class Locks:
             return InstallTarget(linked.build_name)
         return InstallTarget(f"{linked.build_name}@{self.get(linked).record.lock_version}")
 
-    def python_version(self, linked: LinkedLayer) -> str:
-        """The full version of the Python that a layer is locked for."""
-        return self.pin(linked).python_implementation.partition("@")[2]
+    def python(self, linked: LinkedLayer) -> PinnedPython:
+        """The Python that a layer is locked for. Raises `LockError` when its runtime is not locked to one."""
+        return self.pin(linked).python
 
     def lower(self, linked: LinkedLayer) -> tuple[tuple[str, tuple[LockedPackage, ...]], ...]:
         """(build name, packages) of the layers below, nearest first."""
@@ -133,11 +133,10 @@ class Locks:
 
     def target(self, linked: LinkedLayer, pin: RuntimePin) -> LockTarget:
         """What the wheels of a layer must fit when its Python is `pin`."""
-        implementation, _, version = pin.python_implementation.partition("@")
         return LockTarget(
             platforms=linked.platforms,
-            python_version=version.partition("+")[0],
-            implementation=implementation,
+            python_version=pin.python.version,
+            kind=pin.python.kind,
             linux_target=linked.layer.parsed_linux_target,
             macos_target=linked.layer.parsed_macosx_target,
         )
@@ -148,14 +147,14 @@ class Locks:
         spec = self._project.stack.spec
         settings = lock_settings(linked, spec.uv, folder=spec.folder)
         return LockInputs(
-            readable=locked_inputs(linked, short_version=short_version(pin), settings=settings),
+            readable=locked_inputs(linked, short_version=pin.python.short_version, settings=settings),
             lock_input_hash=declared_hash(linked.layer.requirements),
-            other_inputs_hash=hash_strings(other_inputs(linked, short_version=short_version(pin))),
+            other_inputs_hash=hash_strings(other_inputs(linked, short_version=pin.python.short_version)),
             version_inputs_hash=hash_strings(version_inputs(linked)),
             settings_hash=digest_of(settings) if settings else None,
             constraints_hash=constraints_hash(lower_packages(self.lower(linked))),
             versioned=linked.layer.versioned,
-            python_version=pin.python_implementation.partition("@")[2],
+            python_version=pin.python.release,
             newest_allowed=None if exclude_newer is None else exclude_newer_time(exclude_newer, now=now),
         )
 
@@ -218,14 +217,8 @@ def _packages(pylock: bytes, origin: str) -> tuple[LockedPackage, ...]:
 
 def pin_fits(pin: RuntimePin, request: PythonRequest) -> bool:
     """Whether the pinned Python is one that `python_implementation` asks for."""
-    python = PythonVersion.parse(pin.python_implementation)
-    same_kind = (python.implementation, python.freethreaded) == (request.implementation, request.freethreaded)
-    return same_kind and request.accepts(python.version)
-
-
-def short_version(pin: RuntimePin) -> str:
-    """The `X.Y` of a pinned Python."""
-    return ".".join(pin.python_implementation.partition("@")[2].split(".")[:2])
+    kind, asked = pin.python.kind, (request.implementation, request.freethreaded)
+    return (kind.implementation, kind.freethreaded) == asked and request.accepts(pin.python.version)
 
 
 def version_inputs(linked: LinkedLayer) -> list[str]:

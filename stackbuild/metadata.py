@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from stackbuild.files import write_atomic
+from stackbuild.pinned_python import PinnedPython
 from stackbuild.platforms import TargetPlatform
 
 
@@ -68,11 +69,15 @@ class RuntimePin(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     python_implementation: str
-    """Implementation and full version, `cpython@3.11.13`."""
+    """Implementation and full version, `cpython@3.11.13`, `cpython@3.13.2+freethreaded`."""
     source: str
     """`interpreter` or `standalone`."""
     files: dict[str, RuntimeFile] | None = None
     """By target platform, as far as the source has a file for it; `None` for interpreters."""
+
+    @property
+    def python(self) -> PinnedPython:
+        return PinnedPython.parse(self.python_implementation)
 
     def file(self, platform: TargetPlatform) -> RuntimeFile | None:
         """The distribution for a platform, when it is pinned."""
@@ -110,7 +115,7 @@ class LockRecord(_File):
     settings_hash: str | None = None
     constraints_hash: str | None = None
     python_version: str | None = None
-    """The full version of the Python that markers were evaluated for."""
+    """The Python that markers were evaluated for, see `PinnedPython.release`; most often its full version."""
     inputs: LockedInputs | None = None
 
     @field_validator("locked_at")

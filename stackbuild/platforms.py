@@ -9,9 +9,8 @@ import re
 import sys
 import sysconfig
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
 from typing import Self
 
 DEFAULT_MACOS_TARGET = "13.0"
@@ -85,6 +84,8 @@ PYTHON_IMPLEMENTATIONS: Collection[str] = tuple(_IMPLEMENTATION_NAMES)
 
 _LIBC_TAGS = {"glibc": "manylinux", "musl": "musllinux"}
 _LIBC_DEFAULTS = {"glibc": (2, 28), "musl": (1, 2)}
+_LIBC_OF_UV = {"glibc": ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41))), "musl": ((1, 2),)}
+"""The versions that uv can choose wheels for, oldest first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +109,25 @@ class LinuxTarget:
         return cls(variant=variant, version=(int(match[1]), int(match[2])))
 
     @property
+    def is_too_old(self) -> bool:
+        """Whether wheels cannot be installed for it: uv has no choice as careful."""
+        return self.version < _LIBC_OF_UV[self.variant][0]
+
+    @property
+    def installable(self) -> Self:
+        """The newest target, not newer than this one, that uv chooses wheels for; itself when it is too old."""
+        offered = [version for version in _LIBC_OF_UV[self.variant] if version <= self.version]
+        return replace(self, version=offered[-1]) if offered else self
+
+    @property
+    def oldest(self) -> Self:
+        """The oldest target of this libc that wheels can be installed for."""
+        return replace(self, version=_LIBC_OF_UV[self.variant][0])
+
+    def __str__(self) -> str:
+        return "{}@{}.{}".format(self.variant, *self.version)
+
+    @property
     def wheel_tag(self) -> str:
         """The family of wheel platform tags: `manylinux` or `musllinux`."""
         return _LIBC_TAGS[self.variant]
@@ -122,10 +142,12 @@ def parse_macos_target(text: str) -> tuple[int, int]:
 
 
 def uv_platform(platform: TargetPlatform, linux_target: LinuxTarget) -> str:
-    """The value of uv's `--python-platform` for a platform, with the libc version where there is one."""
+    """The value of uv's `--python-platform` for a platform; on Linux for the `installable` libc."""
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine, platform.machine)
     if platform.is_linux:
-        major, minor = linux_target.version
+        if linux_target.variant == "musl":
+            return f"{machine}-unknown-linux-musl"  # 1.2
+        major, minor = linux_target.installable.version
         return f"{machine}-{linux_target.wheel_tag}_{major}_{minor}"
     return f"{machine}-{'apple-darwin' if platform.is_macos else 'pc-windows-msvc'}"
 
@@ -155,22 +177,6 @@ def tag_fits(tag: str, platform: TargetPlatform, *, linux_target: LinuxTarget, m
     if platform.is_macos and (macos := _MACOS_TAG.fullmatch(tag)):
         return macos[3] in _MACOS_FAT[platform.machine] and (int(macos[1]), int(macos[2])) <= macos_target
     return False
-
-
-@cache
-def python_tags(python_version: str, implementation: str) -> frozenset[tuple[str, str]] | None:
-    """(interpreter, ABI) tags that CPython X.Y takes; `None` where only the index's choice is known (PyPy)."""
-    if implementation != "cpython":
-        return None
-    from packaging.tags import compatible_tags, cpython_tags  # noqa: PLC0415 (slow, and only resolving needs it)
-
-    major, minor = (int(part) for part in python_version.split(".")[:2])
-    name = f"cp{major}{minor}"
-    tags = [
-        *cpython_tags((major, minor), abis=[name], platforms=["any"]),
-        *compatible_tags((major, minor), interpreter=name, platforms=["any"]),
-    ]
-    return frozenset((tag.interpreter, tag.abi) for tag in tags)
 
 
 def platforms_without_wheel(

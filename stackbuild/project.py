@@ -10,6 +10,7 @@ from stackbuild.errors import StackbuildError
 from stackbuild.graph import LinkedLayer, Stack, load_stack
 from stackbuild.layout import EnvironmentLayout, LockPaths, Workspace, lexical_path
 from stackbuild.modules import counts
+from stackbuild.pinned_python import PinnedPython
 from stackbuild.platforms import TargetPlatform, current_platform
 from stackbuild.request import Options
 from stackbuild.spec import ARCHIVE_FORMATS, RUNTIME_SOURCES, BuildName
@@ -75,9 +76,12 @@ class Project:
     def lock_paths(self, linked: LinkedLayer) -> LockPaths:
         return LockPaths.of_layer(self.workspace, linked.build_name)
 
-    def layout(self, linked: LinkedLayer, python_version: str) -> EnvironmentLayout:
+    def layout(self, linked: LinkedLayer, python: PinnedPython) -> EnvironmentLayout:
         return EnvironmentLayout(
-            python_version=python_version, platform=self.platform, is_runtime=linked.kind == "runtime"
+            python_version=python.version,
+            platform=self.platform,
+            is_runtime=linked.kind == "runtime",
+            kind=python.kind,
         )
 
     def linked(self, name: BuildName) -> LinkedLayer:

@@ -65,11 +65,10 @@ class InterpreterSource:
     def choose(self, wanted: WantedRuntime, /) -> RuntimePin:
         request = PythonRequest.parse(wanted.kept.python_implementation) if wanted.kept else wanted.request
         chosen = choose_interpreter(request, self.interpreters())
-        return RuntimePin(python_implementation=f"{chosen.implementation}@{chosen.version}", source="interpreter")
+        return RuntimePin(python_implementation=str(chosen.python), source="interpreter")
 
     def python(self, pin: RuntimePin, /) -> Path:
-        implementation, _, version = pin.python_implementation.partition("@")
-        feature_release = PythonRequest.parse(f"{implementation}@{'.'.join(version.split('.')[:2])}")
+        feature_release = PythonRequest.parse(str(pin.python.feature_release))
         return choose_interpreter(feature_release, self.interpreters()).executable
 
     def unpack(self, pin: RuntimePin, destination: Path, /, *, platform: TargetPlatform, libc: str) -> None:
@@ -78,8 +77,13 @@ class InterpreterSource:
                 f"{pin.python_implementation}: an interpreter of this machine cannot be the runtime for {platform}",
                 hint='set runtime_source = "standalone" in [tool.stackbuild] and lock again with --upgrade',
             )
-        del libc  # it is this machine's
         chosen = choose_interpreter(PythonRequest.parse(pin.python_implementation), self.interpreters())
+        if platform.is_linux and chosen.libc != libc:
+            raise RuntimeSourceError(
+                f"{pin.python_implementation}: {chosen.executable} is for {chosen.libc}, it cannot be the runtime of a "
+                f"stack for {libc}",
+                hint=f"build where Python is for {libc}, or change linux_target",
+            )
         with disk_errors(f"copy {chosen.executable}", RuntimeSourceError):
             copy_interpreter(chosen, destination, run=self._run)
 

@@ -14,6 +14,7 @@ from packaging.version import Version
 from pydantic import TypeAdapter, ValidationError
 
 from stackbuild.errors import Interrupted, RuntimeUnavailable, ToolError
+from stackbuild.pinned_python import PinnedPython, PythonKind
 from stackbuild.process import Command, Runner, check_stopping
 from stackbuild.python_request import PythonRequest
 
@@ -49,15 +50,22 @@ class Interpreter:
     platlibdir: str = "lib"
     freethreaded: bool = False
     debug: bool = False
+    libc: Literal["glibc", "musl"] = "glibc"
+    """The C library that it is built for, where that matters: on Linux."""
     flavour: Literal["upstream", "debian"] = "upstream"
     built_in: tuple[str, ...] = ()
     """Folders this Python was configured with: source and build folder, and the prefix it was meant for."""
 
     @property
+    def python(self) -> PinnedPython:
+        """Which Python it is. Raises `ValueError` for an implementation that is not known."""
+        build = "+freethreaded" if self.freethreaded else ""
+        return PinnedPython(kind=PythonKind(f"{self.implementation}{build}"), version=self.version)
+
+    @property
     def name(self) -> str:
         """`python3.11`, free-threaded `python3.13t`: the name of its executable and of its library folder."""
-        major, minor = Version(self.version).release[:2]
-        return f"python{major}.{minor}{'t' if self.freethreaded else ''}"
+        return self.python.kind.library(self.python.short_version)
 
     @property
     def obstacle(self) -> str | None:
@@ -224,6 +232,7 @@ print(json.dumps({{
     "platlibdir": getattr(sys, "platlibdir", "lib"),
     "freethreaded": bool(built.get("Py_GIL_DISABLED")),
     "debug": hasattr(sys, "gettotalrefcount"),
+    "libc": "musl" if "-musl" in (built.get("HOST_GNU_TYPE") or "") else "glibc",
     "flavour": "debian" if "posix_local" in sysconfig.get_scheme_names() else "upstream",
     "built_in": [os.path.normpath(path) for path in built_in if path.startswith("/")],
 }}))

@@ -92,6 +92,6 @@ def run_command(session: Session, step: Step, *, shown_from: Path) -> str | None
     lower = session.project.linked_dependencies(linked)
     if not all((place / session.locks.install_target(layer)).exists() for layer in lower):
         return None  # its runtime or a framework is not exported yet
-    layout = session.project.layout(linked, session.locks.python_version(linked))
+    layout = session.project.layout(linked, session.locks.python(linked))
     folder = os.path.relpath(_place(session, step), shown_from)
     return shlex.join(launch_command(folder, layout, linked.layer.launch_name))

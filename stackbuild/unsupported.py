@@ -21,19 +21,21 @@ _FIELDS: dict[str, str] = {
 
 
 def _linux_target(layer: Layer) -> str | None:
-    if layer.parsed_linux_target.variant == "glibc":
+    target = layer.parsed_linux_target
+    for_linux = layer.platforms is None or any(platform.is_linux for platform in layer.platforms)
+    if not (for_linux and target.is_too_old):
         return None
-    return 'musl is not supported yet: remove it, or write "glibc" or "glibc@X.Y"'
+    return f'wheels cannot be chosen for a {target.variant} older than {target.oldest}: write "{target.oldest}"'
 
 
 def _python_implementation(layer: Layer) -> str | None:
     if not isinstance(layer, RuntimeLayer):
         return None
     request = layer.python_request
-    if request.implementation != "cpython":
-        return f'{request.implementation} is not supported yet: use CPython, such as "cpython@3.13"'
-    if request.freethreaded:
-        return 'free-threaded Python is not supported yet: remove "+freethreaded"'
+    if request.implementation == "graalpy":
+        return 'graalpy is not supported yet: use CPython or PyPy, such as "cpython@3.13"'
+    if request.freethreaded and request.implementation != "cpython":
+        return f'{request.implementation} has no free-threaded build: remove "+freethreaded"'
     return None
 
 

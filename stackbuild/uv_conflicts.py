@@ -108,7 +108,7 @@ def _specific_advice(asked: Resolution, report: UvReport) -> Iterator[str]:
     if "-compatible wheels" in text:
         yield _platforms_hint(asked, report)
     if re.search(r"requires Python|does not satisfy Python", text):
-        python = f"{asked.target.implementation} {asked.target.python_version}"
+        python = f"{asked.target.kind.implementation} {asked.target.python_version}"
         yield f"the layer is locked for {python}: ask for a release that supports it, or change python_implementation"
     if re.search(r"was not found in the (?:package registry|provided package locations)", text):
         yield _not_found_hint(asked)

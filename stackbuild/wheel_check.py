@@ -12,13 +12,16 @@ import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from packaging.tags import parse_tag
 
 from stackbuild.archive_entries import ArchiveEntry
 from stackbuild.native_files import is_for, read_native
-from stackbuild.platforms import LinuxTarget, TargetPlatform, python_tags, tag_fits
+from stackbuild.pinned_python import PythonKind
+from stackbuild.platforms import LinuxTarget, TargetPlatform, tag_fits
+from stackbuild.python_tags import PythonTags
 
 Entries = Mapping[str, ArchiveEntry]
 """What lies in a layer, by path relative to it."""
@@ -36,8 +39,14 @@ class WheelTarget:
 
     platform: TargetPlatform
     python_version: str
-    implementation: str
+    kind: PythonKind
     libc: str
+
+    @cached_property
+    def pythons(self) -> PythonTags:
+        """The interpreter and ABI tags of wheels for the layer's Python."""
+        major, minor = (int(number) for number in self.python_version.split(".")[:2])
+        return PythonTags(kind=self.kind, feature=(major, minor))
 
     def takes(self, tag: str) -> bool:
         """Whether a wheel of this platform tag is for the platform, whatever version of it."""
@@ -129,8 +138,7 @@ def _foreign(root: Path, info: str, files: Collection[str], target: WheelTarget)
     declared = _TAG.findall(text)
     tags = [tag for item in declared if item.count("-") == 2 for tag in parse_tag(item)]  # noqa: PLR2004 (three parts)
     fitting = [tag for tag in tags if target.takes(tag.platform)]
-    pythons = python_tags(target.python_version, target.implementation)
-    if not tags or any(pythons is None or (tag.interpreter, tag.abi) in pythons for tag in fitting):
+    if not tags or any(target.pythons.take(tag.interpreter, tag.abi) for tag in fitting):
         return None
     native = [path for path in files if _NATIVE.fullmatch(path)]
     of_platform = [path for path in native if _is_for(root / path, target.platform)]
@@ -150,6 +158,6 @@ def _is_for(path: Path, platform: TargetPlatform) -> bool:
 def _is_for_another_python(path: str, target: WheelTarget) -> bool:
     """Whether this is an extension module whose name says that another CPython loads it."""
     match = _EXTENSION.fullmatch(posixpath.basename(path))
-    if match is None or target.implementation != "cpython":
+    if match is None or target.kind.implementation != "cpython":
         return False
     return (match[1] or match[2]) != "".join(target.python_version.split(".")[:2])

@@ -163,14 +163,14 @@ def _install(
     own = [package for package in locks.get(linked).packages if not package.is_shared]
     if not own:
         return 0
-    version = locks.python_version(linked)
-    layout = project.layout(linked, version)
+    python = locks.python(linked)
+    layout = project.layout(linked, python)
     report(f"installing {len(own)} package{'' if len(own) == 1 else 's'}")
     prefix = fresh / ".packages"
     command = uv.sync_command(
         _installing_python(project, locks, linked, fresh, tools),
         prefix=prefix,
-        python_version=version.partition("+")[0],
+        python_version=python.version,
         pylock=project.lock_paths(linked).pylock,
         platform=project.platform,
         linux_target=linked.layer.parsed_linux_target,
@@ -183,7 +183,7 @@ def _install(
         bad_wheels = unusable_wheels(project.lock_paths(linked).pylock, named_in=result.said)
         raise installation_error(linked, result.said, settings=project.stack.spec.uv, bad_wheels=tuple(bad_wheels))
     result.check()
-    filled = EnvironmentLayout(python_version=version, platform=project.here, is_runtime=False)
+    filled = EnvironmentLayout(python_version=python.version, platform=project.here, is_runtime=False, kind=python.kind)
     placement = Placement.of(filled, layout)
     packages = make_portable(
         prefix, site_packages=filled.site_packages, scripts={filled.scripts, layout.scripts}, placement=placement
@@ -200,7 +200,7 @@ def _installing_python(project: Project, locks: Locks, linked: LinkedLayer, fres
         return tools.runtimes.python(locks.pin(linked))
     runtime = project.linked(linked.runtime.build_name)
     root = fresh if linked.kind == "runtime" else project.workspace.environment(runtime.build_name)
-    return root / project.layout(runtime, locks.python_version(linked)).python
+    return root / project.layout(runtime, locks.python(linked)).python
 
 
 def _add_generated(project: Project, locks: Locks, linked: LinkedLayer, fresh: Path) -> None:
@@ -219,7 +219,7 @@ def _link_libraries(project: Project, locks: Locks, linked: LinkedLayer, fresh: 
     """Link the dynamic libraries of the layer's packages where those above find them; return their names."""
     if project.platform.is_windows:
         return ()  # DLLs are found beside the extension modules, and in folders that `sitecustomize` adds
-    layout = project.layout(linked, locks.python_version(linked))
+    layout = project.layout(linked, locks.python(linked))
     libraries = offered_libraries(
         fresh, layout.site_packages, layer=linked.build_name, excluded=linked.layer.dynlib_exclude
     )
@@ -241,7 +241,7 @@ def _add_modules(project: Project, locks: Locks, linked: LinkedLayer, fresh: Pat
     layer = linked.layer
     if not isinstance(layer, ApplicationLayer):
         return
-    site_packages = fresh / project.layout(linked, locks.python_version(linked)).site_packages
+    site_packages = fresh / project.layout(linked, locks.python(linked)).site_packages
     for module in (layer.launch_module, *layer.support_modules):
         hides = site_packages / (module.stem if module.is_file() else f"{module.stem}.py")
         if hides.exists():

@@ -20,6 +20,7 @@ from stackbuild.layout import LockPaths
 from stackbuild.lock_refinement import LockTarget, RefinedLock, missing_wheels_error, refine
 from stackbuild.locks import Locks, pin_fits
 from stackbuild.metadata import LockRecord, RuntimePin
+from stackbuild.pinned_python import PinnedPython
 from stackbuild.process import Runner
 from stackbuild.project import Project
 from stackbuild.pylock import LowerPackage, lower_packages, package_summary, read_packages, requirements_hash
@@ -108,7 +109,7 @@ def _resolve(
     tools: LockTools,
 ) -> dict[str, Any]:
     """Uv's universal resolution of the layer as a PEP 751 document."""
-    short = ".".join(str(inputs.python_version).split(".")[:2])
+    short = ".".join(target.python_version.split(".")[:2])
     if not linked.layer.requirements:
         return {"lock-version": "1.0", "requires-python": f"=={short}.*", "packages": []}
     settings = project.stack.spec.uv
@@ -228,9 +229,12 @@ def _write(
 
 def _has_other_python(linked: LinkedLayer, old: LockRecord, inputs: LockInputs) -> bool:
     """Whether a layer was locked for another Python: another release for a runtime, which is that Python, else X.Y."""
-    numbers = 3 if linked.kind == "runtime" else 2
-    before, now = ((version or "").split(".")[:numbers] for version in (old.python_version, inputs.python_version))
-    return old.python_version is not None and before != now
+    if old.python_version is None or inputs.python_version is None:
+        return False
+    before, now = (PinnedPython.parse_release(it) for it in (old.python_version, inputs.python_version))
+    if linked.kind == "runtime":
+        return before != now
+    return before.feature_release != now.feature_release
 
 
 def _document_on_disk(pylock: Path) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from stackbuild.errors import BuildError
 from stackbuild.inputs import build_inputs
 from stackbuild.layout import EnvironmentLayout
 from stackbuild.metadata import BuildRecord
+from stackbuild.pinned_python import PinnedPython
 from stackbuild.platforms import LinuxTarget, TargetPlatform
 from stackbuild.publication import built_inputs
 from stackbuild.spec import BuildName
@@ -230,7 +231,7 @@ def test_module_with_the_name_of_an_installed_file_is_an_error(world: World) -> 
 
 
 def test_layout_of_the_environments_is_the_one_of_the_project(built: World) -> None:
-    layout = built.project.layout(built.linked("app-shop"), "3.11.13")
+    layout = built.project.layout(built.linked("app-shop"), PinnedPython(version="3.11.13"))
     assert layout == EnvironmentLayout(python_version="3.11.13", platform=TargetPlatform.LINUX_X86_64, is_runtime=False)
     assert (environment(built, "app-shop") / layout.site_packages).is_dir()
 

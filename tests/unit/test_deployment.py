@@ -21,6 +21,7 @@ from stackbuild.deployment import (
 )
 from stackbuild.layout import EnvironmentLayout
 from stackbuild.metadata import LayerConfig
+from stackbuild.pinned_python import PythonKind
 from stackbuild.platforms import TargetPlatform
 from stackbuild.python_wrapper import python_wrapper
 from stackbuild.spec import InstallTarget
@@ -210,3 +211,30 @@ def test_post_install_script_stands_alone() -> None:
 
 def test_launch_command_runs_the_module_with_the_layers_python() -> None:
     assert launch_command("/out/app-shop", layout(), "shop") == ("/out/app-shop/bin/python", "-I", "-m", "shop")
+
+
+def test_layer_of_a_free_threaded_python_has_its_command_and_folders() -> None:
+    layouts = [
+        EnvironmentLayout(
+            python_version="3.13.2",
+            platform=TargetPlatform.LINUX_X86_64,
+            is_runtime=is_runtime,
+            kind=PythonKind.FREETHREADED_CPYTHON,
+        )
+        for is_runtime in (False, True)
+    ]
+    runtime = Peer(target=InstallTarget("base"), layout=layouts[1])
+    deployment = Deployment(layout=layouts[0], python_version="3.13.2", lower=(runtime,))
+    links = {
+        str(item.path): str(item.target)
+        for item in environment_files(deployment, wrapped=False)
+        if isinstance(item, GeneratedLink)
+    }
+    assert links == {
+        "bin/python": "../../base/bin/python",
+        **dict.fromkeys(("bin/python3", "bin/python3.13", "bin/python3.13t"), "python"),
+    }
+    config = layer_config(deployment)
+    assert config.py_version == "3.13.2"
+    assert config.site_dir == "lib/python3.13t/site-packages"
+    assert config.pylib_dirs == ("../base/lib/python3.13t/site-packages",)

@@ -496,14 +496,11 @@ UNSUPPORTED: list[tuple[str, str, str]] = [
     ("overrides", RUNTIME + 'overrides = ["numpy<2"]', 'runtime "base": runtimes[0].overrides'),
     ("scripts", RUNTIME + "scripts = true", 'runtime "base": runtimes[0].scripts'),
     ("scripts by name", RUNTIME + 'scripts = ["pip"]', 'runtime "base": runtimes[0].scripts'),
-    ("musl", RUNTIME + 'linux_target = "musl@1.2"', 'runtime "base": runtimes[0].linux_target'),
-    ("pypy", RUNTIME.replace("cpython@3.11.13", "pypy@3.11.11"), 'runtime "base": runtimes[0].python_implementation'),
     (
         "graalpy",
         RUNTIME.replace("cpython@3.11.13", "graalpy@3.11"),
         'runtime "base": runtimes[0].python_implementation',
     ),
-    ("free-threaded", RUNTIME.replace("3.11.13", "3.13.2+freethreaded"), 'runtime "base": runtimes[0].python_impl'),
     ("build_from_source", '[tool.stackbuild]\nbuild_from_source = ["x"]', "tool.stackbuild.build_from_source"),
 ]
 
@@ -525,6 +522,33 @@ def test_what_would_have_no_effect_is_refused(folder: Path, text: str, where: st
     assert problem.startswith(where)
     assert "not supported yet" in problem
     assert "remove" in problem or "use CPython" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            RUNTIME + 'linux_target = "glibc@2.16"',
+            'linux_target: wheels cannot be chosen for a glibc older than glibc@2.17: write "glibc@2.17"',
+        ),
+        (
+            RUNTIME + 'linux_target = "musl@1.1"',
+            'linux_target: wheels cannot be chosen for a musl older than musl@1.2: write "musl@1.2"',
+        ),
+        (
+            RUNTIME.replace("cpython@3.11.13", "pypy@3.11+freethreaded"),
+            'python_implementation: pypy has no free-threaded build: remove "+freethreaded"',
+        ),
+    ],
+)
+def test_value_that_nothing_can_serve_is_refused(folder: Path, text: str, problem: str) -> None:
+    assert problems(folder, text) == (f'runtime "base": runtimes[0].{problem}',)
+
+
+def test_musl_and_other_kinds_of_python_are_accepted(folder: Path) -> None:
+    for python in ("pypy@3.11.11", "cpython@3.13.2+freethreaded"):
+        stack = load(folder, RUNTIME.replace("cpython@3.11.13", python) + 'linux_target = "musl"')
+        assert stack.layers[0].layer.linux_target == "musl"
 
 
 def test_unsupported_fields_may_have_the_value_that_says_nothing(folder: Path) -> None:

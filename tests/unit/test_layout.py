@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from stackbuild.layout import EnvironmentLayout, LockPaths, OutputPaths, Workspace, in_peer, lexical_path
+from stackbuild.pinned_python import PythonKind
 from stackbuild.platforms import TargetPlatform
 from stackbuild.spec import BuildName, InstallTarget
 
@@ -89,6 +90,23 @@ def test_environment_paths(platform: TargetPlatform, is_runtime: bool, expected:
     found = (layout.site_packages, layout.scripts, layout.python, layout.dynamic_libraries)
     assert found == tuple(map(PurePosixPath, expected))
     assert layout.short_version == "3.11"
+
+
+@pytest.mark.parametrize(
+    ("kind", "site_packages"),
+    [
+        (PythonKind.FREETHREADED_CPYTHON, "lib/python3.13t/site-packages"),
+        (PythonKind.PYPY, "lib/pypy3.13/site-packages"),
+        (PythonKind.GRAALPY, "lib/python3.13/site-packages"),
+    ],
+)
+def test_packages_lie_where_the_kind_of_python_looks(kind: PythonKind, site_packages: str) -> None:
+    def layout(platform: TargetPlatform) -> EnvironmentLayout:
+        return EnvironmentLayout(python_version="3.13.2", platform=platform, is_runtime=False, kind=kind)
+
+    assert layout(TargetPlatform.LINUX_X86_64).site_packages == PurePosixPath(site_packages)
+    assert layout(TargetPlatform.LINUX_X86_64).python == PurePosixPath("bin/python")
+    assert layout(TargetPlatform.WIN_AMD64).site_packages == PurePosixPath("Lib/site-packages")
 
 
 def test_path_in_a_peer_goes_over_the_folder_of_both() -> None:

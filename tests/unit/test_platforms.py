@@ -111,7 +111,12 @@ def test_default_macos_target_comes_from_the_environment(monkeypatch: pytest.Mon
     [
         ("linux_x86_64", "glibc", "x86_64-manylinux_2_28"),
         ("linux_aarch64", "glibc@2.31", "aarch64-manylinux_2_31"),
-        ("linux_x86_64", "musl", "x86_64-musllinux_1_2"),
+        ("linux_x86_64", "glibc@2.17", "x86_64-manylinux_2_17"),
+        ("linux_x86_64", "glibc@2.26", "x86_64-manylinux_2_17"),
+        ("linux_x86_64", "glibc@2.30", "x86_64-manylinux_2_28"),
+        ("linux_x86_64", "glibc@2.99", "x86_64-manylinux_2_40"),
+        ("linux_x86_64", "musl", "x86_64-unknown-linux-musl"),
+        ("linux_aarch64", "musl@1.3", "aarch64-unknown-linux-musl"),
         ("macosx_arm64", "glibc", "aarch64-apple-darwin"),
         ("macosx_x86_64", "glibc", "x86_64-apple-darwin"),
         ("win_amd64", "glibc", "x86_64-pc-windows-msvc"),
@@ -120,6 +125,17 @@ def test_default_macos_target_comes_from_the_environment(monkeypatch: pytest.Mon
 )
 def test_platform_has_a_name_for_uv(platform: str, target: str, name: str) -> None:
     assert uv_platform(TargetPlatform(platform), LinuxTarget.parse(target)) == name
+
+
+@pytest.mark.parametrize(
+    ("target", "oldest"), [("glibc@2.16", "glibc@2.17"), ("glibc@1.99", "glibc@2.17"), ("musl@1.1", "musl@1.2")]
+)
+def test_target_can_be_too_old(target: str, oldest: str) -> None:
+    parsed = LinuxTarget.parse(target)
+    assert parsed.is_too_old
+    assert parsed.installable == parsed
+    assert str(parsed.oldest) == oldest
+    assert not parsed.oldest.is_too_old
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from packaging.pylock import Pylock
 
 from stackbuild.errors import LockError
 from stackbuild.lock_refinement import LockTarget, RefinedLock, missing_wheels_error, refine
+from stackbuild.pinned_python import PythonKind
 from stackbuild.platforms import LinuxTarget, TargetPlatform
 from stackbuild.pylock import (
     LockedPackage,
@@ -43,14 +44,14 @@ ANY_WHEEL = {"url": "https://files.example/a-1.0-py3-none-any.whl", "hashes": {"
 def target(
     *platforms: TargetPlatform,
     python: str = "3.11.13",
-    implementation: str = "cpython",
+    kind: PythonKind = PythonKind.CPYTHON,
     linux: str = "glibc@2.28",
     macos: tuple[int, int] = (13, 0),
 ) -> LockTarget:
     return LockTarget(
         platforms=platforms or (LINUX, MAC, WIN),
         python_version=python,
-        implementation=implementation,
+        kind=kind,
         linux_target=LinuxTarget.parse(linux),
         macos_target=macos,
     )
@@ -378,7 +379,7 @@ def test_marker_is_judged_for_the_full_python_version_and_implementation() -> No
     assert refined(newer, at=target(python="3.11.3")).document["packages"] == []
     pypy = table(marker="platform_python_implementation == 'PyPy'")
     assert refined(pypy, at=target()).document["packages"] == []
-    assert len(refined(pypy, at=target(implementation="pypy")).document["packages"]) == 1
+    assert len(refined(pypy, at=target(kind=PythonKind.PYPY)).document["packages"]) == 1
 
 
 def test_other_keys_of_the_export_are_kept_but_not_its_environments() -> None:
@@ -532,9 +533,13 @@ def test_wheel_must_fit_the_python(tags: str, python: str, fits: bool) -> None:
     assert (missing(f"a-1.0-{tags}.whl", at=target(LINUX, python=python)) == []) is fits
 
 
-def test_python_tags_of_other_implementations_are_left_to_the_index() -> None:
-    at = target(LINUX, implementation="pypy", python="3.11.13")
-    assert missing("a-1.0-pp311-pypy311_pp73-manylinux_2_17_x86_64.whl", at=at) == []
+def test_wheel_must_fit_the_kind_of_python() -> None:
+    freethreaded = target(LINUX, kind=PythonKind.FREETHREADED_CPYTHON, python="3.13.2")
+    assert missing("a-1.0-cp313-cp313t-manylinux_2_17_x86_64.whl", at=freethreaded) == []
+    assert missing("a-1.0-cp313-cp313-manylinux_2_17_x86_64.whl", at=freethreaded) == [LINUX]
+    pypy = target(LINUX, kind=PythonKind.PYPY, python="3.11.13")
+    assert missing("a-1.0-pp311-pypy311_pp73-manylinux_2_17_x86_64.whl", at=pypy) == []
+    assert missing("a-1.0-cp311-cp311-manylinux_2_17_x86_64.whl", at=pypy) == [LINUX]
 
 
 @pytest.mark.parametrize(
@@ -560,6 +565,12 @@ def test_wheel_must_fit_the_platform(tag: str, fits: list[TargetPlatform]) -> No
     platforms = [LINUX, ARM, MAC, WIN]
     lacking = missing(f"a-1.0-cp311-cp311-{tag}.whl", at=target(*platforms))
     assert lacking == [platform for platform in platforms if platform not in fits]
+
+
+def test_wheel_must_fit_the_libc_that_wheels_are_chosen_for() -> None:
+    at = target(LINUX, linux="glibc@2.27")
+    assert missing("a-1.0-cp311-cp311-manylinux_2_17_x86_64.whl", at=at) == []
+    assert missing("a-1.0-cp311-cp311-manylinux_2_26_x86_64.whl", at=at) == [LINUX], "uv takes those for 2.17"
 
 
 def test_musl_target_takes_musllinux_wheels_only() -> None:

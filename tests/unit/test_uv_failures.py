@@ -6,6 +6,7 @@ import pytest
 
 from stackbuild.graph import load_stack
 from stackbuild.lock_refinement import LockTarget
+from stackbuild.pinned_python import PythonKind
 from stackbuild.platforms import TargetPlatform
 from stackbuild.pylock import LockedPackage, LowerPackage
 from stackbuild.spec import BuildName
@@ -48,7 +49,7 @@ def asked(folder: Path, *pins: LockedPackage, text: str = SPECIFICATION, query_i
         target=LockTarget(
             platforms=tuple(sorted(TargetPlatform)),
             python_version="3.11.13",
-            implementation="cpython",
+            kind=PythonKind.CPYTHON,
             linux_target=linked.layer.parsed_linux_target,
             macos_target=(13, 0),
         ),

@@ -8,6 +8,7 @@ import pytest
 from packaging.pylock import Pylock
 
 from stackbuild.lock_refinement import LockTarget
+from stackbuild.pinned_python import PythonKind
 from stackbuild.platforms import LinuxTarget, TargetPlatform
 from stackbuild.pylock import read_packages
 from tests.integration.peer.pair import FinishedPair, Metadata, Pair, ToolProject, Workshop, without
@@ -157,7 +158,7 @@ def needed(document: Metadata, platforms: list[TargetPlatform]) -> list[tuple[st
     target = LockTarget(
         platforms=tuple(platforms),
         python_version=PYTHON.partition("@")[2],
-        implementation="cpython",
+        kind=PythonKind.CPYTHON,
         linux_target=LinuxTarget.parse("glibc"),
         macos_target=(13, 0),
     )
