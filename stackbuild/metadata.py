@@ -200,6 +200,8 @@ class LayerMetadata(_File):
     runtime_layer: str
     python_implementation: str
     bound_to_implementation: bool
+    runtime_source: Literal["interpreter"] | None = None
+    """Ours: of a runtime that is a copy of a Python of the build machine, so that it may need libraries of it."""
     required_layers: tuple[str, ...] | None = None
     app_launch_module: str | None = None
     app_launch_module_hash: str | None = None

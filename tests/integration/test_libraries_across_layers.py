@@ -43,6 +43,7 @@ PyMODINIT_FUNC PyInit__speak(void) { return PyModule_Create(&definition); }
 
 SPEC = f"""
 [tool.stackbuild]
+runtime_source = "interpreter"
 archive_format = "tar"
 
 [tool.uv]

@@ -18,8 +18,9 @@ TOLD_BY_THE_PROGRAM = ["module in layer", "hello in app-hello", "tabulate in fra
 @pytest.fixture
 def first(tmp_path: Path, clean_env: dict[str, str]) -> StackProject:
     """A project as `stackbuild init` writes it, with a folder of wheels in the place of PyPI."""
-    StackProject(tmp_path, clean_env).stackbuild("init", "first")
-    project = StackProject(tmp_path / "first", clean_env)
+    env = {**clean_env, "STACKBUILD_RUNTIME_SOURCE": "interpreter"}
+    StackProject(tmp_path, env).stackbuild("init", "first")
+    project = StackProject(tmp_path / "first", env)
     make_wheel(project.root / "wheels", "tabulate", "1.0", {"tabulate.py": TABULATE})
     project.replace("venvstacks.toml", "#find-links = []", 'find-links = ["wheels"]\nno-index = true')
     return project
@@ -39,6 +40,20 @@ def test_the_commands_build_it(first: StackProject) -> None:
     first.stackbuild("lock")
     first.stackbuild("local-export")
     assert first.launch("app-hello", "hello").splitlines() == TOLD_BY_THE_PROGRAM
+
+
+def test_without_downloads_its_runtime_is_a_python_of_this_machine(first: StackProject, tmp_path: Path) -> None:
+    done = first.stackbuild(
+        "lock",
+        "--include",
+        "python",
+        STACKBUILD_RUNTIME_SOURCE="",
+        STACKBUILD_CACHE_DIR=str(tmp_path / "cache"),
+        UV_OFFLINE="1",
+    )
+    assert "cannot be downloaded" in done.stderr
+    assert "instead of standalone, interpreter is taken: cpython@" in done.stderr
+    assert '"source": "interpreter"' in (first.root / "requirements/python/pylock.python.meta.json").read_text()
 
 
 def test_what_was_written_is_told_and_a_second_time_replaces_nothing(tmp_path: Path, clean_env: dict[str, str]) -> None:

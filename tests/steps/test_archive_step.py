@@ -119,6 +119,7 @@ def test_metadata_of_a_runtime_has_no_required_layers(built: World) -> None:
     built.archive("base")
     found: dict[str, Any] = json.loads(metadata_file(built, "base").read_bytes())
     assert (found["runtime_layer"], found["bound_to_implementation"]) == ("base", True)
+    assert found["runtime_source"] == "interpreter"
     assert not {"required_layers", "app_launch_module", "app_support_modules"} & set(found)
 
 

@@ -78,7 +78,12 @@ def workshop(
         yield Workshop(
             peer=Tool(command=(str(peer_python), str(DRIVER), str(runtime)), env=peer_env),
             ours=Tool(
-                command=(sys.executable, "-m", "stackbuild"), env={**clean_env, "STACKBUILD_INTERPRETERS": str(runtime)}
+                command=(sys.executable, "-m", "stackbuild"),
+                env={
+                    **clean_env,
+                    "STACKBUILD_INTERPRETERS": str(runtime),
+                    "STACKBUILD_RUNTIME_SOURCE": "interpreter",
+                },
             ),
             values={"first": first, "second": second, "wheels": str(wheels)},
         )
