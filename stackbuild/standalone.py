@@ -62,13 +62,21 @@ class StandaloneSource:
         if kept is not None and self._is_complete(kept, wanted.platforms):
             return kept
         choice = self._choose(wanted)
-        files = {str(platform): self._file(offer) for platform, offer in choice.offers.items()}
-        files |= (kept and kept.files) or {}
+        offered = {str(platform): self._file(offer) for platform, offer in choice.offers.items()}
+        recorded = (kept.files if kept else None) or {}
+        files = dict(sorted((offered | recorded).items()))
         pin = RuntimePin(python_implementation=str(choice.python), source=SOURCE, files=files)
-        if self._here in wanted.platforms and pin.file(self._here) is not None:
-            archive = self._archive(pin, self._here, wanted.libc)
-            files[self._here] = files[self._here].model_copy(update={"sha256": archive.sha256})
-        return pin.model_copy(update={"files": dict(sorted(files.items()))})
+        is_known = self._here in recorded and recorded[self._here].sha256 is not None
+        return pin if is_known or self._here not in wanted.platforms else self._downloaded(pin, wanted.libc)
+
+    def _downloaded(self, pin: RuntimePin, libc: str) -> RuntimePin:
+        """The pin with the hash of its file for this machine, which is downloaded for that."""
+        file = pin.file(self._here)
+        if file is None:
+            return pin
+        sha256 = self._archive(pin, self._here, libc).sha256
+        files = {**(pin.files or {}), str(self._here): file.model_copy(update={"sha256": sha256})}
+        return pin.model_copy(update={"files": files})
 
     def _is_complete(self, pin: RuntimePin, platforms: Sequence[TargetPlatform]) -> bool:
         """Whether nothing could be added to the files of a pin."""
