@@ -23,7 +23,7 @@ from stackbuild.python_offers import (
 )
 from stackbuild.python_request import PythonRequest
 from stackbuild.runtime_sources import WantedRuntime
-from stackbuild.runtimes import Interpreter
+from stackbuild.runtimes import NEWEST_CPYTHON, OLDEST_CPYTHON, Interpreter
 from stackbuild.urls import is_remote, without_credentials
 
 SOURCE = "standalone"
@@ -87,7 +87,7 @@ class StandaloneSource:
     def _choose(self, wanted: WantedRuntime) -> Choice:
         text = wanted.kept.python_implementation if wanted.kept else wanted.request.text
         request = PythonRequest.parse(text)
-        offers = self._downloads.offers()
+        offers = [offer for offer in self._downloads.offers() if _can_serve(offer.python)]
         choice = choose_offer(offers, request, wanted.platforms, libc=wanted.libc)
         if choice is not None:
             return choice
@@ -173,6 +173,11 @@ class StandaloneSource:
             f"{python} cannot be downloaded for {platform}: it is not offered for it",
             hint="limit the layers to the platforms that have it, with platforms = […], or name another version",
         )
+
+
+def _can_serve(python: PythonVersion) -> bool:
+    """Whether a Python is known to work as a base runtime."""
+    return python.implementation != "cpython" or OLDEST_CPYTHON <= python.feature <= NEWEST_CPYTHON
 
 
 def _is_for_libc(file: RuntimeFile, system: PythonSystem) -> bool:

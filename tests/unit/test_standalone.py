@@ -183,6 +183,11 @@ def test_what_does_not_fit_is_told_with_what_is_offered(world: World) -> None:
     )
 
 
+def test_python_that_cannot_serve_is_never_chosen(world: World) -> None:
+    world.uv.offered += [("3.99.0", LINUX, "20990101"), ("3.9.1", LINUX, "20240107")]
+    assert world.choose("cpython@>=3.9").python_implementation == "cpython@3.12.1"
+
+
 # Unpacking
 
 
