@@ -142,7 +142,6 @@ def layer_metadata(project: Project, locks: Locks, linked: LinkedLayer) -> Layer
         runtime_layer=locks.install_target(project.linked(linked.runtime.build_name)),
         python_implementation=locks.pin(linked).python_implementation,
         bound_to_implementation=is_runtime or project.platform.is_windows,
-        runtime_source="interpreter" if is_runtime and locks.pin(linked).source == "interpreter" else None,
         required_layers=None if is_runtime else tuple(locks.install_target(lower) for lower in frameworks),
         app_launch_module=layer.launch_name if isinstance(layer, ApplicationLayer) else None,
         app_launch_module_hash=module_hash(layer.launch_module) if isinstance(layer, ApplicationLayer) else None,

@@ -200,14 +200,12 @@ class LayerMetadata(_File):
     runtime_layer: str
     python_implementation: str
     bound_to_implementation: bool
-    runtime_source: Literal["interpreter"] | None = None
-    """Ours: of a runtime that is a copy of a Python of the build machine, so that it may need libraries of it."""
     required_layers: tuple[str, ...] | None = None
     app_launch_module: str | None = None
     app_launch_module_hash: str | None = None
     app_support_modules: tuple[ModuleMetadata, ...] | None = None
     runtime_source: str | None = None
-    """Where the Python of a runtime comes from, when it is an interpreter of the machine that built it."""
+    """Ours: `interpreter` for a runtime that is a copy of a Python of the build machine, and may need its libraries."""
     minimum_libc: str | None = None
     """For such a runtime on Linux: the oldest C library that runs it, `glibc@2.36` or `musl`."""
     minimum_macos: str | None = None

@@ -29,6 +29,8 @@ class Placement:
     def of(cls, prefix: EnvironmentLayout, environment: EnvironmentLayout) -> Self:
         """How files get from a prefix that uv filled into an environment."""
         pairs = [(prefix.site_packages, environment.site_packages), (prefix.headers, environment.headers)]
+        if environment.platform.is_windows:
+            pairs.append((PurePosixPath("lib"), PurePosixPath("Lib")))  # the same folder there
         return cls(folders=tuple(pair for pair in pairs if pair[0] != pair[1]), site_packages=environment.site_packages)
 
     def place(self, path: str) -> str:

@@ -47,8 +47,20 @@ def unpack_python(archive: Path, destination: Path) -> None:
         ) from error
     except (tarfile.TarError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise RuntimeSourceError(f"{archive.name} is no archive that can be read: {error}", hint=_NO_PYTHON) from error
-    if find_executable(destination) is None:
+    executable = find_executable(destination)
+    if executable is None:
         raise RuntimeSourceError(f"{archive.name}: there is no Python in this archive", hint=_NO_PYTHON)
+    _name_canonically(executable)
+
+
+def _name_canonically(executable: Path) -> None:
+    """Give a Python the name `python` as well, where its makers have not: that is how layers start it."""
+    canonical = executable.with_name(f"python{executable.suffix if executable.suffix == '.exe' else ''}")
+    if not canonical.exists():
+        if executable.suffix == ".exe":
+            copy_file(executable, canonical)
+        else:
+            make_link(canonical, executable.name)
 
 
 _NO_PYTHON = "check the mirror or the list of downloads that it comes from"
@@ -97,9 +109,10 @@ def _inner(name: str) -> str | None:
 
 
 _PROGRAMS: tuple[Callable[[Path], list[Path]], ...] = (
-    lambda root: sorted((root / "bin").glob("python3.[0-9]*[0-9]")),
+    lambda root: sorted((root / "bin").glob("python3.[0-9]*[0-9t]")),
     lambda root: [root / "bin" / "python3", root / "bin" / "pypy3", root / "bin" / "graalpy"],
-    lambda root: [root / "python.exe", root / "pypy3.exe", root / "pypy.exe", root / "Scripts" / "python.exe"],
+    lambda root: [root / "python.exe", *sorted(root.glob("python3.[0-9]*t.exe"))],
+    lambda root: [root / "pypy3.exe", root / "pypy.exe"],
 )
 
 

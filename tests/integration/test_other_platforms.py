@@ -1,4 +1,4 @@
-"""One specification built on this machine for Linux, macOS and Windows, with real wheels and distributions of Python."""
+"""One specification built on this machine for Linux, macOS and Windows, with real wheels."""
 
 import csv
 import json
@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,7 +104,7 @@ def expected(stack: StackProject, platform: TargetPlatform, name: str) -> Expect
 @pytest.fixture(scope="module", params=PLATFORMS)
 def unpacked(
     request: pytest.FixtureRequest, stack: StackProject, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[TargetPlatform, Path]]:
+) -> tuple[TargetPlatform, Path]:
     """The layers for one platform, unpacked beside each other by the standard library and GNU tar."""
     platform: TargetPlatform = request.param
     folder = tmp_path_factory.mktemp(platform)
@@ -116,7 +115,7 @@ def unpacked(
                 packed.extractall(folder)
         else:
             subprocess.run(["tar", "--zstd", "-xf", archive, "-C", folder], check=True)
-    yield platform, folder
+    return platform, folder
 
 
 def test_unpacked_layers_pass_the_same_checks_on_every_platform(
@@ -151,13 +150,12 @@ def test_records_list_data_files_and_headers_where_they_are(unpacked: tuple[Targ
     for record in (layer / site).glob("*.dist-info/RECORD"):
         with record.open(encoding="utf-8", newline="") as rows:
             listed |= {row[0] for row in csv.reader(rows)}
-    outside = {
-        posixpath.normpath(posixpath.join((layer / site).relative_to(layer).as_posix(), path)) for path in listed
-    }
-    data = {path for path in outside if path.startswith(("share/", "include/"))}
+    inner = (layer / site).relative_to(layer).as_posix()
+    recorded = {posixpath.normpath(posixpath.join(inner, path)) for path in listed}
+    data = {path for path in recorded if path.startswith(("share/", "include/"))}
     assert any(path.endswith("greenlet.h") for path in data)
     assert any(path.startswith("share/jupyter/labextensions/") for path in data)
-    assert all((layer / path).is_file() for path in outside)
+    assert all((layer / path).is_file() for path in recorded)
     names = {path.name for path in (layer / ("Scripts" if platform.is_windows else "bin")).iterdir()}
     assert names & {"httpx", "httpx.exe", "httpx-script.py"} == set()
 

@@ -25,7 +25,7 @@ RUNTIME = Placement.of(layout(), layout(is_runtime=True))
     [
         (WINDOWS, "lib/python3.12/site-packages/a/b.py", "Lib/site-packages/a/b.py", "a/b.py"),
         (WINDOWS, "share/man/a.1", "share/man/a.1", "../../share/man/a.1"),
-        (WINDOWS, "lib/other.txt", "lib/other.txt", "../../lib/other.txt"),
+        (WINDOWS, "lib/other.txt", "Lib/other.txt", "../other.txt"),
         (
             WINDOWS,
             "include/site/python3.12/a/a.h",

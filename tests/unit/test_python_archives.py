@@ -119,3 +119,16 @@ def test_archive_without_a_python_is_an_error(tmp_path: Path) -> None:
 )
 def test_only_installers_and_byte_code_are_left_out(path: str, left_out: bool) -> None:
     assert is_left_out(path) is left_out
+
+
+@pytest.mark.parametrize(
+    ("program", "name", "link"),
+    [("bin/python3.13t", "bin/python", "python3.13t"), ("python3.13t.exe", "python.exe", None)],
+)
+def test_python_of_another_name_is_called_python_as_well(
+    tmp_path: Path, program: str, name: str, link: str | None
+) -> None:
+    (tmp_path / "new").mkdir()
+    unpack_python(pack(tmp_path / "a.tar.gz", [(f"python/{program}", b"program", 0o755)]), tmp_path / "new")
+    assert (tmp_path / "new" / name).read_bytes() == b"program"
+    assert link is None or os.readlink(tmp_path / "new" / name) == link
