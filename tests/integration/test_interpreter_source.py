@@ -14,9 +14,12 @@ import pytest
 import uv
 
 from stackbuild.errors import RuntimeSourceError
+from stackbuild.metadata import RuntimePin
+from stackbuild.platforms import current_platform
 from stackbuild.process import Command, run
 from stackbuild.relocation import copy_interpreter
 from stackbuild.run_paths import find_patchelf
+from stackbuild.runtime_sources import InterpreterSource
 from stackbuild.runtimes import Interpreter, find_interpreters
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Pythons are made relocatable on Linux only")
@@ -101,7 +104,9 @@ def test_two_copies_are_the_same(copies: Copies) -> None:
 def test_copy_has_only_what_a_runtime_needs(copies: Copies) -> None:
     name = copies.interpreter.name
     tree = {PurePath(path): what for path, what in copies.trees[0].items()}
-    assert sorted(path.name for path in tree if path.parent == PurePath("bin")) == ["python", "python3", name]
+    assert sorted(path.name for path in tree if path.parent == PurePath("bin")) == sorted(
+        {"python", "python3", name.removesuffix("t"), name}
+    )
     assert tree[PurePath("bin/python")] == tree[PurePath("bin/python3")] == f"link {name}"
     assert not [path for path in tree if path.parent.name == "site-packages"]
     unwanted = {"__pycache__", "test", "tests", "dist-packages", "pkgconfig", "EXTERNALLY-MANAGED", "sitecustomize.py"}
@@ -229,4 +234,18 @@ def test_interpreter_that_cannot_serve_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(RuntimeSourceError, match=r"python3\.16 cannot serve as a base runtime: it is newer than 3\.15"):
         copy_interpreter(interpreter, tmp_path, run=run)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have one C library")
+def test_interpreter_is_no_runtime_for_another_libc(tmp_path: Path) -> None:
+    source = SERVING[0]
+    here = current_platform()
+    runtimes = InterpreterSource(run=run, environ={"STACKBUILD_INTERPRETERS": str(source.executable)}, here=here)
+    pin = RuntimePin(python_implementation=str(source.python), source="interpreter")
+    other = {"glibc": "musl", "musl": "glibc"}[source.libc]
+    with pytest.raises(
+        RuntimeSourceError, match=f"is for {source.libc}, it cannot be the runtime of a stack for {other}"
+    ):
+        runtimes.unpack(pin, tmp_path, platform=here, libc=other)
     assert not list(tmp_path.iterdir())

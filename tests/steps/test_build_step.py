@@ -253,3 +253,23 @@ def test_folder_that_somebody_else_made_is_not_replaced(locked: World) -> None:
     with pytest.raises(BuildError, match="is in the way, and stackbuild did not make it"):
         locked.build("base")
     assert mine.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("python", "folder", "command"),
+    [
+        ("cpython@3.11.13+freethreaded", "python3.11t", "python3.11t"),
+        ("pypy@3.11.13", "pypy3.11", "pypy3.11"),
+    ],
+)
+def test_environments_have_the_folders_of_their_kind_of_python(
+    world: World, python: str, folder: str, command: str
+) -> None:
+    world.replace("cpython@3.11.13", python)
+    world.lock(*ALL)
+    world.build(*ALL)
+    for name, package in (("base", "low"), ("framework-web", "mid"), ("app-shop", "top")):
+        assert (environment(world, name) / "lib" / folder / "site-packages" / f"{package}.py").is_file()
+        assert [path.name for path in (environment(world, name) / "lib").iterdir()] == [folder]
+    assert os.readlink(environment(world, "app-shop") / "bin" / command) == "python"
+    assert "version = 3.11.13\n" in (environment(world, "app-shop") / "pyvenv.cfg").read_text()

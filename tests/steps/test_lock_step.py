@@ -486,3 +486,35 @@ def test_versioned_runtime_with_another_python_gets_the_next_version(world: Worl
     assert record(world, "base").lock_version == 2
     assert world.lock("base").done == "kept: nothing changed (1 package)"
     assert record(world, "base").lock_version == 2
+
+
+# Kinds of Python
+
+
+@pytest.mark.parametrize("python", ["cpython@3.11.13+freethreaded", "pypy@3.11.13"])
+def test_layers_are_locked_anew_for_another_kind_of_the_same_release(world: World, python: str) -> None:
+    world.lock(*ALL)
+    world.replace("cpython@3.11.13", python)
+    assert reasons(world, "base") == (f"python_implementation changed: cpython@3.11.13 -> {python}",)
+    world.lock("base")
+    found = record(world, "base")
+    assert found.runtime is not None
+    assert found.runtime.python_implementation == python
+    assert reasons(world, "base") == ()
+    assert [reason.partition(":")[0] for reason in reasons(world, "framework-web")] == [
+        "the release of its Python changed"
+    ]
+    world.lock("framework-web", "app-shop")
+    assert record(world, "framework-web").lock_version == 2, "its environment is another one"
+    assert reasons(world, "app-shop") == ()
+
+
+def test_packages_are_those_that_the_kind_of_python_needs(world: World) -> None:
+    world.replace("cpython@3.11.13", "pypy@3.11.13")
+    world.uv.also["base"] = [
+        world.uv.package("pypyonly", marker="platform_python_implementation == 'PyPy'"),
+        world.uv.package("cpythononly", marker="implementation_name == 'cpython'"),
+    ]
+    world.lock("base")
+    assert [package["name"] for package in pylock(world, "base")["packages"]] == ["low", "pypyonly"]
+    assert pylock(world, "base")["requires-python"] == "==3.11.*"

@@ -13,6 +13,7 @@ import tomli_w
 from stackbuild.graph import LinkedLayer
 from stackbuild.locks import Locks
 from stackbuild.metadata import RuntimePin
+from stackbuild.pinned_python import PinnedPython
 from stackbuild.platforms import TargetPlatform
 from stackbuild.process import Command, Result
 from stackbuild.project import Project, open_project
@@ -76,7 +77,8 @@ class FakeUv:
             case "export":
                 self._export(command)
             case "pip":
-                self._install(Path(command.argv[command.argv.index("--prefix") + 1]), Path(command.argv[-1]))
+                prefix = Path(command.argv[command.argv.index("--prefix") + 1])
+                self._install(prefix, Path(command.argv[4]), Path(command.argv[-1]))
         return Result(command=command, status=0, stdout="", stderr="")
 
     @property
@@ -109,9 +111,10 @@ class FakeUv:
         output = Path(command.argv[command.argv.index("--output-file") + 1])
         output.write_text(tomli_w.dumps(document), encoding="utf-8")
 
-    def _install(self, root: Path, pylock: Path) -> None:
+    def _install(self, root: Path, python: Path, pylock: Path) -> None:
         assert not root.exists()
-        site_packages = root / "lib" / "python3.11" / "site-packages"
+        libraries = [path.name for path in python.parent.parent.glob("lib/*") if (path / "site-packages").is_dir()]
+        site_packages = root / "lib" / (libraries or ["python3.11"])[0] / "site-packages"
         site_packages.mkdir(parents=True)
         (root / ".lock").touch()
         for package in tomllib.loads(pylock.read_text(encoding="utf-8"))["packages"]:
@@ -148,7 +151,8 @@ class FakeRuntimes:
         request = PythonRequest.parse(wanted.kept.python_implementation) if wanted.kept else wanted.request
         self.asked.append(request.text)
         version = next(version for version in self.versions if request.accepts(version))
-        return RuntimePin(python_implementation=f"cpython@{version}", source="interpreter")
+        kind = PinnedPython.parse(request.text).kind
+        return RuntimePin(python_implementation=str(PinnedPython(kind=kind, version=version)), source="interpreter")
 
     def python(self, pin: RuntimePin, /) -> Path:
         return Path("/pythons", pin.python_implementation.partition("@")[2], "bin", "python3")
@@ -163,12 +167,13 @@ class FakeRuntimes:
                 path.write_text(f"{path.parent.name}: {path.name}\n", encoding="utf-8")
             (destination / "Lib" / "site-packages").mkdir()
             return
+        name = pin.python.kind.library("3.11")
         (destination / "bin").mkdir()
-        (destination / "bin" / "python3.11").write_text("an interpreter\n", encoding="utf-8")
-        (destination / "bin" / "python3.11").chmod(0o755)
-        (destination / "bin" / "python").symlink_to("python3.11")
-        (destination / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
-        (destination / "lib" / "python3.11" / "os.py").write_text("name = 'posix'\n", encoding="utf-8")
+        (destination / "bin" / name).write_text("an interpreter\n", encoding="utf-8")
+        (destination / "bin" / name).chmod(0o755)
+        (destination / "bin" / "python").symlink_to(name)
+        (destination / "lib" / name / "site-packages").mkdir(parents=True)
+        (destination / "lib" / name / "os.py").write_text("name = 'posix'\n", encoding="utf-8")
 
 
 @dataclass
