@@ -12,7 +12,7 @@ from packaging.markers import Marker
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from stackbuild.errors import LockError
-from stackbuild.pinned_python import PythonKind
+from stackbuild.pinned_python import PinnedPython, PythonKind
 from stackbuild.platforms import LinuxTarget, TargetPlatform, platforms_without_wheel
 from stackbuild.pylock import SHARED_CLAUSE, SHARED_SUFFIX, LowerPackage, TomlTable, normalised_marker, wheel_file_name
 from stackbuild.python_tags import PythonTags
@@ -159,7 +159,9 @@ def _portable_wheel(wheel: TomlTable, relative_path: Callable[[str], str]) -> To
 
 def missing_wheels_error(layer: str, target: LockTarget, missing: Mapping[str, Sequence[TargetPlatform]]) -> LockError:
     """One error for all gaps of a layer, with the `platforms` line that would work."""
-    lines = [f"{layer}: no wheels for some of the platforms that this layer targets"]
+    python = PinnedPython(kind=target.kind, version=target.python_version).feature_release
+    with_python = "" if target.kind is PythonKind.CPYTHON else f", with {python}"
+    lines = [f"{layer}: no wheels for some of the platforms that this layer targets{with_python}"]
     lines += [f"  {package}: none for {', '.join(sorted(gaps))}" for package, gaps in missing.items()]
     lacking = {platform for gaps in missing.values() for platform in gaps}
     complete = [f'"{platform}"' for platform in sorted(set(target.platforms) - lacking)]

@@ -111,9 +111,11 @@ class Locks:
         record = LockRecord.read(self._project.lock_paths(runtime).record)
         if record is not None and record.runtime is not None:
             return record.runtime
-        if layer.python_request.exact_version is None:
+        request = layer.python_request
+        if request.exact_version is None:
             return None
-        return RuntimePin(python_implementation=layer.python_implementation, source=self._project.runtime_sources[0])
+        python = PinnedPython(kind=request.kind, version=request.exact_version)
+        return RuntimePin(python_implementation=str(python), source=self._project.runtime_sources[0])
 
     def install_target(self, linked: LinkedLayer) -> InstallTarget:
         """The deployed name of a layer. Raises `LockError` when it is versioned and not locked."""
@@ -217,8 +219,7 @@ def _packages(pylock: bytes, origin: str) -> tuple[LockedPackage, ...]:
 
 def pin_fits(pin: RuntimePin, request: PythonRequest) -> bool:
     """Whether the pinned Python is one that `python_implementation` asks for."""
-    kind, asked = pin.python.kind, (request.implementation, request.freethreaded)
-    return (kind.implementation, kind.freethreaded) == asked and request.accepts(pin.python.version)
+    return pin.python.kind is request.kind and request.accepts(pin.python.version)
 
 
 def version_inputs(linked: LinkedLayer) -> list[str]:

@@ -75,6 +75,11 @@ class RuntimePin(BaseModel):
     files: dict[str, RuntimeFile] | None = None
     """By target platform, as far as the source has a file for it; `None` for interpreters."""
 
+    @field_validator("python_implementation")
+    @classmethod
+    def _names_a_python(cls, value: str) -> str:
+        return str(PinnedPython.parse(value))
+
     @property
     def python(self) -> PinnedPython:
         return PinnedPython.parse(self.python_implementation)
@@ -117,6 +122,11 @@ class LockRecord(_File):
     python_version: str | None = None
     """The Python that markers were evaluated for, see `PinnedPython.release`; most often its full version."""
     inputs: LockedInputs | None = None
+
+    @field_validator("python_version")
+    @classmethod
+    def _names_a_release(cls, value: str | None) -> str | None:
+        return None if value is None else PinnedPython.parse_release(value).release
 
     @field_validator("locked_at")
     @classmethod

@@ -15,6 +15,11 @@ class PythonKind(StrEnum):
     PYPY = "pypy"
     GRAALPY = "graalpy"
 
+    @classmethod
+    def of(cls, implementation: str, *, freethreaded: bool) -> Self:
+        """Raises `ValueError` when there is no such Python."""
+        return cls(f"{implementation}{_FREETHREADED if freethreaded else ''}")
+
     @property
     def implementation(self) -> str:
         """`cpython`, `pypy` or `graalpy`."""
@@ -50,10 +55,13 @@ class PinnedPython:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what pins have: `cpython@3.13.2`, `cpython@3.13.2+freethreaded`, `pypy@3.11.11`."""
+        """Read what pins have: `cpython@3.13.2`, `cpython@3.13.2+freethreaded`, `pypy@3.11.11`.
+
+        Raises `ValueError` for an implementation that is not known.
+        """
         implementation, _, release = text.partition("@")
-        version, freethreaded, _ = release.partition(_FREETHREADED)
-        return cls(kind=PythonKind(f"{implementation}{freethreaded}"), version=version)
+        version = release.removesuffix(_FREETHREADED)
+        return cls(kind=PythonKind.of(implementation, freethreaded=version != release), version=version)
 
     @classmethod
     def parse_release(cls, text: str) -> Self:

@@ -7,6 +7,8 @@ from typing import Self
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from stackbuild.pinned_python import PythonKind
+
 _FORM = re.compile(
     r"(?P<implementation>[a-z][a-z0-9_]*)@(?P<versions>[^@+]+?)(?P<freethreaded>\+freethreaded)?", re.ASCII
 )
@@ -44,6 +46,11 @@ class PythonRequest:
             freethreaded=form["freethreaded"] is not None,
             text=text,
         )
+
+    @property
+    def kind(self) -> PythonKind:
+        """Raises `ValueError` for an implementation that is not known, or that has no free-threaded build."""
+        return PythonKind.of(self.implementation, freethreaded=self.freethreaded)
 
     @property
     def exact_version(self) -> str | None:

@@ -59,8 +59,8 @@ class Interpreter:
     @property
     def python(self) -> PinnedPython:
         """Which Python it is. Raises `ValueError` for an implementation that is not known."""
-        build = "+freethreaded" if self.freethreaded else ""
-        return PinnedPython(kind=PythonKind(f"{self.implementation}{build}"), version=self.version)
+        kind = PythonKind.of(self.implementation, freethreaded=self.freethreaded)
+        return PinnedPython(kind=kind, version=self.version)
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ than none.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from stackbuild.pinned_python import PythonKind
 from stackbuild.spec import Layer, RuntimeLayer, StackbuildSettings
 
 _REMOVE = "not supported yet: remove it, it would have no effect"
@@ -32,9 +33,9 @@ def _python_implementation(layer: Layer) -> str | None:
     if not isinstance(layer, RuntimeLayer):
         return None
     request = layer.python_request
-    if request.implementation == "graalpy":
-        return 'graalpy is not supported yet: use CPython or PyPy, such as "cpython@3.13"'
-    if request.freethreaded and request.implementation != "cpython":
+    if request.implementation == PythonKind.GRAALPY:
+        return 'GraalPy is not supported yet, its layers could not be tried: use CPython, such as "cpython@3.13"'
+    if request.freethreaded and request.implementation != PythonKind.CPYTHON:
         return f'{request.implementation} has no free-threaded build: remove "+freethreaded"'
     return None
 

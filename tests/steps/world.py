@@ -151,8 +151,8 @@ class FakeRuntimes:
         request = PythonRequest.parse(wanted.kept.python_implementation) if wanted.kept else wanted.request
         self.asked.append(request.text)
         version = next(version for version in self.versions if request.accepts(version))
-        kind = PinnedPython.parse(request.text).kind
-        return RuntimePin(python_implementation=str(PinnedPython(kind=kind, version=version)), source="interpreter")
+        pinned = PinnedPython(kind=request.kind, version=version)
+        return RuntimePin(python_implementation=str(pinned), source="interpreter")
 
     def python(self, pin: RuntimePin, /) -> Path:
         return Path("/pythons", pin.python_implementation.partition("@")[2], "bin", "python3")

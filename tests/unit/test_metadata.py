@@ -1,5 +1,6 @@
 """JSON files: their exact text, and tolerant reading."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,20 @@ def test_lock_record_of_the_peer_tool_is_read_and_written_alike(tmp_path: Path) 
     assert record is not None
     assert (record.tools, record.runtime, record.settings_hash) == (None, None, None)
     assert record.to_json() == PEER_LOCK
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("runtime", {"python_implementation": "jython@2.7.4", "source": "interpreter"}),
+        ("runtime", {"python_implementation": "3.11.13", "source": "interpreter"}),
+        ("python_version", "jython@2.7.4"),
+    ],
+)
+def test_lock_record_with_an_unknown_python_is_as_good_as_missing(tmp_path: Path, key: str, value: object) -> None:
+    path = tmp_path / "pylock.web.meta.json"
+    path.write_text(json.dumps({**json.loads(PEER_LOCK), key: value}), encoding="utf-8")
+    assert LockRecord.read(path) is None
 
 
 def test_keys_of_other_versions_are_ignored(tmp_path: Path) -> None:

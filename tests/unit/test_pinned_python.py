@@ -27,9 +27,10 @@ def test_pin_is_read_and_written(text: str, kind: PythonKind, version: str, rele
     assert PinnedPython.parse_release(release) == python
 
 
-def test_unknown_implementation_is_refused() -> None:
-    with pytest.raises(ValueError, match="jython"):
-        PinnedPython.parse("jython@2.7.4")
+@pytest.mark.parametrize("text", ["jython@2.7.4", "pypy@3.11.11+freethreaded", "3.11.11"])
+def test_unknown_python_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a valid PythonKind"):
+        PinnedPython.parse(text)
 
 
 @pytest.mark.parametrize(

@@ -567,6 +567,14 @@ def test_wheel_must_fit_the_platform(tag: str, fits: list[TargetPlatform]) -> No
     assert lacking == [platform for platform in platforms if platform not in fits]
 
 
+def test_error_for_missing_wheels_names_an_unusual_python() -> None:
+    at = target(LINUX, kind=PythonKind.FREETHREADED_CPYTHON, python="3.13.2")
+    error = missing_wheels_error("base", at, {"numpy 2.4": (LINUX,)})
+    first, second = error.message.splitlines()
+    assert first.endswith("platforms that this layer targets, with cpython@3.13+freethreaded")
+    assert second == "  numpy 2.4: none for linux_x86_64"
+
+
 def test_wheel_must_fit_the_libc_that_wheels_are_chosen_for() -> None:
     at = target(LINUX, linux="glibc@2.27")
     assert missing("a-1.0-cp311-cp311-manylinux_2_17_x86_64.whl", at=at) == []

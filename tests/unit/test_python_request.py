@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stackbuild.pinned_python import PythonKind
 from stackbuild.python_request import PythonRequest
 
 NUMBER = st.integers(min_value=0, max_value=99)
@@ -36,6 +37,9 @@ def test_free_threaded_build_is_told_apart_from_the_version() -> None:
     request = PythonRequest.parse("cpython@3.13.2+freethreaded")
     assert request.freethreaded
     assert request.exact_version == "3.13.2"
+    assert request.kind is PythonKind.FREETHREADED_CPYTHON
+    assert PythonRequest.parse("cpython@3.13.2").kind is PythonKind.CPYTHON
+    assert PythonRequest.parse("pypy@3.11").kind is PythonKind.PYPY
 
 
 @pytest.mark.parametrize(
