@@ -23,6 +23,7 @@ EVERY = frozenset(PythonKind)
         ("cp313", "cp313t", {PythonKind.FREETHREADED_CPYTHON}),
         ("cp314", "cp314t", frozenset()),
         ("pp313", "pypy313_pp73", {PythonKind.PYPY}),
+        ("pp313", "pypy313_pp80", {PythonKind.PYPY}),
         ("pp313", "none", {PythonKind.PYPY}),
         ("pp3", "none", {PythonKind.PYPY}),
         ("pp311", "pypy311_pp73", frozenset()),
