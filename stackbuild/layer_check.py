@@ -18,7 +18,7 @@ from stackbuild.layout import LAYER_CONFIG, EnvironmentLayout
 from stackbuild.metadata import LayerConfig
 from stackbuild.wheel_check import Entries, WheelTarget, wheel_problems
 
-_PYTHON = re.compile(r"python[w\d._]*t?(?:\.exe)?", re.IGNORECASE)
+_PYTHON = re.compile(r"(?:python|pypy|graalpy)[w\d._]*t?(?:\.exe)?", re.IGNORECASE)
 _LIBRARY = re.compile(r".*\.(?:dll|pdb)", re.IGNORECASE)  # what a Python for Windows needs beside itself
 _PYTHON_FOLDER = re.compile(r"lib/python(\d+\.\d+)/site-packages")
 _MOST_LINKS = 40  # as in Linux: a longer chain is a loop

@@ -29,13 +29,13 @@ from stackbuild.files import (
     temporary_folder,
     write_atomic,
 )
+from stackbuild.pinned_python import PinnedPython
 from stackbuild.process import Command, Runner, check_stopping
 from stackbuild.python_archives import find_executable, unpack_python
 from stackbuild.python_offers import (
     MIRROR_VARIABLES,
     PythonOffer,
     PythonSystem,
-    PythonVersion,
     downloads_json,
     mirrored,
     parse_offers,
@@ -57,7 +57,7 @@ _OTHER_WAYS = (
 class Download:
     """A file to have: of which Python, its name, and as far as that is known where it lies and its SHA-256."""
 
-    python: PythonVersion
+    python: PinnedPython
     system: PythonSystem
     name: str
     url: str | None = None
@@ -65,7 +65,7 @@ class Download:
 
     @property
     def key(self) -> str:
-        return self.python.key(self.system)
+        return self.system.key(self.python)
 
 
 @dataclass(frozen=True, kw_only=True)

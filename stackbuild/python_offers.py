@@ -9,7 +9,8 @@ from typing import Any
 from packaging.version import Version
 from pydantic import TypeAdapter
 
-from stackbuild.platforms import TargetPlatform
+from stackbuild.pinned_python import PinnedPython, PythonKind
+from stackbuild.platforms import PYTHON_IMPLEMENTATIONS, TargetPlatform
 from stackbuild.python_request import PythonRequest
 
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -36,41 +37,17 @@ class PythonSystem:
             libc=_LIBCS[libc] if platform.is_linux else "none",
         )
 
-
-@dataclass(frozen=True, kw_only=True)
-class PythonVersion:
-    """One release of an implementation: what a pin's `python_implementation` says, `cpython@3.13.2+freethreaded`."""
-
-    implementation: str
-    version: str
-    freethreaded: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> "PythonVersion":
-        """Read the text of a pin."""
-        implementation, _, version = text.partition("@")
-        number, _, variant = version.partition("+")
-        return cls(implementation=implementation, version=number, freethreaded=variant == _FREETHREADED)
-
-    @property
-    def feature(self) -> tuple[int, ...]:
-        """X and Y of X.Y.Z."""
-        return Version(self.version).release[:2]
-
-    def key(self, system: PythonSystem) -> str:
-        """Uv's name for this Python on a platform: `cpython-3.13.2+freethreaded-linux-x86_64-gnu`."""
-        variant = f"+{_FREETHREADED}" if self.freethreaded else ""
-        return f"{self.implementation}-{self.version}{variant}-{system.os}-{system.arch}-{system.libc}"
-
-    def __str__(self) -> str:
-        return f"{self.implementation}@{self.version}" + (f"+{_FREETHREADED}" if self.freethreaded else "")
+    def key(self, python: PinnedPython) -> str:
+        """Uv's name for a Python on this platform: `cpython-3.13.2+freethreaded-linux-x86_64-gnu`."""
+        variant = f"+{_FREETHREADED}" if python.kind.freethreaded else ""
+        return f"{python.kind.implementation}-{python.version}{variant}-{self.os}-{self.arch}-{self.libc}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PythonOffer:
     """A Python that can be downloaded for one platform."""
 
-    python: PythonVersion
+    python: PinnedPython
     system: PythonSystem
     url: str
 
@@ -92,6 +69,15 @@ class _Listed:
     url: str | None = None
     variant: str = "default"
 
+    @property
+    def is_known(self) -> bool:
+        """Whether layers can be made for Pythons of this kind; uv lists others, such as Pyodide and debug builds."""
+        return self.implementation in PYTHON_IMPLEMENTATIONS and self.variant in ("default", _FREETHREADED)
+
+    @property
+    def kind(self) -> PythonKind:
+        return PythonKind.of(self.implementation, freethreaded=self.variant == _FREETHREADED)
+
 
 _LIST = TypeAdapter(list[_Listed])
 
@@ -100,14 +86,12 @@ def parse_offers(text: str) -> tuple[PythonOffer, ...]:
     """The offers that uv lists. Raises `ValueError` for text of another form."""
     return tuple(
         PythonOffer(
-            python=PythonVersion(
-                implementation=item.implementation, version=item.version, freethreaded=item.variant == _FREETHREADED
-            ),
+            python=PinnedPython(kind=item.kind, version=item.version),
             system=PythonSystem(os=item.os, arch=item.arch, libc=item.libc),
             url=item.url,
         )
         for item in _LIST.validate_json(text)
-        if item.url is not None and item.variant in ("default", _FREETHREADED)
+        if item.url is not None and item.is_known
     )
 
 
@@ -115,7 +99,7 @@ def parse_offers(text: str) -> tuple[PythonOffer, ...]:
 class Choice:
     """A release and its offers by target platform; platforms without an offer are left out."""
 
-    python: PythonVersion
+    python: PinnedPython
     offers: Mapping[TargetPlatform, PythonOffer]
 
 
@@ -124,7 +108,7 @@ def choose_offer(
 ) -> Choice | None:
     """The newest release that fits, of those that are offered on most of the platforms; `None` when nothing fits."""
     wanted = {PythonSystem.of_platform(platform, libc): platform for platform in platforms}
-    found: dict[PythonVersion, dict[TargetPlatform, PythonOffer]] = {}
+    found: dict[PinnedPython, dict[TargetPlatform, PythonOffer]] = {}
     for offer in offers:
         if offer.system in wanted and _fits(offer.python, request):
             found.setdefault(offer.python, {}).setdefault(wanted[offer.system], offer)
@@ -134,9 +118,8 @@ def choose_offer(
     return Choice(python=python, offers=found[python])
 
 
-def _fits(python: PythonVersion, request: PythonRequest) -> bool:
-    same_kind = (python.implementation, python.freethreaded) == (request.implementation, request.freethreaded)
-    return same_kind and request.accepts(python.version)
+def _fits(python: PinnedPython, request: PythonRequest) -> bool:
+    return python.kind is request.kind and request.accepts(python.version)
 
 
 def nearest_versions(
@@ -147,8 +130,7 @@ def nearest_versions(
     versions = {
         Version(offer.python.version)
         for offer in offers
-        if offer.system in systems
-        and (offer.python.implementation, offer.python.freethreaded) == (request.implementation, request.freethreaded)
+        if offer.system in systems and offer.python.kind is request.kind
     }
     bounds = [Version(item.version.removesuffix(".*")) for item in request.specifier if item.operator != "==="]
     ordered = sorted(versions)
@@ -157,12 +139,12 @@ def nearest_versions(
     return tuple(map(str, ordered[start : start + _NEAREST]))
 
 
-def downloads_json(python: PythonVersion, system: PythonSystem, *, url: str, sha256: str) -> dict[str, Any]:
+def downloads_json(python: PinnedPython, system: PythonSystem, *, url: str, sha256: str) -> dict[str, Any]:
     """A list of downloads, of the form that uv reads, with one entry."""
     version = Version(python.version)
     prerelease = "".join(map(str, version.pre)) if version.pre else ""
     entry = {
-        "name": python.implementation,
+        "name": python.kind.implementation,
         "arch": {"family": system.arch, "variant": None},
         "os": system.os,
         "libc": system.libc,
@@ -172,10 +154,10 @@ def downloads_json(python: PythonVersion, system: PythonSystem, *, url: str, sha
         "prerelease": prerelease,
         "url": url,
         "sha256": sha256,
-        "variant": _FREETHREADED if python.freethreaded else None,
+        "variant": _FREETHREADED if python.kind.freethreaded else None,
         "build": None,
     }
-    return {python.key(system): entry}
+    return {system.key(python): entry}
 
 
 _STANDALONE_RELEASES = "/python-build-standalone/releases/download/"

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import platformdirs
+from packaging.version import Version
 
 from stackbuild.errors import RuntimeSourceError, RuntimeUnavailable
 from stackbuild.metadata import RuntimeFile, RuntimePin
-from stackbuild.platforms import TargetPlatform, current_libc
+from stackbuild.pinned_python import PinnedPython
+from stackbuild.platforms import PYTHON_IMPLEMENTATIONS, TargetPlatform, current_libc
 from stackbuild.process import Runner
 from stackbuild.python_archives import unpack_python
 from stackbuild.python_downloads import Archive, Download, PythonDownloads
@@ -17,7 +19,6 @@ from stackbuild.python_offers import (
     Choice,
     PythonOffer,
     PythonSystem,
-    PythonVersion,
     choose_offer,
     nearest_versions,
 )
@@ -92,7 +93,7 @@ class StandaloneSource:
         if choice is not None:
             return choice
         if wanted.kept is not None and wanted.kept.files:  # no longer on offer, but its files are known
-            return Choice(python=PythonVersion.parse(text), offers={})
+            return Choice(python=PinnedPython.parse(text), offers={})
         nearest = nearest_versions(offers, request, wanted.platforms, libc=wanted.libc)
         found = f"; on offer are {', '.join(nearest)}" if nearest else "; none of this kind is on offer"
         raise RuntimeUnavailable(
@@ -116,9 +117,8 @@ class StandaloneSource:
         try:
             return self._downloads.python(self._archive(pin, self._here, current_libc()))
         except RuntimeUnavailable:
-            wanted = PythonVersion.parse(pin.python_implementation)
             for interpreter in self._interpreters():
-                if _is_like(interpreter, wanted):
+                if _is_like(interpreter, pin.python):
                     return interpreter.executable
             raise
 
@@ -127,7 +127,7 @@ class StandaloneSource:
 
     def _archive(self, pin: RuntimePin, platform: TargetPlatform, libc: str) -> Archive:
         """The file of a pinned Python, as the lock has it. Raises `RuntimeSourceError` when it cannot be had."""
-        python, system = PythonVersion.parse(pin.python_implementation), PythonSystem.of_platform(platform, libc)
+        python, system = pin.python, PythonSystem.of_platform(platform, libc)
         locked = pin.file(platform)
         if locked is not None and platform is self._here and not _is_for_libc(locked, system):
             locked = None  # the layer's files are for another libc than this machine's, which Pythons run on
@@ -152,7 +152,7 @@ class StandaloneSource:
         )
 
     def _offered_url(
-        self, locked: RuntimeFile, python: PythonVersion, system: PythonSystem, platform: TargetPlatform
+        self, locked: RuntimeFile, python: PinnedPython, system: PythonSystem, platform: TargetPlatform
     ) -> str | None:
         """Where a locked file is offered now. Raises `RuntimeSourceError` when it is not and its hash is not known."""
         offer = next((it for it in self._downloads.offers() if (it.python, it.system) == (python, system)), None)
@@ -165,7 +165,7 @@ class StandaloneSource:
             f"{python} for {platform}: the lock pins {locked.name}, {now}", hint=f"use the same uv, or {_LOCK_ANEW}"
         )
 
-    def _offer(self, python: PythonVersion, system: PythonSystem, platform: TargetPlatform) -> PythonOffer:
+    def _offer(self, python: PinnedPython, system: PythonSystem, platform: TargetPlatform) -> PythonOffer:
         for offer in self._downloads.offers():
             if (offer.python, offer.system) == (python, system):
                 return offer
@@ -175,9 +175,10 @@ class StandaloneSource:
         )
 
 
-def _can_serve(python: PythonVersion) -> bool:
+def _can_serve(python: PinnedPython) -> bool:
     """Whether a Python is known to work as a base runtime."""
-    return python.implementation != "cpython" or OLDEST_CPYTHON <= python.feature <= NEWEST_CPYTHON
+    feature_release = Version(python.version).release[:2]
+    return python.kind.implementation != "cpython" or OLDEST_CPYTHON <= feature_release <= NEWEST_CPYTHON
 
 
 def _is_for_libc(file: RuntimeFile, system: PythonSystem) -> bool:
@@ -185,10 +186,7 @@ def _is_for_libc(file: RuntimeFile, system: PythonSystem) -> bool:
     return ("musl" in file.name) == (system.libc == "musl")
 
 
-def _is_like(interpreter: Interpreter, wanted: PythonVersion) -> bool:
+def _is_like(interpreter: Interpreter, wanted: PinnedPython) -> bool:
     """Whether an interpreter resolves and installs as the wanted Python does."""
-    found = PythonVersion(
-        implementation=interpreter.implementation, version=interpreter.version, freethreaded=interpreter.freethreaded
-    )
-    kinds = [(python.implementation, python.freethreaded, python.feature) for python in (found, wanted)]
-    return kinds[0] == kinds[1]
+    known = interpreter.implementation in PYTHON_IMPLEMENTATIONS
+    return known and interpreter.python.feature_release == wanted.feature_release

@@ -23,9 +23,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from stackbuild.pinned_python import PinnedPython
 from stackbuild.platforms import TargetPlatform
 from stackbuild.process import run
-from stackbuild.python_offers import PythonSystem, PythonVersion, downloads_json
+from stackbuild.python_offers import PythonSystem, downloads_json
 from stackbuild.relocation import copy_interpreter
 from stackbuild.runtimes import Interpreter, find_interpreters
 
@@ -230,14 +231,14 @@ def _library(folder: str) -> dict[str, str]:
 class Distribution:
     """One archive of a mirror."""
 
-    python: PythonVersion
+    python: PinnedPython
     system: PythonSystem
     path: Path
     sha256: str
 
     @property
     def key(self) -> str:
-        return self.python.key(self.system)
+        return self.system.key(self.python)
 
 
 class Mirror:
@@ -268,7 +269,7 @@ class Mirror:
     def offer(self, version: str, platform: TargetPlatform, path: Path, *, libc: str = "glibc") -> Distribution:
         """Offer a file that is there already."""
         distribution = Distribution(
-            python=PythonVersion(implementation="cpython", version=version),
+            python=PinnedPython(version=version),
             system=PythonSystem.of_platform(platform, libc),
             path=path,
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),

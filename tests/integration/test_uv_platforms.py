@@ -51,10 +51,10 @@ def test_wheels_are_installed_for_the_libc_of_the_layer(
         'lock-version = "1.0"\ncreated-by = "test"\n\n'
         f'[[packages]]\nname = "native"\nversion = "1.0"\nwheels = [{listed}]\n'
     )
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "environment"], check=True)
-    python = tmp_path / "environment" / "bin" / "python"
     command = uv.sync_command(
-        python,
+        Path(sys.executable),
+        prefix=tmp_path / "environment",
+        python_version=".".join(map(str, sys.version_info[:3])),
         pylock=pylock,
         platform=TargetPlatform.LINUX_X86_64,
         linux_target=LinuxTarget.parse(target),

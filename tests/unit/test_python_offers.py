@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from stackbuild.pinned_python import PinnedPython, PythonKind
 from stackbuild.platforms import TargetPlatform
 from stackbuild.python_offers import (
     PythonOffer,
     PythonSystem,
-    PythonVersion,
     choose_offer,
     downloads_json,
     mirrored,
@@ -25,7 +25,7 @@ LINUX, MAC, WINDOWS = TargetPlatform.LINUX_X86_64, TargetPlatform.MACOSX_ARM64, 
 def offers(*versions: str, platforms: Iterable[TargetPlatform] = (LINUX,), libc: str = "glibc") -> list[PythonOffer]:
     return [
         PythonOffer(
-            python=PythonVersion.parse(version if "@" in version else f"cpython@{version}"),
+            python=PinnedPython.parse(version if "@" in version else f"cpython@{version}"),
             system=PythonSystem.of_platform(platform, libc),
             url=f"https://files.example/{version}-{platform}.tar.gz",
         )
@@ -56,16 +56,13 @@ def chosen(
     ],
 )
 def test_platforms_have_the_names_that_uv_gives_them(platform: TargetPlatform, libc: str, key: str) -> None:
-    assert PythonVersion.parse("cpython@3.12.1").key(PythonSystem.of_platform(platform, libc)) == key
+    assert PythonSystem.of_platform(platform, libc).key(PinnedPython.parse("cpython@3.12.1")) == key
 
 
-def test_text_of_a_pin_is_read_and_written() -> None:
-    text = "cpython@3.13.2+freethreaded"
-    python = PythonVersion.parse(text)
-    assert python == PythonVersion(implementation="cpython", version="3.13.2", freethreaded=True)
-    assert (str(python), python.feature) == (text, (3, 13))
+def test_free_threaded_python_has_a_key_of_its_own() -> None:
+    python = PinnedPython.parse("cpython@3.13.2+freethreaded")
     system = PythonSystem.of_platform(LINUX, "glibc")
-    assert python.key(system) == "cpython-3.13.2+freethreaded-linux-x86_64-gnu"
+    assert system.key(python) == "cpython-3.13.2+freethreaded-linux-x86_64-gnu"
 
 
 def listed(**changes: Any) -> dict[str, Any]:
@@ -86,8 +83,8 @@ def test_list_of_uv_is_read() -> None:
     text = json.dumps([listed(), listed(variant="freethreaded"), listed(url=None), listed(variant="debug")])
     plain, free = parse_offers(text)
     assert (plain.python, free.python) == (
-        PythonVersion(implementation="cpython", version="3.12.1"),
-        PythonVersion(implementation="cpython", version="3.12.1", freethreaded=True),
+        PinnedPython(version="3.12.1"),
+        PinnedPython(kind=PythonKind.FREETHREADED_CPYTHON, version="3.12.1"),
     )
     assert plain.system == PythonSystem.of_platform(LINUX, "glibc")
     assert plain.file_name == "cpython-3.12.1+20240107-x86_64.tar.gz"
@@ -148,7 +145,7 @@ def test_nearest_versions_lie_around_what_was_asked_for() -> None:
 
 
 def test_list_of_downloads_with_one_entry_has_the_form_that_uv_reads() -> None:
-    python = PythonVersion.parse("cpython@3.14.0rc2+freethreaded")
+    python = PinnedPython.parse("cpython@3.14.0rc2+freethreaded")
     made = downloads_json(python, PythonSystem.of_platform(MAC, "glibc"), url="https://x.example/y", sha256="12")
     assert made == {
         "cpython-3.14.0rc2+freethreaded-macos-aarch64-none": {

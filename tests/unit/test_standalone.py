@@ -13,10 +13,11 @@ import pytest
 
 from stackbuild.errors import RuntimeSourceError, RuntimeUnavailable
 from stackbuild.metadata import RuntimeFile, RuntimePin
+from stackbuild.pinned_python import PinnedPython
 from stackbuild.platforms import TargetPlatform, current_libc
 from stackbuild.process import Command, Result
 from stackbuild.python_downloads import Download, download_error
-from stackbuild.python_offers import PythonSystem, PythonVersion
+from stackbuild.python_offers import PythonSystem
 from stackbuild.python_request import PythonRequest
 from stackbuild.runtime_sources import WantedRuntime
 from stackbuild.runtimes import Interpreter
@@ -315,7 +316,7 @@ def test_nothing_of_a_failed_download_is_left(world: World) -> None:
 
 
 DOWNLOAD = Download(
-    python=PythonVersion.parse("cpython@3.12.1"), system=PythonSystem.of_platform(LINUX, "glibc"), name="x.tar.gz"
+    python=PinnedPython.parse("cpython@3.12.1"), system=PythonSystem.of_platform(LINUX, "glibc"), name="x.tar.gz"
 )
 
 
