@@ -118,14 +118,15 @@ def replacing_tree(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def temporary_folder(folder: Path) -> Iterator[Path]:
-    """A new folder in `folder` (made when missing) that only this user can read, for as long as the block lasts."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".at-work-", dir=folder))
+def workplace(folder: Path) -> Iterator[Path]:
+    """The folder, empty and for this user only, for as long as the block lasts. What a killed run left is removed."""
+    remove_tree(folder)
+    folder.mkdir(parents=True)
+    folder.chmod(0o700)
     try:
-        yield temporary
+        yield folder
     finally:
-        remove_tree(temporary)
+        remove_tree(folder)
 
 
 def _umask() -> int:

@@ -26,7 +26,7 @@ from stackbuild.files import (
     remove_tree,
     replacing_tree,
     sha256_file,
-    temporary_folder,
+    workplace,
     write_atomic,
 )
 from stackbuild.pinned_python import PinnedPython
@@ -144,7 +144,7 @@ class PythonDownloads:
             kept = list(self._kept(download))
             if kept and download.sha256 is not None:
                 return kept[0]
-            with temporary_folder(self._folder) as folder:
+            with workplace(self._folder / "at-work" / download.name) as folder:
                 return self._download(download, kept[0] if len(kept) == 1 else None, folder)
 
     def python(self, archive: Archive) -> Path:
@@ -236,7 +236,7 @@ class PythonDownloads:
 _HASHES = re.compile(r"Hash mismatch.*?Expected:\s*(\S+)\s*Computed:\s*(\S+)", re.DOTALL)
 _NOT_REACHED = re.compile(
     r"Failed to (?:download|fetch)|error sending request|offline|timed out|failed to query metadata|"
-    r"HTTP status|body|No download found|end of file",
+    r"HTTP status|response body|No download found|end of file",
     re.IGNORECASE,
 )
 
@@ -255,7 +255,10 @@ def download_error(download: Download, said: str) -> RuntimeSourceError:
     told = _in_short(said)
     if _NOT_REACHED.search(report.text):
         return RuntimeUnavailable(f"{download.name} cannot be downloaded: {told}", hint=_OTHER_WAYS)
-    return RuntimeSourceError(f"{download.name} cannot be had: {told}", hint=_OTHER_WAYS)
+    return RuntimeSourceError(
+        f"uv cannot install {download.name}: {told}",
+        hint="see whether there is room on the disk, and check the mirror or the list of downloads it comes from",
+    )
 
 
 _PROGRESS = re.compile(r"^ *(?:Downloading|Downloaded|Extracting|Extracted) .*\n?", re.MULTILINE)
@@ -269,4 +272,5 @@ def _in_short(said: str) -> str:
     """What uv said, as its outermost and its innermost cause, without credentials."""
     report = _report(said)
     causes = report.causes or (report.headline,)
-    return ": ".join(dict.fromkeys(" ".join(cause.split()) for cause in (causes[0], causes[-1])))
+    told = ": ".join(dict.fromkeys(" ".join(cause.split()) for cause in (causes[0], causes[-1])))
+    return re.sub(r" for url \(\S+\)", "", told)

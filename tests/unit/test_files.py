@@ -21,6 +21,7 @@ from stackbuild.files import (
     replace_bytes,
     replacing_tree,
     sha256_file,
+    workplace,
     write_atomic,
 )
 
@@ -313,3 +314,12 @@ def test_waiting_for_the_lock_can_be_ended(tmp_path: Path) -> None:
         project_lock(tmp_path / "run.lock", waiting=lambda: None, still_waiting=stop),
     ):
         pytest.fail("two runs hold the lock")
+
+
+def test_workplace_is_empty_and_private_and_gone_afterwards(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "left by a killed run").touch()
+    with workplace(tmp_path / "work") as folder:
+        assert (names(folder), mode(folder)) == ([], 0o700)
+        (folder / "half done").touch()
+    assert names(tmp_path) == []
