@@ -94,7 +94,24 @@ class Place:
 
 @pytest.fixture
 def place(original: Mirror, tmp_path: Path, clean_env: dict[str, str]) -> Iterator[Place]:
-    mirror = Mirror(tmp_path / "mirror")
+    """A place of the test's own."""
+    with MirrorServer(_copy(original, tmp_path / "mirror")) as server:
+        yield _place(tmp_path, clean_env, server)
+
+
+@pytest.fixture(scope="module")
+def built(original: Mirror, tmp_path_factory: pytest.TempPathFactory, clean_env: dict[str, str]) -> Place:
+    """A place after the stack was locked and built. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("built")
+    with MirrorServer(_copy(original, folder / "mirror")) as server:
+        place = _place(folder, clean_env, server)
+        place.run("lock")
+        place.run("build")
+    return place
+
+
+def _copy(original: Mirror, folder: Path) -> Mirror:
+    mirror = Mirror(folder)
     for distribution in original.distributions:
         target = mirror.folder / distribution.path.relative_to(original.folder)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -103,8 +120,7 @@ def place(original: Mirror, tmp_path: Path, clean_env: dict[str, str]) -> Iterat
             distribution.system.os, HERE
         )
         mirror.offer(distribution.python.version, platform, target)
-    with MirrorServer(mirror) as server:
-        yield _place(tmp_path, clean_env, server)
+    return mirror
 
 
 def _place(folder: Path, clean_env: dict[str, str], server: MirrorServer, *, name: str = "project") -> Place:
@@ -148,10 +164,8 @@ def test_stack_runs_and_its_archives_are_the_same_whatever_the_folders(
     assert {Path(name).name for name in first} == {"py.tar", "app-hello.tar"}
 
 
-def test_layer_has_the_bytes_of_the_distribution_without_its_installers(place: Place, tree: Tree) -> None:
-    place.run("lock")
-    place.run("build", "--include", "py")
-    root = place.project.root / "_build" / "py"
+def test_layer_has_the_bytes_of_the_distribution_without_its_installers(built: Place, tree: Tree) -> None:
+    root = built.project.root / "_build" / "py"
     generated = {"bin/python"}
     wanted = {
         name: data
@@ -169,34 +183,29 @@ def test_layer_has_the_bytes_of_the_distribution_without_its_installers(place: P
     assert not names & {"pip", "pip3", "setuptools", "pkg_resources", "distutils-precedence.pth", "__pycache__"}
 
 
-def test_no_file_of_a_runtime_names_a_folder_of_this_machine(place: Place, tmp_path: Path) -> None:
-    place.run("lock")
-    place.run("build", "--include", "py")
-    for path in (place.project.root / "_build" / "py").rglob("*"):
+def test_no_file_of_a_runtime_names_a_folder_of_this_machine(built: Place) -> None:
+    for path in (built.project.root / "_build" / "py").rglob("*"):
         if path.is_file():
-            assert os.fsencode(tmp_path) not in path.read_bytes(), path
+            assert os.fsencode(built.project.root.parent) not in path.read_bytes(), path
 
 
-def test_nothing_is_written_to_the_folders_of_uv_or_of_the_user(place: Place, tmp_path: Path) -> None:
-    place.run("lock")
-    place.run("build")
-    home = tmp_path / "home"
+def test_nothing_is_written_to_the_folders_of_uv_or_of_the_user(built: Place) -> None:
+    home = built.project.root.parent / "home"
     assert [path for path in home.rglob("*") if path.is_file()] == []
-    assert place.leftovers() == []
+    assert built.leftovers() == []
 
 
 # Pins
 
 
-def test_lock_names_the_file_of_each_platform_with_its_hash(place: Place) -> None:
-    place.run("lock")
-    assert place.pin.python_implementation == f"cpython@{VERSION}"
-    assert place.pin.source == "standalone"
-    found = {name: (file.name, file.url, file.sha256) for name, file in (place.pin.files or {}).items()}
+def test_lock_names_the_file_of_each_platform_with_its_hash(built: Place) -> None:
+    assert built.pin.python_implementation == f"cpython@{VERSION}"
+    assert built.pin.source == "standalone"
+    found = {name: (file.name, file.url, file.sha256) for name, file in (built.pin.files or {}).items()}
     keys = {"linux": str(HERE), "windows": "win_amd64", "macos": "macosx_arm64"}
     assert found == {
-        keys[it.system.os]: (it.path.name, place.mirror.downloads(place.server.url)[it.key]["url"], it.sha256)
-        for it in place.mirror.distributions
+        keys[it.system.os]: (it.path.name, built.mirror.downloads(built.server.url)[it.key]["url"], it.sha256)
+        for it in built.mirror.distributions
     }
 
 
