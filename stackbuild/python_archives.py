@@ -4,6 +4,7 @@ import lzma
 import posixpath
 import re
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -33,19 +34,17 @@ def unpack_python(archive: Path, destination: Path) -> None:
     is damaged, or would write outside of `destination`.
     """
     try:
-        with disk_errors(f"unpack {archive.name}", RuntimeSourceError), tarfile.open(archive) as tar:
-            links: set[str] = set()
-            for member in tar:
-                check_stopping()
-                path = _inner(member.name)
-                if path is not None and not is_left_out(path):
-                    _unpack(tar, member, path, destination, links)
+        with disk_errors(f"unpack {archive.name}", RuntimeSourceError):
+            if archive.suffix == ".zip":
+                _unzip(archive, destination)
+            else:
+                _untar(archive, destination)
     except _LeadsOutError as error:
         raise RuntimeSourceError(
             f"{archive.name}: the archive leads out of its own folder ({error}), which no Python does",
             hint="find out where this file comes from; nothing of it was written outside",
         ) from error
-    except (tarfile.TarError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise RuntimeSourceError(f"{archive.name} is no archive that can be read: {error}", hint=_NO_PYTHON) from error
     executable = find_executable(destination)
     if executable is None:
@@ -68,6 +67,16 @@ _NO_PYTHON = "check the mirror or the list of downloads that it comes from"
 
 class _LeadsOutError(Exception):
     """A member of an archive, by its name, that would be written elsewhere or leads elsewhere."""
+
+
+def _untar(archive: Path, destination: Path) -> None:
+    links: set[str] = set()
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            check_stopping()
+            path = _inner(member.name)
+            if path is not None and not is_left_out(path):
+                _unpack(tar, member, path, destination, links)
 
 
 def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, root: Path, links: set[str]) -> None:
@@ -100,6 +109,22 @@ def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, root: Path
 def _check_inside(target: str, member: tarfile.TarInfo) -> None:
     if posixpath.isabs(member.linkname) or posixpath.normpath(target).startswith(".."):
         raise _LeadsOutError(f"{member.name} -> {member.linkname}")
+
+
+def _unzip(archive: Path, destination: Path) -> None:
+    """Unpack a distribution for Windows that comes as a zip file. Links in it, which Windows lacks, become files."""
+    with zipfile.ZipFile(archive) as packed:
+        for entry in packed.infolist():
+            check_stopping()
+            path = _inner(entry.filename)
+            if path is None or entry.is_dir() or is_left_out(path):
+                continue
+            if ".." in PurePosixPath(path).parts or ":" in path:  # a drive
+                raise _LeadsOutError(entry.filename)
+            target = destination / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(packed.read(entry))
+            target.chmod(0o755 if target.suffix == ".exe" else 0o644)
 
 
 def _inner(name: str) -> str | None:

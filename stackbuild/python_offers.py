@@ -1,6 +1,5 @@
 """The Pythons that uv offers for download, and which of them a runtime layer gets. Pure."""
 
-import os
 import urllib.parse
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -177,6 +176,5 @@ def mirrored(url: str, environ: Mapping[str, str]) -> str:
         mirror = environ.get(variable)
         _, found, rest = url.partition(marker)
         if mirror and found:
-            base = mirror if "://" in mirror else f"file://{urllib.parse.quote(os.path.abspath(mirror))}"
-            return f"{base.rstrip('/')}{folder}/{rest}"
+            return f"{mirror.rstrip('/')}{folder}/{rest}"
     return url

@@ -114,8 +114,12 @@ class StandaloneSource:
             return self._tools[text]
 
     def _find_python(self, pin: RuntimePin) -> Path:
+        libc = current_libc()
+        locked = pin.file(self._here)
+        if locked is not None and not _is_for_libc(locked, libc):  # layers may be for another libc than this machine's
+            pin = pin.model_copy(update={"files": None})
         try:
-            return self._downloads.python(self._archive(pin, self._here, current_libc()))
+            return self._downloads.python(self._archive(pin, self._here, libc))
         except RuntimeUnavailable:
             for interpreter in self._interpreters():
                 if _is_like(interpreter, pin.python):
@@ -129,8 +133,6 @@ class StandaloneSource:
         """The file of a pinned Python, as the lock has it. Raises `RuntimeSourceError` when it cannot be had."""
         python, system = pin.python, PythonSystem.of_platform(platform, libc)
         locked = pin.file(platform)
-        if locked is not None and platform is self._here and not _is_for_libc(locked, system):
-            locked = None  # the layer's files are for another libc than this machine's, which Pythons run on
         if locked is None:
             offer = self._offer(python, system, platform)
             return self._downloads.fetch(
@@ -181,9 +183,9 @@ def _can_serve(python: PinnedPython) -> bool:
     return python.kind.implementation != "cpython" or OLDEST_CPYTHON <= feature_release <= NEWEST_CPYTHON
 
 
-def _is_for_libc(file: RuntimeFile, system: PythonSystem) -> bool:
-    """Whether a file serves on a system, as far as its name tells."""
-    return ("musl" in file.name) == (system.libc == "musl")
+def _is_for_libc(file: RuntimeFile, libc: str) -> bool:
+    """Whether a file serves on a machine with this libc, as far as its name tells."""
+    return "linux" not in file.name or ("musl" in file.name) == (libc == "musl")
 
 
 def _is_like(interpreter: Interpreter, wanted: PinnedPython) -> bool:

@@ -14,9 +14,21 @@ import pytest
 
 from stackbuild.metadata import RuntimePin
 from stackbuild.platforms import TargetPlatform, current_platform
+from stackbuild.process import run
+from stackbuild.python_request import PythonRequest
+from stackbuild.runtime_sources import WantedRuntime
+from stackbuild.standalone import StandaloneSource
 from tests.integration.small_stack import application, lock_of, runtime, settings, small_stack
 from tests.integration.stack_project import StackProject, make_wheel, module, tasks_run, tree_digests
-from tests.integration.standalone_mirror import Mirror, MirrorServer, Tree, linux_tree, local_interpreters
+from tests.integration.standalone_mirror import (
+    Mirror,
+    MirrorServer,
+    Tree,
+    linux_tree,
+    local_interpreters,
+    mach_o_file,
+    pe_file,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the Pythons of the mirror are copied on Linux")
 
@@ -265,6 +277,31 @@ def test_nothing_that_fits_names_the_nearest_versions(place: Place) -> None:
     assert f"on offer are {VERSION}" in told
 
 
+@pytest.mark.parametrize("with_hash", [True, False], ids=["hash locked", "name locked"])
+def test_pythons_for_other_systems_are_unpacked_here_too(place: Place, tmp_path: Path, with_hash: bool) -> None:
+    source = StandaloneSource(run=run, environ=place.project.env, here=HERE, interpreters=tuple)
+    wanted = WantedRuntime(
+        request=PythonRequest.parse(f"cpython@{SHORT}"),
+        platforms=[TargetPlatform(name) for name in OTHERS],
+        libc="glibc",
+    )
+    pin = source.choose(wanted)
+    assert place.server.asked == []
+    if not with_hash:
+        files = {name: file.model_copy(update={"sha256": None}) for name, file in (pin.files or {}).items()}
+        pin = pin.model_copy(update={"files": files})
+    layouts = {}
+    for platform in wanted.platforms:
+        layouts[platform] = tmp_path / platform
+        layouts[platform].mkdir()
+        source.unpack(pin, layouts[platform], platform=platform, libc="glibc")
+    windows, macos = layouts[TargetPlatform.WIN_AMD64], layouts[TargetPlatform.MACOSX_ARM64]
+    assert (windows / "python.exe").read_bytes() == pe_file(TargetPlatform.WIN_AMD64)
+    assert sorted(path.name for path in windows.iterdir() if path.is_dir()) == ["DLLs", "Lib", "include", "libs", "tcl"]
+    assert (macos / "bin" / "python3").read_bytes() == mach_o_file(TargetPlatform.MACOSX_ARM64)
+    assert not (macos / "bin" / "pip").exists()
+
+
 # Without network
 
 
@@ -292,6 +329,22 @@ def test_folder_serves_as_a_mirror_and_its_path_is_not_locked(place: Place) -> N
     place.forget()
     place.run("build", "--include", "py", UV_OFFLINE="1")
     assert place.server.asked == []
+
+
+def test_mirror_serves_what_is_upstream_and_the_lock_names_upstream(place: Place) -> None:
+    upstream = "https://files.invalid/python-build-standalone/releases/download"
+    place.mirror.downloads_json(upstream)
+    mirror = place.server.url.replace("//", "//user:secret@")
+    place.run("lock", UV_PYTHON_INSTALL_MIRROR=mirror)
+    file = place.pin.file(HERE)
+    assert file is not None
+    assert (file.url or "").startswith(f"{upstream}/20240107/cpython-{VERSION}%2B20240107-")
+    place.forget()
+    place.mirror.distributions.clear()
+    place.list_downloads()
+    place.run("build", "--include", "py", UV_PYTHON_INSTALL_MIRROR=mirror)
+    secret = b"user:secret"
+    assert [path for path in place.cache.rglob("*") if path.is_file() and secret in path.read_bytes()] == []
 
 
 # Downloads that go wrong
@@ -417,8 +470,8 @@ def test_two_runs_download_once(place: Place, tmp_path: Path, clean_env: dict[st
         subprocess.Popen(argv, cwd=each.project.root, env=each.project.env, stderr=subprocess.PIPE, text=True)
         for each in (place, other)
     ]
-    for run in runs:
-        assert run.communicate(timeout=60)[1] == ""
-        assert run.returncode == 0
+    for started in runs:
+        assert started.communicate(timeout=60)[1] == ""
+        assert started.returncode == 0
     assert len([path for path in place.server.asked if "linux" in path]) == 1
     assert place.pin == other.pin

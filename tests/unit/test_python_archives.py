@@ -3,6 +3,7 @@
 import io
 import os
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,28 @@ def test_device_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     with pytest.raises(RuntimeSourceError, match="python/null, neither a file nor a folder nor a link"):
         unpack_python(tmp_path / "a.tar", tmp_path / "new")
+
+
+def test_zip_file_is_unpacked_too(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "pypy.zip", "w") as packed:
+        packed.writestr("pypy/", "")
+        packed.writestr("pypy/python.exe", "program")
+        packed.writestr("pypy/Lib/os.py", "text")
+        packed.writestr("pypy/Scripts/pip.exe", "installer")
+    new = tmp_path / "new"
+    new.mkdir()
+    unpack_python(tmp_path / "pypy.zip", new)
+    found = {path.relative_to(new).as_posix(): path.stat().st_mode & 0o777 for path in new.rglob("*.*")}
+    assert found == {"python.exe": 0o755, "Lib/os.py": 0o644}
+
+
+def test_zip_file_that_leads_outside_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "pypy.zip", "w") as packed:
+        packed.writestr("pypy/../../escaped", "text")
+    (tmp_path / "new").mkdir()
+    with pytest.raises(RuntimeSourceError, match="leads out of its own folder"):
+        unpack_python(tmp_path / "pypy.zip", tmp_path / "new")
+    assert not (tmp_path / "escaped").exists()
 
 
 @pytest.mark.parametrize("cut", [0, 20, 150])

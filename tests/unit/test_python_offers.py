@@ -179,7 +179,7 @@ UPSTREAM = "https://files.example/python-build-standalone/releases/download/2024
         ),
         (
             UPSTREAM,
-            {"UV_PYTHON_INSTALL_MIRROR": "/srv/my pythons"},
+            {"UV_PYTHON_INSTALL_MIRROR": "file:///srv/my%20pythons"},
             "file:///srv/my%20pythons/20240107/cpython-3.12.1.tar.gz",
         ),
         (
