@@ -8,13 +8,14 @@ import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from stackbuild.files import write_atomic
 from stackbuild.pinned_python import PinnedPython
 from stackbuild.platforms import TargetPlatform
+from stackbuild.python_offers import FILE_NAME
 
 
 class _File(BaseModel):
@@ -58,9 +59,10 @@ class RuntimeFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
-    name: str
+    # both become names in a folder of downloads
+    name: Annotated[str, Field(pattern=FILE_NAME)]
     url: str | None = None
-    sha256: str | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9A-Za-z]+$")] | None = None
 
 
 class RuntimePin(BaseModel):

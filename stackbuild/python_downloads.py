@@ -106,7 +106,9 @@ class PythonDownloads:
         if result.status > 0:
             raise RuntimeUnavailable(
                 f"uv cannot list the Pythons on offer: {_in_short(result.said)}",
-                hint=f"check {LIST_VARIABLE}: {self._environ[LIST_VARIABLE]}" if self.has_own_list else _OTHER_WAYS,
+                hint=f"check {LIST_VARIABLE}: {without_credentials(self._environ[LIST_VARIABLE])}"
+                if self.has_own_list
+                else _OTHER_WAYS,
             )
         try:
             return parse_offers(result.check().stdout)

@@ -1,5 +1,6 @@
 """The Pythons that uv offers for download, and which of them a runtime layer gets. Pure."""
 
+import re
 import urllib.parse
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ _SYSTEMS = {"macosx": "macos", "win": "windows"}
 _LIBCS = {"glibc": "gnu", "musl": "musl"}
 _FREETHREADED = "freethreaded"
 _NEAREST = 5
+FILE_NAME = r"^[^./\\:*?\[][^/\\:*?\[]*$"
+"""What a distribution may be called, whose name becomes one in a folder of downloads: nothing that leads elsewhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,20 +81,18 @@ class _Listed:
         return PythonKind.of(self.implementation, freethreaded=self.variant == _FREETHREADED)
 
 
-_LIST = TypeAdapter(list[_Listed])
-
-
 def parse_offers(text: str) -> tuple[PythonOffer, ...]:
-    """The offers that uv lists. Raises `ValueError` for text of another form."""
-    return tuple(
+    """The offers that uv lists and that can be kept. Raises `ValueError` for text of another form."""
+    offers = (
         PythonOffer(
             python=PinnedPython(kind=item.kind, version=item.version),
             system=PythonSystem(os=item.os, arch=item.arch, libc=item.libc),
             url=item.url,
         )
-        for item in _LIST.validate_json(text)
+        for item in TypeAdapter(list[_Listed]).validate_json(text)
         if item.url is not None and item.is_known
     )
+    return tuple(offer for offer in offers if re.match(FILE_NAME, offer.file_name))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from stackbuild.metadata import (
     ArchiveHashes,
@@ -16,6 +17,7 @@ from stackbuild.metadata import (
     LockRecord,
     ModuleMetadata,
     OutputRecord,
+    RuntimeFile,
     RuntimePin,
     StackManifest,
     digest_of,
@@ -252,3 +254,23 @@ def test_digest_does_not_depend_on_the_order_of_keys() -> None:
 
 def test_json_ends_with_a_newline() -> None:
     assert format_json([1]) == "[\n  1\n]\n"
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        {"name": "../x.tar.gz"},
+        {"name": "a\\b"},
+        {"name": ".hidden"},
+        {"name": "*"},
+        {"name": "x.tar.gz", "sha256": "../.."},
+    ],
+)
+def test_file_of_a_pin_can_lead_nowhere(file: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        RuntimeFile.model_validate(file)
+
+
+def test_file_of_a_pin_may_have_the_names_that_distributions_have() -> None:
+    names = ("cpython-3.12.1+20240107-x86_64-unknown-linux-gnu-install_only_stripped.tar.gz", "pypy3.11-v7-win64.zip")
+    assert [RuntimeFile(name=name).name for name in names] == list(names)

@@ -90,6 +90,11 @@ def test_list_of_uv_is_read() -> None:
     assert plain.file_name == "cpython-3.12.1+20240107-x86_64.tar.gz"
 
 
+@pytest.mark.parametrize("url", ["https://x.example/", "https://x.example/..", "https://x.example/a%2Fb", "file:///.x"])
+def test_offer_whose_file_has_no_name_of_its_own_is_passed_over(url: str) -> None:
+    assert parse_offers(json.dumps([listed(url=url)])) == ()
+
+
 @pytest.mark.parametrize("text", ["", "{}", '[{"version": "3.12.1"}]'])
 def test_list_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"validation error"):
