@@ -11,6 +11,7 @@ import typer
 
 from stackbuild import cli_options as option
 from stackbuild import cli_start
+from stackbuild.errors import EXIT_BUG
 from stackbuild.request import Kind, Options, Related, Request, Wish
 
 app = typer.Typer(
@@ -198,7 +199,7 @@ def publish(
     )
     commands.run(
         option.where(spec, spec_option, options),
-        _publication(include, publish_dependencies, publish_derived),
+        option.publication(include, publish_dependencies, publish_derived),
         output=Kind.ARCHIVE,
         force=force,
         dry_run=dry_run,
@@ -239,22 +240,13 @@ def local_export(
     )
     commands.run(
         option.where(spec, spec_option, options),
-        _publication(include, publish_dependencies, publish_derived),
+        option.publication(include, publish_dependencies, publish_derived),
         output=Kind.EXPORT,
         force=force,
         dry_run=dry_run,
         allow_missing=allow_missing,
         jobs=jobs,
         showing=option.showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
-    )
-
-
-def _publication(include: list[str] | None, publish_dependencies: bool, publish_derived: bool) -> Request:
-    return Request(
-        publish=True,
-        may_build=True,
-        include=tuple(include or ()),
-        related=Related(publish_dependencies=publish_dependencies, publish_derived=publish_derived),
     )
 
 
@@ -302,4 +294,4 @@ def main() -> None:
         app(windows_expand_args=False)
     except Exception:  # noqa: BLE001 (a bug: said as such by the exit status)
         traceback.print_exc()
-        sys.exit(2)
+        sys.exit(EXIT_BUG)

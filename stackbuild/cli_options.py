@@ -12,7 +12,7 @@ from stackbuild import __version__
 from stackbuild.archive_format import ArchiveFormat
 from stackbuild.completion import complete_layer_names
 from stackbuild.platforms import TargetPlatform
-from stackbuild.request import Options, Showing, Where
+from stackbuild.request import Options, Related, Request, Showing, Where
 from stackbuild.terminal import print_text
 
 _LAYERS = "Layers"
@@ -173,4 +173,14 @@ def showing(context: typer.Context, *, quiet: bool, verbose: int, show: bool, sh
     before_quiet, before_verbose = context.obj
     return Showing(
         quiet=quiet or before_quiet, verbose=verbose or before_verbose, show=show, show_only=show_only, json=json
+    )
+
+
+def publication(include: list[str] | None, publish_dependencies: bool, publish_derived: bool) -> Request:
+    """What `publish` and `local-export` ask for."""
+    return Request(
+        publish=True,
+        may_build=True,
+        include=tuple(include or ()),
+        related=Related(publish_dependencies=publish_dependencies, publish_derived=publish_derived),
     )

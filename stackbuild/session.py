@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from stackbuild import process
 from stackbuild.errors import BuildError, LockError, StackbuildError
-from stackbuild.files import disk_errors, project_lock, remove_tree
+from stackbuild.files import disk_errors, project_lock
 from stackbuild.freshness import why_archive, why_build, why_export, why_lock, why_manifest
 from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import archive_paths, export_paths
 from stackbuild.layout import OutputPaths
 from stackbuild.locks import Locks
-from stackbuild.metadata import ArchiveMetadata, ExportMetadata
 from stackbuild.plan import Plan, Step
 from stackbuild.platforms import TargetPlatform
 from stackbuild.project import Project
@@ -273,31 +272,6 @@ class Session:
                     self._held.enter_context(lock)
                 self._holding = True
         return self._waited
-
-    def clean(self, step: Step) -> None:
-        """Remove what a step made. Lock files stay: they are the project's own."""
-        self.hold()
-        workspace, linked = self.project_of(step).workspace, step.linked
-        if step.kind is Kind.LOCK:
-            remove_tree(workspace.resolution_folder(linked.build_name if linked else step.name))  # type: ignore[arg-type]
-            return
-        self.record(step).unlink(missing_ok=True)
-        if linked is None:
-            self.output_paths(step).manifest.unlink(missing_ok=True)
-            return
-        if step.kind is Kind.BUILD:
-            remove_tree(workspace.environment(linked.build_name))
-            workspace.native_files(linked.build_name).unlink(missing_ok=True)
-            return
-        paths = self.output_paths(step)
-        metadata_path = paths.layer_metadata(linked.build_name)
-        archived, exported = ArchiveMetadata.read(metadata_path), ExportMetadata.read(metadata_path)
-        if step.kind is Kind.ARCHIVE and archived is not None:
-            (paths.root / archived.archive_name).unlink(missing_ok=True)
-            paths.file_manifest(linked.build_name).unlink(missing_ok=True)
-        elif step.kind is Kind.EXPORT and exported is not None:
-            remove_tree(paths.root / exported.install_target)
-        metadata_path.unlink(missing_ok=True)
 
     @functools.cached_property
     def _runtimes(self) -> "RuntimeSource":

@@ -27,6 +27,7 @@ from doit.dependency import UptodateCalculator  # noqa: E402
 from doit.doit_cmd import DoitMain  # noqa: E402
 from doit.exceptions import TaskError, TaskFailed  # noqa: E402
 
+from stackbuild.cleaning import remove_result  # noqa: E402
 from stackbuild.errors import EXIT_BUG, EXIT_FAILED, Interrupted, StackbuildError  # noqa: E402
 from stackbuild.files import disk_errors  # noqa: E402
 from stackbuild.plan import Step, task_group  # noqa: E402
@@ -90,7 +91,7 @@ class CleanAction(StepAction):
     def execute(self, out: object = None, err: object = None) -> TaskFailed | TaskError | None:
         del out, err
         try:
-            self._session.clean(self._step)
+            remove_result(self._session, self._step)
         except (StackbuildError, OSError) as error:
             return TaskFailed(str(error))
         return None

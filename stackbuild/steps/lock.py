@@ -65,6 +65,7 @@ def lock_layer(
     record = LockRecord.read(paths.record)
     if record is not None and not forced and not status.reasons and status.needs_version:
         return _raise_version(locks, linked, paths, record)
+    report("looking for a Python")
     pin, python = _choose_python(locks, linked, None if reset else record, tools)
     inputs = locks.inputs(linked, pin, now=tools.now())
     lower = lower_packages(locks.lower(linked))

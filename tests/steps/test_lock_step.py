@@ -82,7 +82,7 @@ def test_layer_gets_a_lock_a_summary_and_a_record(world: World) -> None:
         "tools": {"uv": "1.2.3"},
     }
     assert (outcome.done, outcome.size) == ("1 package", None)
-    assert world.reports == ["resolving 1 requirement"]
+    assert world.reports == ["looking for a Python", "resolving 1 requirement"]
     assert reasons(world, "base") == ()
 
 
