@@ -11,7 +11,7 @@ from stackbuild.graph import LinkedLayer, Stack, load_stack
 from stackbuild.layout import EnvironmentLayout, LockPaths, Workspace, lexical_path
 from stackbuild.modules import counts
 from stackbuild.pinned_python import PinnedPython
-from stackbuild.platforms import TargetPlatform, current_platform
+from stackbuild.platforms import TargetPlatform, current_libc, current_platform
 from stackbuild.request import Options
 from stackbuild.spec import ARCHIVE_FORMATS, RUNTIME_SOURCES, BuildName
 
@@ -48,6 +48,11 @@ class Project:
     def is_foreign(self) -> bool:
         """Whether its environments are for another platform than this machine's."""
         return self.platform is not self.here
+
+    def runs_here(self, linked: LinkedLayer) -> bool:
+        """Whether this machine can run the Python of a layer: it is for its platform, and on Linux for its libc."""
+        other_libc = self.platform.is_linux and linked.layer.parsed_linux_target.variant != current_libc()
+        return not (self.is_foreign or other_libc)
 
     @property
     def archive_format(self) -> str:

@@ -84,9 +84,11 @@ def _place(session: Session, step: Step) -> Path:
 
 
 def run_command(session: Session, step: Step, *, shown_from: Path) -> str | None:
-    """The shell command that runs an exported application; `None` for other layers, and on another platform."""
+    """The shell command that runs an exported application; `None` for other layers, and where it cannot run here."""
     linked = step.linked
-    if linked is None or step.platform is not None or not isinstance(linked.layer, ApplicationLayer):
+    if linked is None or not isinstance(linked.layer, ApplicationLayer):
+        return None
+    if not session.project_of(step).runs_here(linked):
         return None
     place = _place(session, step).parent
     lower = session.project.linked_dependencies(linked)

@@ -196,7 +196,7 @@ def _install(
 
 def _installing_python(project: Project, locks: Locks, linked: LinkedLayer, fresh: Path, tools: BuildTools) -> Path:
     """A Python that runs here and is like the one that will use the packages: itself, where that is possible."""
-    if project.is_foreign:
+    if not project.runs_here(linked):
         return tools.runtimes.python(locks.pin(linked))
     runtime = project.linked(linked.runtime.build_name)
     root = fresh if linked.kind == "runtime" else project.workspace.environment(runtime.build_name)

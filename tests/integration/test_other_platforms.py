@@ -26,7 +26,7 @@ from stackbuild.spec import BuildName
 from stackbuild.steps.archive import archive_layer
 from stackbuild.steps.build import BuildTools, build_layer
 from tests.integration.stack_project import StackProject
-from tests.integration.standalone_mirror import Mirror, linux_tree, local_interpreters
+from tests.integration.standalone_mirror import Mirror, Tree, linux_tree, local_interpreters
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the Pythons of the mirror are copied on Linux")
 
@@ -227,3 +227,31 @@ def test_layer_has_the_same_bytes_when_its_platform_is_not_the_machines(stack: S
 def test_nothing_runs_a_second_time(stack: StackProject) -> None:
     done = stack.stackbuild("build", "--publish", "--platform", WINDOWS, "--platform", MACOS)
     assert "0 tasks run" in done.stdout
+
+
+def test_layers_for_another_libc_are_built_without_running_their_python(tmp_path: Path) -> None:
+    version = python_version()
+    name = "python" + ".".join(version.split(".")[:2])
+    tree = Tree(links={"bin/python": name, "bin/python3": name})
+    tree.add({f"bin/{name}": b"\x7fELF that does not run"}, programs=True)
+    settings = "# system configuration generated and used by the sysconfig module\nbuild_time_vars = {}\n"
+    tree.add({f"lib/{name}/_sysconfigdata__linux_x86_64-linux-musl.py": settings, f"lib/{name}/os.py": ""})
+    mirror = Mirror(tmp_path / "mirror")
+    mirror.add(version, HERE, tree=linux_tree(local_interpreters()[version], tmp_path / "scratch"))
+    mirror.add(version, HERE, libc="musl", tree=tree)
+    env = dict(os.environ) | {
+        "STACKBUILD_CACHE_DIR": str(tmp_path / "cache"),
+        "UV_PYTHON_DOWNLOADS_JSON_URL": mirror.downloads_json(),
+    }
+    project = StackProject(tmp_path / "project", env)
+    project.root.mkdir()
+    specification = SPECIFICATION.format(version=version, platforms=json.dumps([str(HERE)]))
+    musl = specification.replace("requirements = [", 'linux_target = "musl"\nrequirements = [')
+    (project.root / "venvstacks.toml").write_text(musl, encoding="utf-8")
+    (project.root / "shop.py").write_text("", encoding="utf-8")
+    done = project.stackbuild("build", "--lock", "--publish")
+    assert "cannot run on" not in done.stderr
+    manifest = FileManifest.read(project.root / "_artifacts/__venvstacks__/file_manifests/framework-web.json")
+    assert manifest is not None
+    native = {file.path: file.minimum for file in manifest.native_files or ()}
+    assert any("greenlet" in path and (minimum or "").startswith("musl") for path, minimum in native.items())
