@@ -14,8 +14,8 @@ from stackbuild.plan import make_plan
 from stackbuild.precheck import check_frozen
 from stackbuild.progress import StackReporter
 from stackbuild.project import Project, open_project
-from stackbuild.request import Kind, Request, Showing, Where
-from stackbuild.selection import Selection, select_layers, unmatched_patterns
+from stackbuild.request import Kind, Request, Showing, Where, Wish
+from stackbuild.selection import Selection, match_layers, select_layers, unmatched_patterns
 from stackbuild.session import Session
 from stackbuild.show import stack_status, status_lines
 from stackbuild.terminal import print_error, print_notice, print_text
@@ -55,7 +55,7 @@ def run(
         selection = _select(project, request, allow_missing=allow_missing)
         session.plan = make_plan(
             {
-                None if platform is project.here else platform: select_layers(
+                platform if project.names_platforms else None: select_layers(
                     project.layers, request, platforms=[platform]
                 )
                 for platform in project.platforms
@@ -66,6 +66,8 @@ def run(
             clean=clean,
             force=force,
         )
+        if request.build is not Wish.NO or request.publish:
+            _tell_left_out(project, request)
         if showing.shows:
             status = stack_status(project, session.locks, selection, operations=True, dependencies=False)
             print_text(status_text(status, as_json=showing.json))
@@ -93,6 +95,15 @@ def _select(project: Project, request: Request, *, allow_missing: bool) -> Selec
             raise StackbuildError(message, hint=f"the layers are {known}; --allow-missing makes this a warning")
         print_notice(message)
     return select_layers(project.layers, request, platforms=project.platforms)
+
+
+def _tell_left_out(project: Project, request: Request) -> None:
+    """Say which layers that are asked for by name are not made, because they are for other platforms."""
+    included, _ = match_layers(project.layers, request.include)
+    for platform in project.platforms:
+        others = [it.build_name for it in project.layers if it.build_name in included and platform not in it.platforms]
+        if others:
+            print_notice(f"not for {platform}: {', '.join(others)}")
 
 
 def _dry_run(session: Session, *, output: Kind | None, forced: bool) -> NoReturn:

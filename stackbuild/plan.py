@@ -11,7 +11,7 @@ from stackbuild.spec import BuildName
 
 
 def task_group(kind: Kind, platform: TargetPlatform | None = None) -> str:
-    """The name that tasks of one kind share: `build`, or `build@win_amd64` for another platform than this machine's."""
+    """The name that tasks of one kind share: `build`, or `build@win_amd64` with a platform."""
     return str(kind) if platform is None else f"{kind}@{platform}"
 
 
@@ -28,11 +28,11 @@ class Step:
     name: str
     linked: LinkedLayer | None = None
     platform: TargetPlatform | None = None
-    """Set when the step is for another platform than this machine's; locks are for all platforms."""
+    """`None` for locks, which are for all platforms, and for this machine's unless the run names its platforms."""
 
     @property
     def task_name(self) -> str:
-        """`build:app-hello`, or `build@win_amd64:app-hello` for another platform."""
+        """`build:app-hello`, or `build@win_amd64:app-hello` with a platform."""
         return task_name(self.kind, self.name, self.platform)
 
     def __repr__(self) -> str:

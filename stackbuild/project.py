@@ -20,7 +20,8 @@ from stackbuild.spec import ARCHIVE_FORMATS, RUNTIME_SOURCES, BuildName
 class Project:
     """One run's view of the layers for one platform: the linked specification, where files lie, what was asked for.
 
-    platform: what environments are made for; here: what this machine is; platforms: what the run is for;
+    platform: what environments are made for; here: what this machine is; platforms: what the run is for, and
+    named_platforms what it is asked for besides; names_platforms: whether anybody said what it is for;
     archive_choice: the archive format that somebody chose.
     """
 
@@ -29,6 +30,8 @@ class Project:
     platform: TargetPlatform
     here: TargetPlatform
     platforms: tuple[TargetPlatform, ...]
+    named_platforms: tuple[TargetPlatform, ...]
+    names_platforms: bool
     environ: Mapping[str, str]
     runtime_sources: tuple[str, ...]
     """Where Pythons come from; the first source that has one is taken."""
@@ -40,7 +43,9 @@ class Project:
     """Whether this run may ask package indexes."""
 
     def for_platform(self, platform: TargetPlatform) -> "Project":
-        """The same project for another platform than this machine's."""
+        """The same project for another platform; this one for this machine's."""
+        if platform is self.here:
+            return self
         workspace = self.workspace.for_platform(platform, artifacts_together=self.tag_outputs)
         return replace(self, platform=platform, workspace=workspace)
 
@@ -115,7 +120,9 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
         workspace=workspace,
         platform=here,
         here=here,
-        platforms=_platforms(options.platforms, stack) or (here,),
+        platforms=_platforms(options.platforms, stack, here) or (here,),
+        named_platforms=_platforms(options.named_platforms, stack, here),
+        names_platforms=bool(options.platforms or options.named_platforms),
         environ=environ,
         runtime_sources=_runtime_sources(
             options.runtime_source or environ.get("STACKBUILD_RUNTIME_SOURCE"), settings.runtime_source
@@ -184,19 +191,26 @@ def _platform() -> TargetPlatform:
         raise StackbuildError(f"stackbuild has no target platform for this machine: {error}") from error
 
 
-def _platforms(given: Iterable[str], stack: Stack) -> tuple[TargetPlatform, ...]:
-    """The platforms of these names, each once. Raises `StackbuildError` for a name that is none, or is a layer's."""
-    names = list(dict.fromkeys(given))
-    unknown = [name for name in names if name not in tuple(TargetPlatform)]
+def _platforms(given: Iterable[str], stack: Stack, here: TargetPlatform) -> tuple[TargetPlatform, ...]:
+    """The platforms of these names, each once. Raises `StackbuildError` for names that cannot be platforms of a run."""
+    names = list(dict.fromkeys(name.strip() for name in given))
+    unknown = [repr(name) for name in names if name not in tuple(TargetPlatform)]
     if unknown:
         raise StackbuildError(
-            f"{', '.join(unknown)}: no platform that is supported", hint=f"use one of {', '.join(TargetPlatform)}"
+            f"{', '.join(unknown)}: no platform that is supported", hint=f"use some of {', '.join(TargetPlatform)}"
         )
-    taken = [name for name in names if BuildName(name) in stack.by_build_name]
+    taken = [name for name in names if name != here and BuildName(name) in stack.by_build_name]
     if taken:
         raise StackbuildError(
             f"{', '.join(taken)} is the name of a layer as well, so that the folders of both would be one",
             hint="rename the layer",
+        )
+    targeted = {platform for linked in stack.layers for platform in linked.platforms}
+    idle = [name for name in names if TargetPlatform(name) not in targeted]
+    if idle:
+        raise StackbuildError(
+            f"no layer is for {', '.join(idle)}",
+            hint=f"see `platforms` in the specification; the layers are for {', '.join(sorted(targeted)) or 'none'}",
         )
     return tuple(map(TargetPlatform, names))
 

@@ -72,6 +72,8 @@ class Options:
     """Whether package indexes may be asked in this run; no part of a lock's validity."""
     platforms: tuple[str, ...] = ()
     """The platforms that layers are built for in this run; empty for this machine's."""
+    named_platforms: tuple[str, ...] = ()
+    """Further platforms that tasks are asked for by name."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,8 +81,9 @@ class Session:
 
     def __post_init__(self) -> None:
         self.locks = Locks(self.project)
-        foreign = [platform for platform in self.project.platforms if platform is not self.project.here]
-        self._projects = {None: self.project} | {name: self.project.for_platform(name) for name in foreign}
+        project = self.project
+        named = (*project.platforms, *project.named_platforms) if project.names_platforms else (None,)
+        self._projects = {name: project.for_platform(name or project.here) for name in named}
         self._running: dict[str, Step] = {}
         self._changed = threading.Condition()
         self._held = ExitStack()
@@ -91,7 +92,7 @@ class Session:
         self._hold_lock = threading.Lock()
 
     def steps(self) -> tuple[Step, ...]:
-        """Every step of the stack on this machine's platform and the run's, in an order in which they could run."""
+        """Every step of the stack on the platforms of the run, in an order in which they could run."""
         steps = [Step(kind=Kind.LOCK, name=linked.build_name, linked=linked) for linked in self.project.layers]
         for platform, project in self._projects.items():
             for kind in (Kind.BUILD, Kind.ARCHIVE, Kind.EXPORT):
@@ -100,8 +101,8 @@ class Session:
         return tuple(steps)
 
     @property
-    def foreign_platforms(self) -> tuple[TargetPlatform, ...]:
-        """The platforms of the run that are not this machine's."""
+    def named_platforms(self) -> tuple[TargetPlatform, ...]:
+        """The platforms that steps are named by, when anybody said what the run is for."""
         return tuple(platform for platform in self._projects if platform is not None)
 
     @property
@@ -112,7 +113,7 @@ class Session:
 
     def project_of(self, step: Step) -> Project:
         """The project as the step sees it: for its platform."""
-        return self._projects[step.platform]
+        return self._projects.get(step.platform, self.project)
 
     def record(self, step: Step) -> Path:
         """The file that the step writes last."""

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,9 +30,9 @@ from doit.exceptions import TaskError, TaskFailed  # noqa: E402
 from stackbuild.cleaning import remove_result  # noqa: E402
 from stackbuild.errors import EXIT_BUG, EXIT_FAILED, Interrupted, StackbuildError  # noqa: E402
 from stackbuild.files import disk_errors  # noqa: E402
-from stackbuild.plan import Step, task_group  # noqa: E402
+from stackbuild.plan import Step, task_group, task_name  # noqa: E402
 from stackbuild.progress import StackReporter  # noqa: E402
-from stackbuild.project import Project, open_project  # noqa: E402
+from stackbuild.project import open_project  # noqa: E402
 from stackbuild.request import Kind, Options  # noqa: E402
 from stackbuild.session import Session  # noqa: E402
 from stackbuild.terminal import prepare_streams, print_error  # noqa: E402
@@ -141,15 +141,13 @@ def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any)
     """Doit's configuration and task creator for a stack: all that a `dodo.py` needs.
 
     `DOIT_CONFIG, task_stack = load_stack("venvstacks.toml")`. `options` are those of `request.Options`. On doit's
-    command line `platform=win_amd64,linux_x86_64` says what the run is for instead of `platforms`; so does the name of
-    a task for another platform than this machine's (`archive@win_amd64`). A faulty specification is explained on
-    stderr and ends the program with exit status 1.
+    command line `platform=win_amd64,linux_x86_64` says what the run is for instead of `platforms`, and a task can be
+    asked for by its platform (`archive@win_amd64`). A faulty specification is explained on stderr and ends the program
+    with exit status 1.
     """
     prepare_streams()
     try:
-        wanted = Options(**options)
-        platforms = _platforms(sys.argv) or tuple(wanted.platforms)
-        project = open_project(spec, replace(wanted, platforms=platforms), os.environ)
+        project = open_project(spec, _with_platforms(Options(**options), sys.argv), os.environ)
         reporter = StackReporter()
         session = Session(project=project, watcher=reporter)
         reporter.attach(session)
@@ -177,14 +175,17 @@ def run_plan(session: Session, reporter: StackReporter, *, jobs: int | None) -> 
     return EXIT_FAILED if status else 0
 
 
-def _platforms(arguments: Sequence[str]) -> tuple[str, ...]:
-    """The platforms that doit's command line asks for: the variable `platform`, and those in the names of tasks.
+def _with_platforms(options: Options, arguments: Sequence[str]) -> Options:
+    """The options with the platforms that doit's command line asks for: by `platform=…`, and by names of tasks.
 
     The tasks of other platforms exist only where they are asked for: nobody has to wait for six times as many.
     """
     variable = get_var("platform")
+    given = options.platforms if variable is None else variable
     named = [argument.partition(":")[0].partition("@")[2] for argument in arguments if argument.startswith(_KINDS)]
-    return (*(variable.split(",") if variable else ()), *(name for name in named if name))
+    # a text where a list belongs is one that is meant to be a list
+    platforms = given.split(",") if isinstance(given, str) else given
+    return replace(options, platforms=tuple(platforms), named_platforms=tuple(named))
 
 
 _KINDS = tuple(f"{kind}@" for kind in Kind)
@@ -202,7 +203,7 @@ def doit_config(session: Session, reporter: StackReporter) -> TaskDict:
         database.parent.mkdir(parents=True, exist_ok=True)
     _set_damaged_aside(database)
     return {
-        "default_tasks": _default_tasks(session.project),
+        "default_tasks": [task_group(kind) for kind in Kind],
         "backend": "sqlite3",
         "dep_file": _relative(database),
         "num_process": os.cpu_count() or 1,
@@ -210,13 +211,6 @@ def doit_config(session: Session, reporter: StackReporter) -> TaskDict:
         "reporter": reporter,
         "verbosity": 2,
     }
-
-
-def _default_tasks(project: Project) -> list[str]:
-    """The groups of tasks that lock every layer, and make everything for the platforms of the run."""
-    platforms = [None if platform is project.here else platform for platform in project.platforms]
-    made = [task_group(kind, platform) for platform in platforms for kind in Kind if kind is not Kind.LOCK]
-    return [task_group(Kind.LOCK), *made]
 
 
 def _set_damaged_aside(database: Path) -> None:
@@ -233,17 +227,26 @@ def _set_damaged_aside(database: Path) -> None:
 
 def stack_tasks(session: Session) -> Iterator[TaskDict]:
     """Every task of the stack, groups first."""
+    steps = session.steps()
     for kind in Kind:
         yield {"basename": task_group(kind), "name": None, "doc": _KIND_DOCS[kind]}
-    for platform in session.foreign_platforms:
+    for platform in session.named_platforms:
         for kind in (Kind.BUILD, Kind.ARCHIVE, Kind.EXPORT, Kind.MANIFEST):
-            yield {
-                "basename": task_group(kind, platform),
-                "name": None,
-                "doc": f"{_KIND_DOCS[kind]}, for {platform}",
-            }
-    for step in session.steps():
+            yield {"basename": task_group(kind, platform), "name": None, "doc": f"{_KIND_DOCS[kind]}, for {platform}"}
+    yield from _tasks_of_all_platforms(session, steps)
+    for step in steps:
         yield step_task(session, step)
+
+
+def _tasks_of_all_platforms(session: Session, steps: Iterable[Step]) -> Iterator[TaskDict]:
+    """Where steps are named by platform: a task under the plain name for what it stands for in this run."""
+    standing_for: dict[tuple[Kind, str], list[str]] = {}
+    for step in steps:
+        if step.platform in session.project.platforms:
+            standing_for.setdefault((step.kind, step.name), []).append(_doit_name(step.task_name))
+    for (kind, name), tasks in standing_for.items():
+        group, _, short = _doit_name(task_name(kind, name)).partition(":")
+        yield {"basename": group, "name": short, "actions": None, "task_dep": tasks, "doc": ", ".join(tasks)}
 
 
 def _doit_name(name: str) -> str:
