@@ -34,6 +34,8 @@ def why_build(project: Project, locks: Locks, linked: LinkedLayer) -> str | None
     record = BuildRecord.read(project.workspace.build_record(linked.build_name))
     if record is None or not project.workspace.environment(linked.build_name).is_dir():
         return "it is not built"
+    if not project.workspace.native_files(linked.build_name).exists():
+        return "the list of its native files is missing"
     return _differs(record.inputs, lambda: build_inputs(project, locks, linked))
 
 

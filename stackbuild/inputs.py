@@ -48,15 +48,17 @@ def build_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:
     """The digest of what a build environment is made from. Raises as `looks_for_libraries` does."""
     layer, pin = linked.layer, locks.pin(linked)
     file = pin.file(project.platform)
+    has_files_of_python = linked.kind == "runtime" or project.platform.is_windows  # launchers
     inputs: dict[str, Any] = {
         "format": BUILD_FORMAT,
         "name": linked.build_name,
         "platform": project.platform,
         "python": [pin.python_implementation, pin.source],
-        "distribution": file.model_dump(exclude={"url"}) if file is not None and linked.kind == "runtime" else None,
+        "distribution": file.model_dump(exclude={"url"}) if file is not None and has_files_of_python else None,
         "requirements": locks.get(linked).record.requirements_hash,
-        "linux_target": layer.linux_target if project.platform.is_linux else None,
-        "macosx_target": layer.macosx_target if project.platform.is_macos else None,
+        # a target that the layer states itself is checked more severely
+        "linux_target": [layer.linux_target, layer.states("linux_target")] if project.platform.is_linux else None,
+        "macosx_target": [layer.macosx_target, layer.states("macosx_target")] if project.platform.is_macos else None,
         "dynlib_exclude": sorted(layer.dynlib_exclude),
         "looks_for_libraries": looks_for_libraries(project, linked),
         # build names are in the environment's links, install targets in its layer config

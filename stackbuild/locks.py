@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from stackbuild.errors import LockError, StackbuildError
 from stackbuild.graph import LinkedLayer
 from stackbuild.lock_refinement import LockTarget
-from stackbuild.metadata import LockRecord, RuntimePin, digest_of
+from stackbuild.metadata import LockRecord, digest_of
 from stackbuild.modules import module_hash
 from stackbuild.pinned_python import PinnedPython
 from stackbuild.project import Project
 from stackbuild.pylock import LockedPackage, hash_strings, lower_packages, pin_changes, read_packages, requirements_hash
 from stackbuild.python_request import PythonRequest
+from stackbuild.runtime_pin import RuntimePin
 from stackbuild.spec import ApplicationLayer, BuildName, InstallTarget, RuntimeLayer
 from stackbuild.validity import (
     LockInputs,

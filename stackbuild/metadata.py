@@ -8,14 +8,13 @@ import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from stackbuild.files import write_atomic
 from stackbuild.pinned_python import PinnedPython
-from stackbuild.platforms import TargetPlatform
-from stackbuild.python_offers import FILE_NAME
+from stackbuild.runtime_pin import RuntimePin
 
 
 class _File(BaseModel):
@@ -49,46 +48,6 @@ def digest_of(value: JsonValue | dict[str, Any]) -> str:
     """`sha256:<hex>` of a JSON value in canonical form: what a record's inputs are compared by."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
-
-
-class RuntimeFile(BaseModel):
-    """The distribution of a Python for one platform: the file that it is unpacked from.
-
-    url: where it comes from when that is a server's, without credentials; sha256: hexadecimal, absent until known.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
-
-    # both become names in a folder of downloads
-    name: Annotated[str, Field(pattern=FILE_NAME)]
-    url: str | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9A-Za-z]+$")] | None = None
-
-
-class RuntimePin(BaseModel):
-    """The Python that a runtime layer was locked to."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
-
-    python_implementation: str
-    """Implementation and full version, `cpython@3.11.13`, `cpython@3.13.2+freethreaded`."""
-    source: str
-    """`interpreter` or `standalone`."""
-    files: dict[str, RuntimeFile] | None = None
-    """By target platform, as far as the source has a file for it; `None` for interpreters."""
-
-    @field_validator("python_implementation")
-    @classmethod
-    def _names_a_python(cls, value: str) -> str:
-        return str(PinnedPython.parse(value))
-
-    @property
-    def python(self) -> PinnedPython:
-        return PinnedPython.parse(self.python_implementation)
-
-    def file(self, platform: TargetPlatform) -> RuntimeFile | None:
-        """The distribution for a platform, when it is pinned."""
-        return (self.files or {}).get(platform)
 
 
 class LockedInputs(BaseModel):

@@ -115,6 +115,7 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
     _check_modules(stack, workspace)
     settings = stack.spec.settings
     here = _platform()
+    environ = _with_absolute_paths(environ)
     return Project(
         stack=stack,
         workspace=workspace,
@@ -140,6 +141,22 @@ def _runtime_sources(given: str | None, specified: tuple[str, ...]) -> tuple[str
     """The sources that the user names, separated by commas, else those of the specification."""
     names = tuple(name.strip() for name in given.split(",")) if given else specified
     return tuple(dict.fromkeys(_choice("runtime source", name, RUNTIME_SOURCES) for name in names))
+
+
+_PATHS_IN_ENVIRONMENT = ("STACKBUILD_CACHE_DIR", "UV_PYTHON_DOWNLOADS_JSON_URL", "UV_PYTHON_INSTALL_MIRROR")
+
+
+def _with_absolute_paths(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment with paths that mean the same from every folder; a run goes to that of the specification.
+
+    A mirror in a folder becomes the URL that uv expects.
+    """
+    given = {name: environ[name] for name in _PATHS_IN_ENVIRONMENT if environ.get(name)}
+    paths = {name: Path(os.path.abspath(value)) for name, value in given.items() if "://" not in value}
+    return {
+        **environ,
+        **{name: path.as_uri() if name.endswith("MIRROR") else os.fspath(path) for name, path in paths.items()},
+    }
 
 
 def _local_wheels(given: tuple[str, ...], base: Path) -> tuple[Path, ...]:

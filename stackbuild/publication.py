@@ -43,8 +43,11 @@ def built_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:
 def _current_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:
     record = BuildRecord.read(project.workspace.build_record(linked.build_name))
     current = build_inputs(project, locks, linked)
-    if record is None or record.inputs != current or not project.workspace.environment(linked.build_name).is_dir():
-        raise not_built(linked, "is not built" if record is None else "was built from other inputs")
+    workspace, name = project.workspace, linked.build_name
+    if record is None or not workspace.environment(name).is_dir() or not workspace.native_files(name).exists():
+        raise not_built(linked, "is not built")
+    if record.inputs != current:
+        raise not_built(linked, "was built from other inputs")
     return current
 
 

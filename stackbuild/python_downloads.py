@@ -44,7 +44,7 @@ from stackbuild.urls import without_credentials
 from stackbuild.uv_report import UvReport
 
 LIST_VARIABLE = "UV_PYTHON_DOWNLOADS_JSON_URL"
-_PATIENCE = {"UV_HTTP_TIMEOUT": "10", "UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_RETRIES": "1"}
+_PATIENCE = {"UV_HTTP_TIMEOUT": "5", "UV_HTTP_CONNECT_TIMEOUT": "4", "UV_HTTP_RETRIES": "1"}
 """Seconds and numbers for who has not set them: a server that does not answer is told of soon."""
 _OTHER_WAYS = (
     "check the network and the proxy variables; UV_PYTHON_INSTALL_MIRROR names a mirror and "
@@ -153,13 +153,19 @@ class PythonDownloads:
         """The executable of a Python for this machine, unpacked once. Raises as `unpack_python` does."""
         root = self._folder / "unpacked" / archive.sha256
         with disk_errors("unpack a downloaded Python", RuntimeSourceError), self._holding(archive.sha256):
-            if not root.is_dir():
+            if find_executable(root) is None:  # somebody tidied up, perhaps
                 remove_leftovers(root.parent, root.name)
                 with replacing_tree(root) as fresh:
                     unpack_python(archive.path, fresh)
             executable = find_executable(root)
         assert executable is not None  # else it could not have been unpacked
         return executable
+
+    def kept_hash(self, name: str) -> str | None:
+        """The SHA-256 of the archive of this name, when one of them is kept and only one."""
+        with disk_errors("read the folder of downloaded Pythons", RuntimeSourceError):
+            found = list((self._folder / "archives").glob(f"*/{name}"))
+        return found[0].parent.name if len(found) == 1 else None
 
     def _kept(self, download: Download) -> Iterator[Archive]:
         """The archives of this name that are here and whole; damaged ones are removed."""
@@ -243,17 +249,21 @@ _NOT_REACHED = re.compile(
 )
 
 
+def changed_file(name: str, *, expected: str, received: str) -> RuntimeSourceError:
+    """The error that a file has another content than the lock, or the list of downloads, says."""
+    return RuntimeSourceError(
+        f"{name} is another file now: its SHA-256 is not the expected one\n"
+        f"  expected: {expected}\n  received: {received}",
+        hint="find out who changed it, a mirror perhaps; if it is the lock that is outdated: stackbuild lock --upgrade",
+    )
+
+
 def download_error(download: Download, said: str) -> RuntimeSourceError:
     """The error for a download that failed. `said`: what uv wrote to stderr."""
     report = _report(said)
     hashes = _HASHES.search(report.text)
     if hashes is not None:
-        return RuntimeSourceError(
-            f"{download.name} is another file now: its SHA-256 is not the expected one\n"
-            f"  expected: {hashes[1]}\n  received: {hashes[2]}",
-            hint="find out who changed it (a mirror, perhaps); to lock the file that is offered now: "
-            "stackbuild lock --upgrade",
-        )
+        return changed_file(download.name, expected=hashes[1], received=hashes[2])
     told = _in_short(said)
     if _NOT_REACHED.search(report.text):
         return RuntimeUnavailable(f"{download.name} cannot be downloaded: {told}", hint=_OTHER_WAYS)

@@ -12,14 +12,13 @@ from pydantic import TypeAdapter
 from stackbuild.pinned_python import PinnedPython, PythonKind
 from stackbuild.platforms import PYTHON_IMPLEMENTATIONS, TargetPlatform
 from stackbuild.python_request import PythonRequest
+from stackbuild.runtime_pin import FILE_NAME
 
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _SYSTEMS = {"macosx": "macos", "win": "windows"}
 _LIBCS = {"glibc": "gnu", "musl": "musl"}
 _FREETHREADED = "freethreaded"
 _NEAREST = 5
-FILE_NAME = r"^[^./\\:*?\[][^/\\:*?\[]*$"
-"""What a distribution may be called, whose name becomes one in a folder of downloads: nothing that leads elsewhere."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from stackbuild.errors import RuntimeSourceError
+from stackbuild.errors import RuntimeSourceError, RuntimeUnavailable
 from stackbuild.files import disk_errors
-from stackbuild.metadata import RuntimePin
 from stackbuild.platforms import TargetPlatform
 from stackbuild.process import Runner
 from stackbuild.python_request import PythonRequest
 from stackbuild.relocation import copy_interpreter
+from stackbuild.runtime_pin import RuntimePin
 from stackbuild.runtimes import Interpreter, choose_interpreter, find_interpreters
 
 
@@ -65,6 +65,11 @@ class InterpreterSource:
     def choose(self, wanted: WantedRuntime, /) -> RuntimePin:
         request = PythonRequest.parse(wanted.kept.python_implementation) if wanted.kept else wanted.request
         chosen = choose_interpreter(request, self.interpreters())
+        if self._here.is_linux and self._here in wanted.platforms and chosen.libc != wanted.libc:
+            raise RuntimeUnavailable(
+                f"{request.text}: the Pythons of this machine are for {chosen.libc}, not for {wanted.libc}",
+                hint='take the runtime from downloads: runtime_source = "standalone"',
+            )
         return RuntimePin(python_implementation=str(chosen.python), source="interpreter")
 
     def python(self, pin: RuntimePin, /) -> Path:

@@ -90,6 +90,8 @@ class Session:
         self._holding = False
         self._waited = False
         self._hold_lock = threading.Lock()
+        self._runtimes_lock = threading.Lock()
+        self._opened_runtimes: RuntimeSource | None = None
 
     def steps(self) -> tuple[Step, ...]:
         """Every step of the stack on the platforms of the run, in an order in which they could run."""
@@ -274,17 +276,20 @@ class Session:
                 self._holding = True
         return self._waited
 
-    @functools.cached_property
+    @property
     def _runtimes(self) -> "RuntimeSource":
         from stackbuild.source_list import open_sources  # noqa: PLC0415 (as in _carry_out)
 
-        return open_sources(
-            self.project.runtime_sources,
-            run=process.run,
-            environ=self.project.environ,
-            here=self.project.here,
-            warn=self.watcher.warned,
-        )
+        with self._runtimes_lock:  # one for all threads: it asks the Pythons of the machine once
+            if self._opened_runtimes is None:
+                self._opened_runtimes = open_sources(
+                    self.project.runtime_sources,
+                    run=process.run,
+                    environ=self.project.environ,
+                    here=self.project.here,
+                    warn=self.watcher.warned,
+                )
+            return self._opened_runtimes
 
 
 def _now() -> datetime:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stackbuild.errors import RuntimeSourceError, RuntimeUnavailable
-from stackbuild.metadata import RuntimePin
 from stackbuild.platforms import TargetPlatform
 from stackbuild.process import Runner
+from stackbuild.runtime_pin import RuntimePin
 from stackbuild.runtime_sources import InterpreterSource, RuntimeSource, WantedRuntime
 from stackbuild.standalone import StandaloneSource
 
@@ -34,7 +34,12 @@ class SourceList:
                 failures.append((name, error))
                 continue
             for passed_over, why in failures:
-                self._warn(f"{why.message}\n  instead of {passed_over}, {name} is taken: {pin.python_implementation}")
+                limit = ", for this machine's platform only" if name == "interpreter" else ""
+                self._warn(
+                    f"{why.message}\n"
+                    f"  instead of {passed_over}, {name} is taken: {pin.python_implementation}{limit}; "
+                    "stackbuild lock --upgrade tries again"
+                )
             return pin
         raise _none_will_do(failures)
 
@@ -59,8 +64,11 @@ def _none_will_do(failures: list[tuple[str, RuntimeUnavailable]]) -> RuntimeUnav
     if len(failures) == 1:
         return failures[0][1]
     told = "\n".join(f"{name}: {error.message}" for name, error in failures)
-    hints = dict.fromkeys(error.hint for _, error in failures if error.hint)
-    return RuntimeUnavailable(f"no runtime source has a Python that fits\n{told}", hint="\nhint: ".join(hints) or None)
+    return RuntimeUnavailable(
+        f"no runtime source has a Python that fits\n{told}",
+        hint="name another version in python_implementation, check the network or name a mirror "
+        "(UV_PYTHON_INSTALL_MIRROR), or install a Python that fits on this machine",
+    )
 
 
 def open_sources(

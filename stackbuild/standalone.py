@@ -2,6 +2,7 @@
 
 import os
 import threading
+import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,12 +10,11 @@ import platformdirs
 from packaging.version import Version
 
 from stackbuild.errors import RuntimeSourceError, RuntimeUnavailable
-from stackbuild.metadata import RuntimeFile, RuntimePin
 from stackbuild.pinned_python import PinnedPython
 from stackbuild.platforms import PYTHON_IMPLEMENTATIONS, TargetPlatform, current_libc
 from stackbuild.process import Runner
 from stackbuild.python_archives import unpack_python
-from stackbuild.python_downloads import Archive, Download, PythonDownloads
+from stackbuild.python_downloads import LIST_VARIABLE, Archive, Download, PythonDownloads, changed_file
 from stackbuild.python_offers import (
     Choice,
     PythonOffer,
@@ -23,6 +23,7 @@ from stackbuild.python_offers import (
     nearest_versions,
 )
 from stackbuild.python_request import PythonRequest
+from stackbuild.runtime_pin import RuntimeFile, RuntimePin
 from stackbuild.runtime_sources import WantedRuntime
 from stackbuild.runtimes import NEWEST_CPYTHON, OLDEST_CPYTHON, Interpreter
 from stackbuild.urls import is_remote, without_credentials
@@ -59,12 +60,11 @@ class StandaloneSource:
         self._tools: dict[str, Path] = {}
 
     def choose(self, wanted: WantedRuntime, /) -> RuntimePin:
-        kept = wanted.kept
-        if kept is not None and self._is_complete(kept, wanted.platforms):
-            return kept
+        recorded = self._recorded(wanted)
+        if wanted.kept is not None and self._is_complete(recorded, wanted.platforms):
+            return wanted.kept.model_copy(update={"files": dict(sorted(recorded.items()))})
         choice = self._choose(wanted)
         offered = {str(platform): self._file(offer) for platform, offer in choice.offers.items()}
-        recorded = (kept.files if kept else None) or {}
         files = dict(sorted((offered | recorded).items()))
         pin = RuntimePin(python_implementation=str(choice.python), source=SOURCE, files=files)
         is_known = self._here in recorded and recorded[self._here].sha256 is not None
@@ -79,11 +79,20 @@ class StandaloneSource:
         files = {**(pin.files or {}), str(self._here): file.model_copy(update={"sha256": sha256})}
         return pin.model_copy(update={"files": files})
 
-    def _is_complete(self, pin: RuntimePin, platforms: Sequence[TargetPlatform]) -> bool:
-        """Whether nothing could be added to the files of a pin."""
-        here = pin.file(self._here)
+    def _recorded(self, wanted: WantedRuntime) -> dict[str, RuntimeFile]:
+        """The files of the kept pin that are for the layer's libc, with the hashes that are known by now."""
+        files = (wanted.kept and wanted.kept.files) or {}
+        return {
+            name: file if file.sha256 else file.model_copy(update={"sha256": self._downloads.kept_hash(file.name)})
+            for name, file in files.items()
+            if _is_for_libc(file, wanted.libc)
+        }
+
+    def _is_complete(self, recorded: Mapping[str, RuntimeFile], platforms: Sequence[TargetPlatform]) -> bool:
+        """Whether nothing could be added to these files."""
+        here = recorded.get(self._here)
         hash_is_missing = self._here in platforms and (here is None or here.sha256 is None)
-        return all(pin.file(platform) for platform in platforms) and not hash_is_missing
+        return all(platform in recorded for platform in platforms) and not hash_is_missing
 
     def _choose(self, wanted: WantedRuntime) -> Choice:
         text = wanted.kept.python_implementation if wanted.kept else wanted.request.text
@@ -95,11 +104,13 @@ class StandaloneSource:
         if wanted.kept is not None and wanted.kept.files:  # no longer on offer, but its files are known
             return Choice(python=PinnedPython.parse(text), offers={})
         nearest = nearest_versions(offers, request, wanted.platforms, libc=wanted.libc)
-        found = f"; on offer are {', '.join(nearest)}" if nearest else "; none of this kind is on offer"
+        found = f"; the nearest on offer are {', '.join(nearest)}" if nearest else "; none of this kind is on offer"
         raise RuntimeUnavailable(
             f"{text}: no such Python can be downloaded for {', '.join(wanted.platforms)}{found}",
-            hint="name another version in python_implementation, or set "
-            'runtime_source = "interpreter" to take a Python of this machine; a newer uv offers newer Pythons',
+            hint="name another version in python_implementation (CPython {}.{} to {}.{}), or set ".format(
+                *OLDEST_CPYTHON, *NEWEST_CPYTHON
+            )
+            + 'runtime_source = "interpreter" to take a Python of this machine; a newer uv offers newer Pythons',
         )
 
     def _file(self, offer: PythonOffer) -> RuntimeFile:
@@ -127,12 +138,21 @@ class StandaloneSource:
             raise
 
     def unpack(self, pin: RuntimePin, destination: Path, /, *, platform: TargetPlatform, libc: str) -> None:
-        unpack_python(self._archive(pin, platform, libc).path, destination)
+        locked = pin.file(platform)
+        known = self._downloads.kept_hash(locked.name) if locked is not None and locked.sha256 is None else None
+        archive = self._archive(pin, platform, libc)
+        if known is not None and archive.sha256 != known:  # nothing but what was downloaded before tells
+            raise changed_file(archive.path.name, expected=known, received=archive.sha256)
+        unpack_python(archive.path, destination)
 
     def _archive(self, pin: RuntimePin, platform: TargetPlatform, libc: str) -> Archive:
         """The file of a pinned Python, as the lock has it. Raises `RuntimeSourceError` when it cannot be had."""
         python, system = pin.python, PythonSystem.of_platform(platform, libc)
         locked = pin.file(platform)
+        if locked is not None and platform.is_linux and not _is_for_libc(locked, libc):
+            raise RuntimeSourceError(
+                f"{python} for {platform}: the lock pins {locked.name}, which is not for {libc}", hint=_LOCK_ANEW
+            )
         if locked is None:
             offer = self._offer(python, system, platform)
             return self._downloads.fetch(
@@ -163,8 +183,10 @@ class StandaloneSource:
         if locked.sha256 and locked.url:
             return None
         now = f"uv now offers {offer.file_name}" if offer is not None else "uv no longer offers it"
+        origin = f" (it came from {urllib.parse.urlsplit(locked.url).hostname})" if locked.url else ""
         raise RuntimeSourceError(
-            f"{python} for {platform}: the lock pins {locked.name}, {now}", hint=f"use the same uv, or {_LOCK_ANEW}"
+            f"{python} for {platform}: the lock pins {locked.name}{origin}, {now}",
+            hint=f"use the list of downloads that it was locked with ({LIST_VARIABLE}) or the same uv, or {_LOCK_ANEW}",
         )
 
     def _offer(self, python: PinnedPython, system: PythonSystem, platform: TargetPlatform) -> PythonOffer:

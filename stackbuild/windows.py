@@ -9,20 +9,21 @@ _LAUNCHERS = PurePosixPath("Lib/venv/scripts/nt")
 """Where Python's `venv` keeps the programs that start a virtual environment's Python through its base."""
 
 _NAMES = {
-    "python.exe": ("venvlaunchert.exe", "venvlauncher.exe", "python.exe"),
-    "pythonw.exe": ("venvwlaunchert.exe", "venvwlauncher.exe", "pythonw.exe"),
+    "python.exe": ("venvlauncher.exe", "python.exe"),
+    "pythonw.exe": ("venvwlauncher.exe", "pythonw.exe"),
 }
-"""The names that they have: since 3.13 the second ones, the first ones in free-threaded Pythons."""
+"""The names that they have: since 3.13 the first ones. A free-threaded Python has its own, `venvlaunchert.exe`."""
 
 
-def windows_launchers(runtime: Path, *, layer: str) -> Mapping[str, Path]:
+def windows_launchers(runtime: Path, *, layer: str, freethreaded: bool) -> Mapping[str, Path]:
     """The programs of a layered environment, by name, in the environment of its runtime.
 
     They read `home`, the folder of the runtime, in the layer's `pyvenv.cfg`, where finishing the layer writes it.
     Raises `BuildError` when the runtime does not have them.
     """
     found: dict[str, Path] = {}
-    for name, sources in _NAMES.items():
+    for name, plain in _NAMES.items():
+        sources = (plain[0].replace("launcher", "launchert"), *plain) if freethreaded else plain
         source = next((path for path in (runtime / _LAUNCHERS / source for source in sources) if path.is_file()), None)
         if source is None:
             raise BuildError(

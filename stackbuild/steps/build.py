@@ -132,7 +132,9 @@ def _start_environment(
         )
     (fresh / plan.layout.site_packages).mkdir(parents=True)
     if project.platform.is_windows:
-        for name, source in windows_launchers(runtime, layer=linked.build_name).items():
+        for name, source in windows_launchers(
+            runtime, layer=linked.build_name, freethreaded=plan.layout.kind.freethreaded
+        ).items():
             (fresh / plan.layout.scripts).mkdir(exist_ok=True)
             link_or_copy(source, fresh / plan.layout.scripts / name)
 

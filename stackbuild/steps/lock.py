@@ -19,11 +19,12 @@ from stackbuild.graph import LinkedLayer
 from stackbuild.layout import LockPaths
 from stackbuild.lock_refinement import LockTarget, RefinedLock, missing_wheels_error, refine
 from stackbuild.locks import Locks, pin_fits
-from stackbuild.metadata import LockRecord, RuntimePin
+from stackbuild.metadata import LockRecord
 from stackbuild.pinned_python import PinnedPython
 from stackbuild.process import Runner
 from stackbuild.project import Project
 from stackbuild.pylock import LowerPackage, lower_packages, package_summary, read_packages, requirements_hash
+from stackbuild.runtime_pin import RuntimePin
 from stackbuild.runtime_sources import RuntimeSource, WantedRuntime
 from stackbuild.spec import RuntimeLayer
 from stackbuild.steps import Outcome, Report
@@ -202,7 +203,7 @@ def _write(
     )
     packages = read_packages(tomllib.loads(text), origin=os.fspath(paths.pylock))
     locked_hash = requirements_hash(packages)
-    same = old is not None and old.requirements_hash == locked_hash and not _has_other_python(linked, old, inputs)
+    same = old is not None and old.requirements_hash == locked_hash and not _has_other_python(linked, old, inputs, pin)
     record = LockRecord(
         requirements_hash=locked_hash,
         lock_input_hash=inputs.lock_input_hash,
@@ -228,8 +229,10 @@ def _write(
     return Outcome(done=f"kept: nothing changed ({counted})" if same else counted)
 
 
-def _has_other_python(linked: LinkedLayer, old: LockRecord, inputs: LockInputs) -> bool:
-    """Whether a layer was locked for another Python: another release for a runtime, which is that Python, else X.Y."""
+def _has_other_python(linked: LinkedLayer, old: LockRecord, inputs: LockInputs, pin: RuntimePin) -> bool:
+    """Whether a layer was locked for another Python: for a runtime, which is that Python, another file, else X.Y."""
+    if linked.kind == "runtime" and old.runtime is not None and pin.differs_from(old.runtime):
+        return True
     if old.python_version is None or inputs.python_version is None:
         return False
     before, now = (PinnedPython.parse_release(it) for it in (old.python_version, inputs.python_version))

@@ -14,11 +14,11 @@ import pytest
 import uv
 
 from stackbuild.errors import RuntimeSourceError
-from stackbuild.metadata import RuntimePin
 from stackbuild.platforms import current_platform
 from stackbuild.process import Command, run
 from stackbuild.relocation import copy_interpreter
 from stackbuild.run_paths import find_patchelf
+from stackbuild.runtime_pin import RuntimePin
 from stackbuild.runtime_sources import InterpreterSource
 from stackbuild.runtimes import Interpreter, find_interpreters
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.metadata import RuntimePin
 from stackbuild.platforms import TargetPlatform, current_platform
 from stackbuild.process import run
 from stackbuild.python_request import PythonRequest
+from stackbuild.runtime_pin import RuntimePin
 from stackbuild.runtime_sources import WantedRuntime
 from stackbuild.standalone import StandaloneSource
 from tests.integration.small_stack import application, lock_of, runtime, settings, small_stack

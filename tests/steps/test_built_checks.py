@@ -7,8 +7,9 @@ import pytest
 from stackbuild.built_checks import Checked, check_built
 from stackbuild.errors import BuildError
 from stackbuild.inputs import layer_metadata, native_file_list
-from stackbuild.metadata import NativeFileEntry, RuntimePin
+from stackbuild.metadata import NativeFileEntry
 from stackbuild.platforms import TargetPlatform
+from stackbuild.runtime_pin import RuntimePin
 from stackbuild.spec import BuildName
 from tests.native_bytes import elf, mach_o
 from tests.steps.world import FakeRuntimes, World

@@ -12,13 +12,13 @@ import tomli_w
 
 from stackbuild.graph import LinkedLayer
 from stackbuild.locks import Locks
-from stackbuild.metadata import RuntimePin
 from stackbuild.pinned_python import PinnedPython
 from stackbuild.platforms import TargetPlatform
 from stackbuild.process import Command, Result
 from stackbuild.project import Project, open_project
 from stackbuild.python_request import PythonRequest
 from stackbuild.request import Options
+from stackbuild.runtime_pin import RuntimePin
 from stackbuild.runtime_sources import WantedRuntime
 from stackbuild.spec import BuildName
 from stackbuild.steps import Outcome

@@ -17,12 +17,11 @@ from stackbuild.metadata import (
     LockRecord,
     ModuleMetadata,
     OutputRecord,
-    RuntimeFile,
-    RuntimePin,
     StackManifest,
     digest_of,
     format_json,
 )
+from stackbuild.runtime_pin import RuntimeFile, RuntimePin
 
 PEER_LOCK = """{
   "lock_input_hash": "sha256:b",

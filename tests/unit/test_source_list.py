@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from stackbuild.errors import RuntimeSourceError, RuntimeUnavailable
-from stackbuild.metadata import RuntimePin
 from stackbuild.platforms import TargetPlatform
 from stackbuild.python_request import PythonRequest
+from stackbuild.runtime_pin import RuntimePin
 from stackbuild.runtime_sources import WantedRuntime
 from stackbuild.source_list import SourceList
 
@@ -63,7 +63,9 @@ def test_first_source_is_taken_in_silence() -> None:
 def test_next_source_is_taken_with_a_warning_when_the_first_has_none() -> None:
     both = Both(first=FakeSource("first", fails=unavailable()))
     assert both.choose().source == "second"
-    assert both.warnings == ["there is none\n  instead of first, second is taken: cpython@3.12.1"]
+    assert both.warnings == [
+        "there is none\n  instead of first, second is taken: cpython@3.12.1; stackbuild lock --upgrade tries again"
+    ]
 
 
 def test_wrong_file_is_an_error_whatever_other_sources_there_are() -> None:
@@ -79,7 +81,8 @@ def test_every_source_is_told_of_when_none_has_it() -> None:
         both.choose()
     assert str(caught.value) == (
         "no runtime source has a Python that fits\nfirst: there is none\nsecond: there is none\n\n"
-        "hint: do this\nhint: or that"
+        "hint: name another version in python_implementation, check the network or name a mirror "
+        "(UV_PYTHON_INSTALL_MIRROR), or install a Python that fits on this machine"
     )
     assert both.warnings == []
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from stackbuild.errors import RuntimeSourceError, RuntimeUnavailable
-from stackbuild.metadata import RuntimeFile, RuntimePin
 from stackbuild.pinned_python import PinnedPython
 from stackbuild.platforms import TargetPlatform, current_libc
 from stackbuild.process import Command, Result
 from stackbuild.python_downloads import Download, download_error
 from stackbuild.python_offers import PythonSystem
 from stackbuild.python_request import PythonRequest
+from stackbuild.runtime_pin import RuntimeFile, RuntimePin
 from stackbuild.runtime_sources import WantedRuntime
 from stackbuild.runtimes import Interpreter
 from stackbuild.standalone import StandaloneSource, cache_folder
@@ -180,7 +180,8 @@ def test_what_does_not_fit_is_told_with_what_is_offered(world: World) -> None:
     with pytest.raises(RuntimeUnavailable) as caught:
         world.choose("cpython@3.13")
     assert caught.value.message == (
-        "cpython@3.13: no such Python can be downloaded for linux_x86_64, macosx_arm64; on offer are 3.11.7, 3.12.1"
+        "cpython@3.13: no such Python can be downloaded for linux_x86_64, macosx_arm64; "
+        "the nearest on offer are 3.11.7, 3.12.1"
     )
 
 
@@ -199,6 +200,36 @@ def test_locked_file_is_fetched_from_its_url_and_checked_by_its_hash(world: Worl
     other.folder.mkdir()
     layer = other.unpack(pin)
     assert (layer / "bin/python3.12").read_text() == "program"
+
+
+def test_hash_that_a_build_has_learnt_is_recorded_when_it_is_locked_again(world: World) -> None:
+    pin = world.choose()
+    assert pin.file(MAC) == RuntimeFile(
+        name=file_name("3.12.1", MAC), url=f"https://files.example/20240107/{file_name('3.12.1', MAC, quoted=True)}"
+    )
+    world.unpack(pin, MAC)
+    again = world.choose(kept=pin).file(MAC)
+    assert again is not None
+    assert again.sha256 == sha256(world.uv.archive)
+    assert len(world.uv.installed) == 2
+
+
+def test_file_without_recorded_hash_that_is_another_than_the_kept_one_is_refused(world: World) -> None:
+    pin = world.choose()
+    world.unpack(pin, MAC)
+    world.uv.archive = content("changed upstream")
+    with pytest.raises(RuntimeSourceError, match="is another file now: its SHA-256 is not the expected one"):
+        world.unpack(pin, MAC)
+
+
+def test_file_for_another_libc_is_neither_kept_nor_unpacked(world: World) -> None:
+    name = "cpython-3.12.1-linux-gnu.tar.gz" if LIBC == "musl" else "cpython-3.12.1-linux-musl.tar.gz"
+    other = pinned(linux_x86_64=RuntimeFile(name=name, sha256="0"))
+    chosen = world.choose(kept=other).file(LINUX)
+    assert chosen is not None
+    assert chosen.name == file_name("3.12.1", LINUX)
+    with pytest.raises(RuntimeSourceError, match=f"the lock pins {name}, which is not for {LIBC}"):
+        world.unpack(other)
 
 
 def test_archive_is_downloaded_once(world: World) -> None:
@@ -222,7 +253,8 @@ def test_locked_name_that_is_offered_no_more_is_an_error_when_its_hash_is_unknow
     with pytest.raises(RuntimeSourceError) as caught:
         world.unpack(pin, MAC)
     assert caught.value.message == (
-        f"cpython@3.12.1 for macosx_arm64: the lock pins {file_name('3.12.1', MAC, '20230101')}, "
+        f"cpython@3.12.1 for macosx_arm64: the lock pins {file_name('3.12.1', MAC, '20230101')} "
+        "(it came from files.example), "
         f"uv now offers {file_name('3.12.1', MAC)}"
     )
     assert "stackbuild lock --upgrade" in str(caught.value.hint)
@@ -303,7 +335,7 @@ def test_uv_works_in_folders_of_our_own_and_soon_gives_up(world: World) -> None:
     assert env["UV_PYTHON_INSTALL_DIR"].startswith(str(world.folder / "cache"))
     assert env["UV_PYTHON_CACHE_DIR"].startswith(str(world.folder / "cache"))
     assert "UV_PYTHON_BIN_DIR" not in env
-    assert (env["UV_HTTP_TIMEOUT"], env["UV_HTTP_CONNECT_TIMEOUT"], env["UV_HTTP_RETRIES"]) == ("10", "5", "7")
+    assert (env["UV_HTTP_TIMEOUT"], env["UV_HTTP_CONNECT_TIMEOUT"], env["UV_HTTP_RETRIES"]) == ("5", "4", "7")
 
 
 def test_nothing_of_a_failed_download_is_left(world: World) -> None:
