@@ -1,13 +1,15 @@
 """Unpack the archive of a relocatable Python, whatever platform it is for, as its makers packed it."""
 
 import lzma
-import posixpath
+import os
 import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 from stackbuild.errors import RuntimeSourceError
 from stackbuild.files import copy_file, copy_stream, disk_errors, make_link
@@ -15,9 +17,9 @@ from stackbuild.process import check_stopping
 
 _LEFT_OUT = re.compile(
     r"(?:.*/)?__pycache__(?:/.*)?"
-    r"|(?:bin|Scripts)/(?:pip|wheel|easy_install)[0-9.]*(?:\.exe)?"
+    r"|(?:bin|Scripts)/(?:pip|wheel|easy_install)[-0-9.]*t?(?:\.exe)?"
     r"|.*/site-packages/(?:(?:pip|setuptools|wheel|pkg_resources|_distutils_hack)(?:/.*)?"
-    r"|(?:pip|setuptools|wheel)-[^/]*\.dist-info(?:/.*)?|distutils-precedence\.pth)"
+    r"|(?:pip|setuptools|wheel)-[^/]*\.(?:dist|egg)-info(?:/.*)?|distutils-precedence\.pth)"
 )
 """Byte code, and the installers that come along: a layer that requires these packages has them from its lock."""
 
@@ -44,7 +46,7 @@ def unpack_python(archive: Path, destination: Path) -> None:
             f"{archive.name}: the archive leads out of its own folder ({error}), which no Python does",
             hint="find out where this file comes from; nothing of it was written outside",
         ) from error
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+    except _UNREADABLE as error:
         raise RuntimeSourceError(f"{archive.name} is no archive that can be read: {error}", hint=_NO_PYTHON) from error
     executable = find_executable(destination)
     if executable is None:
@@ -62,6 +64,7 @@ def _name_canonically(executable: Path) -> None:
             make_link(canonical, executable.name)
 
 
+_UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, zlib.error, lzma.LZMAError)
 _NO_PYTHON = "check the mirror or the list of downloads that it comes from"
 
 
@@ -70,45 +73,81 @@ class _LeadsOutError(Exception):
 
 
 def _untar(archive: Path, destination: Path) -> None:
-    links: set[str] = set()
-    with tarfile.open(archive) as tar:
+    unpacking = _Unpacking(os.path.realpath(destination))
+    with _opened(archive) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
         for member in tar:
             check_stopping()
             path = _inner(member.name)
             if path is not None and not is_left_out(path):
-                _unpack(tar, member, path, destination, links)
+                unpacking.write(tar, member, path)
+    unpacking.check_links()
 
 
-def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, root: Path, links: set[str]) -> None:
-    """Write one member to `path` below `root`; `links` are the paths of the links so far."""
-    parts = PurePosixPath(path).parts
-    folders = {"/".join(parts[:count]) for count in range(1, len(parts))}
-    if ".." in parts or "\\" in path or not links.isdisjoint({*folders, path}):
-        raise _LeadsOutError(member.name)
-    place = root / path
-    if member.isdir():
-        place.mkdir(parents=True, exist_ok=True)
-        return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if member.issym():
-        _check_inside(posixpath.join(*parts[:-1], member.linkname), member)
-        make_link(place, member.linkname)
-        links.add(path)
-    elif member.islnk():
-        target = _inner(member.linkname) or ""
-        _check_inside(target, member)
-        copy_file(root / target, place)
-    elif (content := tar.extractfile(member)) is not None:
-        with content, place.open("wb") as file:
-            copy_stream(content, file)
-        place.chmod(0o755 if member.mode & 0o100 else 0o644)
-    else:
-        raise _LeadsOutError(f"{member.name}, neither a file nor a folder nor a link")
+@contextmanager
+def _opened(archive: Path) -> Iterator[IO[bytes]]:
+    """The file for `tarfile`, which reads zstd by itself only in newer Pythons."""
+    with archive.open("rb") as file:
+        if archive.suffix != ".zst":
+            yield file
+            return
+        import zstandard  # noqa: PLC0415 (few distributions are packed like this)
+
+        try:
+            yield cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(file))
+        except zstandard.ZstdError as error:
+            raise ValueError(str(error)) from error
 
 
-def _check_inside(target: str, member: tarfile.TarInfo) -> None:
-    if posixpath.isabs(member.linkname) or posixpath.normpath(target).startswith(".."):
-        raise _LeadsOutError(f"{member.name} -> {member.linkname}")
+class _Unpacking:
+    """One archive on its way into the folder `root`, whose path has no links."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._written: set[str] = set()
+        self._links: set[str] = set()
+
+    def write(self, tar: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
+        """Write a member to `path`, which is relative."""
+        parts = PurePosixPath(path).parts
+        folders = {"/".join(parts[:count]) for count in range(1, len(parts))}
+        if ".." in parts or "\\" in path or (os.name == "nt" and ":" in path):
+            raise _LeadsOutError(member.name)
+        if not self._links.isdisjoint({*folders, path}):
+            raise _LeadsOutError(member.name)
+        place = Path(self._root, path)
+        if member.isdir():
+            place.mkdir(parents=True, exist_ok=True)
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if path not in self._written and os.path.lexists(place):
+            raise ValueError(f"{member.name} is the same as another file where upper and lower case do not differ")
+        self._written.add(path)
+        if member.issym():
+            make_link(place, member.linkname)
+            self._links.add(path)
+        elif member.islnk():
+            self._copy(member, place)
+        elif (content := tar.extractfile(member)) is not None:
+            with content, place.open("wb") as file:
+                copy_stream(content, file)
+            place.chmod(0o755 if member.mode & 0o100 else 0o644)
+        else:
+            raise _LeadsOutError(f"{member.name}, neither a file nor a folder nor a link")
+
+    def _copy(self, member: tarfile.TarInfo, place: Path) -> None:
+        """Copy the file that a hard link names, which must have come before, and not by way of a link."""
+        target = os.path.join(self._root, _inner(member.linkname) or "")
+        if os.path.realpath(target) != target or not os.path.isfile(target):
+            raise _LeadsOutError(f"{member.name} -> {member.linkname}")
+        copy_file(Path(target), place)
+
+    def check_links(self) -> None:
+        """Raise `_LeadsOutError` for a link that leads out of the folder, by way of others or not."""
+        for path in sorted(self._links):
+            target = os.readlink(os.path.join(self._root, path))
+            end = os.path.realpath(os.path.join(self._root, path))
+            if os.path.isabs(target) or os.path.commonpath([self._root, end]) != self._root:
+                raise _LeadsOutError(f"{path} -> {target}")
 
 
 def _unzip(archive: Path, destination: Path) -> None:
@@ -128,8 +167,15 @@ def _unzip(archive: Path, destination: Path) -> None:
 
 
 def _inner(name: str) -> str | None:
-    """A path in the archive without its first folder; `None` for that folder itself."""
+    """A path in the archive without its first folder; `None` for that folder itself and for what is no part of Python.
+
+    Full archives of python-build-standalone have the installation in `python/install`, beside what it was made from.
+    """
     parts = PurePosixPath(name).parts
+    if parts[1:2] == ("install",):
+        return "/".join(parts[2:]) or None
+    if parts[:2] in (("python", "build"), ("python", "licenses"), ("python", "PYTHON.json")):
+        return None
     return "/".join(parts[1:]) or None
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from stackbuild.errors import BuildError
-from stackbuild.metadata import ArchiveMetadata, BuildRecord
+from stackbuild.freshness import why_build
+from stackbuild.inputs import build_inputs
+from stackbuild.metadata import ArchiveMetadata, BuildRecord, LockRecord
 from stackbuild.platforms import TargetPlatform
 from stackbuild.request import Options
+from stackbuild.runtime_pin import RuntimeFile
 from stackbuild.spec import BuildName
 from stackbuild.steps.archive import archive_layer
 from stackbuild.steps.build import BuildTools, build_layer
@@ -191,3 +194,65 @@ def test_windows_cannot_hold_layers_for_other_platforms(world: World) -> None:
     with pytest.raises(BuildError, match="layers for linux_x86_64 cannot be built on Windows"):
         build_layer(project, world.locks, world.linked("base"), tools, report=world.reports.append)
     assert world.uv.commands == []
+
+
+def file(build: str, sha256: str | None = None) -> RuntimeFile:
+    return RuntimeFile(name=f"python+{build}.tar.gz", sha256=sha256)
+
+
+def test_another_distribution_makes_the_launchers_of_layers_for_windows_stale(world: World) -> None:
+    world.options = Options(runtime_source="standalone")
+    world.runtimes.files = {"win_amd64": file("1"), "linux_x86_64": file("1")}
+    world.replace('["linux_x86_64"]', '["linux_x86_64", "win_amd64"]')
+    world.lock(*ALL)
+    before = [_inputs(world, name) for name in ALL]
+    world.runtimes.files = {"win_amd64": file("2"), "linux_x86_64": file("2")}
+    world.lock("base", forced=True)
+    assert [_inputs(world, name) != old for name, old in zip(ALL, before, strict=True)] == [True, True, True]
+
+
+def _inputs(world: World, name: str) -> str:
+    world.platform = TargetPlatform.WIN_AMD64
+    return build_inputs(world.project, world.locks, world.linked(name))
+
+
+@pytest.mark.parametrize(
+    ("files", "version"),
+    [
+        ({"linux_x86_64": file("1", "aa")}, 1),
+        ({"linux_x86_64": file("1", "aa"), "win_amd64": file("1")}, 1),
+        ({"linux_x86_64": file("1", "bb")}, 2),
+        ({"linux_x86_64": file("2", "aa")}, 2),
+    ],
+)
+def test_another_file_of_the_same_python_is_another_version_of_a_runtime(
+    world: World, files: dict[str, RuntimeFile], version: int
+) -> None:
+    world.options = Options(runtime_source="standalone")
+    world.replace('name = "base"', 'name = "base"\nversioned = true')
+    world.runtimes.files = {"linux_x86_64": file("1", "aa")}
+    world.lock("base")
+    world.runtimes.files = files
+    world.lock("base", forced=True)
+    record = LockRecord.read(world.project.lock_paths(world.linked("base")).record)
+    assert record is not None
+    assert record.lock_version == version
+
+
+def test_stating_the_target_that_is_the_default_builds_and_checks_again(world: World) -> None:
+    world.lock("base")
+    before = build_inputs(world.project, world.locks, world.linked("base"))
+    world.replace('name = "base"', 'name = "base"\nlinux_target = "glibc@2.28"')
+    assert world.locks.status(world.linked("base")).is_good
+    assert build_inputs(world.project, world.locks, world.linked("base")) != before
+
+
+def test_lost_list_of_native_files_is_made_again(world: World) -> None:
+    world.lock("base")
+    world.build("base")
+    linked = world.linked("base")
+    assert why_build(world.project, world.locks, linked) is None
+    world.project.workspace.native_files(linked.build_name).unlink()
+    assert why_build(world.project, world.locks, linked) == "the list of its native files is missing"
+    with pytest.raises(BuildError, match="base is not built"):
+        world.archive("base")

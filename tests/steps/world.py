@@ -18,7 +18,7 @@ from stackbuild.process import Command, Result
 from stackbuild.project import Project, open_project
 from stackbuild.python_request import PythonRequest
 from stackbuild.request import Options
-from stackbuild.runtime_pin import RuntimePin
+from stackbuild.runtime_pin import RuntimeFile, RuntimePin
 from stackbuild.runtime_sources import WantedRuntime
 from stackbuild.spec import BuildName
 from stackbuild.steps import Outcome
@@ -146,12 +146,16 @@ class FakeRuntimes:
 
     versions: Sequence[str] = ("3.11.13",)
     asked: list[str] = field(default_factory=list)
+    files: dict[str, RuntimeFile] | None = None
+    """When set, they come as distributions."""
 
     def choose(self, wanted: WantedRuntime, /) -> RuntimePin:
         request = PythonRequest.parse(wanted.kept.python_implementation) if wanted.kept else wanted.request
         self.asked.append(request.text)
         version = next(version for version in self.versions if request.accepts(version))
         pinned = PinnedPython(kind=request.kind, version=version)
+        if self.files is not None:
+            return RuntimePin(python_implementation=str(pinned), source="standalone", files=self.files)
         return RuntimePin(python_implementation=str(pinned), source="interpreter")
 
     def python(self, pin: RuntimePin, /) -> Path:

@@ -1,5 +1,6 @@
 """Unpacking distributions of Python: as they are, without installers, and never outside of the folder."""
 
+import gzip
 import io
 import os
 import tarfile
@@ -7,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from stackbuild.errors import RuntimeSourceError
 from stackbuild.python_archives import find_executable, is_left_out, unpack_python
@@ -155,3 +157,38 @@ def test_python_of_another_name_is_called_python_as_well(
     unpack_python(pack(tmp_path / "a.tar.gz", [(f"python/{program}", b"program", 0o755)]), tmp_path / "new")
     assert (tmp_path / "new" / name).read_bytes() == b"program"
     assert link is None or os.readlink(tmp_path / "new" / name) == link
+
+
+def test_full_archive_is_unpacked_from_its_installation(tmp_path: Path) -> None:
+    members: list[Member] = [
+        ("python/PYTHON.json", b"{}", 0o644),
+        ("python/build/lib/a.o", b"object", 0o644),
+        ("python/install/bin/python3.13t", b"program", 0o755),
+        ("python/install/lib/python3.13t/os.py", b"os", 0o644),
+    ]
+    plain = gzip.decompress(pack(tmp_path / "plain", members).read_bytes())
+    (tmp_path / "full.tar.zst").write_bytes(zstandard.ZstdCompressor().compress(plain))
+    (tmp_path / "new").mkdir()
+    unpack_python(tmp_path / "full.tar.zst", tmp_path / "new")
+    assert sorted(contents(tmp_path / "new")) == ["bin/python", "bin/python3.13t", "lib/python3.13t/os.py"]
+    (tmp_path / "full.tar.zst").write_bytes(b"nothing of the kind")
+    with pytest.raises(RuntimeSourceError, match=r"full\.tar\.zst is no archive that can be read"):
+        unpack_python(tmp_path / "full.tar.zst", tmp_path / "new")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_links_that_lead_out_by_way_of_others_are_an_error(tmp_path: Path, order: int) -> None:
+    links: list[Member] = [("python/lib/up", "..", 0o777), ("python/out", "lib/up/..", 0o777)]
+    inner = tmp_path / "deep" / "new"
+    inner.mkdir(parents=True)
+    with pytest.raises(RuntimeSourceError, match="leads out of its own folder"):
+        unpack_python(pack(tmp_path / "a.tar.gz", [*PYTHON, *links[::order]]), inner)
+
+
+def test_hard_link_by_way_of_a_link_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret", encoding="utf-8")
+    links: list[Member] = [("python/lib/up", "../..", 0o777), ("python/stolen", "=python/lib/up/secret", 0o644)]
+    (tmp_path / "new").mkdir()
+    with pytest.raises(RuntimeSourceError, match="leads out of its own folder"):
+        unpack_python(pack(tmp_path / "a.tar.gz", [*PYTHON, *links]), tmp_path / "new")
+    assert not (tmp_path / "new" / "stolen").exists()
