@@ -18,9 +18,12 @@ from pathlib import Path
 
 CONFIG = Path("share", "venv", "metadata", "venvstacks_layer.json")
 
+COMPILE = "import compileall, sys; compileall.compile_dir(sys.argv[1], quiet=2)"
+"""What the layer's Python runs. A module of a package may be for another Python: not an error, the status is 0."""
+
 
 class UnusableLayer(Exception):
-    """The layer's configuration is missing, malformed, or refers to places outside the layers' folder."""
+    """The layer is not complete, refers to places outside the layers' folder, or its Python does not run here."""
 
 
 def load_config(layer: Path) -> "dict[str, Path]":
@@ -46,15 +49,23 @@ def resolve(layer: Path, relative: object) -> Path:
 
 
 def compile_modules(layer: Path, config: "dict[str, Path]") -> None:
-    """Compile the layer's modules with the layer's own Python: byte code of another version would be useless."""
+    """Compile the layer's modules with the layer's own Python: byte code of another version would be useless.
+
+    Raises `UnusableLayer` when that Python does not run.
+    """
     library = str(config["site_dir"].parent if config["python"] != config["base_python"] else layer / "lib")
     if not os.access(library, os.W_OK):
         return
     if Path(sys.executable).absolute() == config["python"]:
         compileall.compile_dir(library, quiet=2)
         return
-    command = [str(config["python"]), "-I", "-X", "utf8", "-m", "compileall", "-qq", library]
-    subprocess.run(command, check=False)  # a module of a package may be for another Python: not an error
+    command = [str(config["python"]), "-I", "-X", "utf8", "-c", COMPILE, library]
+    try:
+        status = subprocess.run(command, check=False).returncode
+    except OSError as error:
+        raise UnusableLayer(f"cannot run {config['python']}: {error.strerror}; is it for this platform?") from error
+    if status != 0:
+        raise UnusableLayer(f"cannot run {config['python']}: it ended with status {status}; is it for this platform?")
 
 
 def set_home(layer: Path, home: Path) -> None:
@@ -68,24 +79,27 @@ def set_home(layer: Path, home: Path) -> None:
         os.replace(temporary, path)
 
 
-def main() -> int:
-    """Finish the layer that this file lies in; return the exit status."""
-    layer = Path(__file__).absolute().parent
-    try:
-        config = load_config(layer)
-    except UnusableLayer as error:
-        print(f"{layer.name}: {error}", file=sys.stderr)
-        return 1
+def finish(layer: Path) -> None:
+    """Do all that there is to do. Raises `UnusableLayer`."""
+    config = load_config(layer)
     if not config["base_python"].exists():
-        print(f"{layer.name}: there is no {config['base_python']}: put its runtime beside it first", file=sys.stderr)
-        return 1
+        raise UnusableLayer(f"there is no {config['base_python']}: put its runtime beside it first")
     if os.name == "nt" and config["python"] != config["base_python"]:
         try:
             set_home(layer, config["base_python"].parent)
         except OSError as error:
-            print(f"{layer.name}: cannot tell the layer where its runtime is: {error}", file=sys.stderr)
-            return 1
+            raise UnusableLayer(f"cannot tell the layer where its runtime is: {error}") from error
     compile_modules(layer, config)
+
+
+def main() -> int:
+    """Finish the layer that this file lies in; return the exit status."""
+    layer = Path(__file__).absolute().parent
+    try:
+        finish(layer)
+    except UnusableLayer as error:
+        print(f"{layer.name}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -169,6 +170,41 @@ def test_missing_runtime_is_refused(layer: Layer, capsys: pytest.CaptureFixture[
     python.unlink()
     assert layer.finish() == 1
     assert capsys.readouterr().err == f"app-shop: there is no {python}: put its runtime beside it first\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script as Python")
+@pytest.mark.parametrize(
+    ("python", "reason"),
+    [
+        (b"\x7fELF of another machine", "Exec format error"),
+        (b"#!/no/such/shell\n", "No such file or directory"),
+        (b'#!/bin/sh\nexec "$0_"\n', "it ended with status 127"),
+        (b"#!/bin/sh\nexit 1\n", "it ended with status 1"),  # a Python without its standard library
+        (b"#!/bin/sh\nkill -9 $$\n", "it ended with status -9"),
+    ],
+)
+def test_python_that_does_not_run_is_refused(
+    layer: Layer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], python: bytes, reason: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+    program = layer.folder / "bin" / "python"
+    program.resolve().write_bytes(python)
+    program.resolve().chmod(0o755)
+    assert layer.finish() == 1
+    told = f"app-shop: cannot run {program}: {reason}; is it for this platform?\n"
+    assert capsys.readouterr() == ("", told)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a link as Python")
+def test_python_of_the_layer_compiles_what_it_can(layer: Layer, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = layer.folder.parent / "base" / "bin" / "python"
+    python.unlink()
+    python.symlink_to(sys.base_prefix + "/bin/python3")
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+    (layer.site_packages / "broken.py").write_text("print 'two'\n", encoding="utf-8")
+    assert layer.finish() == 0
+    compiled = [name for name in layer.files() if name.endswith(".pyc")]
+    assert compiled == [f"{SITE}/__pycache__/shop.{sys.implementation.cache_tag}.pyc"]
 
 
 def test_home_of_the_runtime_is_written_into_the_configuration_once(layer: Layer, tmp_path: Path) -> None:
