@@ -218,8 +218,8 @@ class StackReporter:
         rows = summary_rows(session, self._selected.values(), shown_from=self.shown_from)
         print_text("")
         print_table(("layer", "done", "environment", "archive", "time", "where"), rows)
-        if left_out := layers_left_out(session, self._selected.values()):
-            print_aside(f"not for {', '.join(session.project.platforms)}: {', '.join(left_out)}")
+        for platform, names in layers_left_out(session, self._selected.values()).items():
+            print_aside(f"not for {platform}: {', '.join(names)}")
         print_text("")
         print_text(self._counts(session))
         exported = [s for s in self._selected.values() if s.kind is Kind.EXPORT and s.linked is not None]

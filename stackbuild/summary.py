@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stackbuild.deployment import launch_command
@@ -10,6 +10,7 @@ from stackbuild.errors import StackbuildError
 from stackbuild.inputs import archive_paths, export_paths
 from stackbuild.metadata import ArchiveMetadata, BuildRecord
 from stackbuild.plan import Step
+from stackbuild.platforms import TargetPlatform
 from stackbuild.quantities import format_seconds, format_size
 from stackbuild.request import Kind
 from stackbuild.session import Session
@@ -22,19 +23,24 @@ _ORDER = tuple(Kind)
 def summary_rows(session: Session, steps: Iterable[Step], *, shown_from: Path) -> list[tuple[str, ...]]:
     """One row for each layer among `steps`: name, what was done, sizes, seconds, the place of the last result.
 
-    Layers for another platform than this machine's have a row of their own, and its name behind theirs.
+    Layers for another platform than this machine's have a row of their own, and its name behind theirs. Locks are for
+    all platforms: each stands in the first row of its layer.
     """
     chosen = list(steps)
-    platforms = list(dict.fromkeys(step.platform for step in chosen if step.kind is not Kind.LOCK)) or [None]
-    rows: list[tuple[str, ...]] = []
-    for platform in platforms:
-        # Locks are for all platforms: they stand in the first row of a layer.
-        shown = [
-            step for step in chosen if step.platform is platform or (step.kind, platform) == (Kind.LOCK, platforms[0])
-        ]
-        own = [[step for step in shown if step.linked is linked] for linked in session.project.layers]
-        rows += [_row(session, steps_of_layer, shown_from) for steps_of_layer in own if steps_of_layer]
-    return rows
+    made = dict.fromkeys((step.platform, step.name) for step in chosen if step.kind is not Kind.LOCK)
+    platforms = list(dict.fromkeys(platform for platform, _ in made)) or [None]
+
+    def shown_for(step: Step) -> TargetPlatform | None:
+        if step.kind is not Kind.LOCK:
+            return step.platform
+        return next((platform for platform in platforms if (platform, step.name) in made), platforms[0])
+
+    own = [
+        [step for step in chosen if step.linked is linked and shown_for(step) is platform]
+        for platform in platforms
+        for linked in session.project.layers
+    ]
+    return [_row(session, steps_of_layer, shown_from) for steps_of_layer in own if steps_of_layer]
 
 
 def _row(session: Session, own: Sequence[Step], shown_from: Path) -> tuple[str, ...]:
@@ -55,14 +61,20 @@ def _row(session: Session, own: Sequence[Step], shown_from: Path) -> tuple[str, 
     )
 
 
-def layers_left_out(session: Session, steps: Iterable[Step]) -> tuple[str, ...]:
-    """The layers that a run which makes all others leaves out, because they are for other platforms than the run."""
-    projects = session.projects.values()
-    made = {step.name for step in steps if step.linked is not None and step.kind is not Kind.LOCK}
-    wanted = {linked.build_name for project in projects for linked in project.layers_here}
-    if not made or not made.issuperset(wanted):
-        return ()
-    return tuple(linked.build_name for linked in session.project.layers if linked.build_name not in wanted)
+def layers_left_out(session: Session, steps: Iterable[Step]) -> Mapping[TargetPlatform, tuple[BuildName, ...]]:
+    """By platform of the run the layers that are not for it, as far as the run makes all others for that platform."""
+    made = {
+        (session.project_of(step).platform, step.name)
+        for step in steps
+        if step.linked is not None and step.kind is not Kind.LOCK
+    }
+    left_out = {}
+    for platform, project in session.projects.items():
+        wanted = {linked.build_name for linked in project.layers_here}
+        others = tuple(linked.build_name for linked in project.layers if linked.build_name not in wanted)
+        if wanted and others and all((platform, name) in made for name in wanted):
+            left_out[platform] = others
+    return left_out
 
 
 def _place(session: Session, step: Step) -> Path:
