@@ -7,7 +7,7 @@ import os
 import posixpath
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from stackbuild.wheel_check import Entries, WheelTarget, wheel_problems
 
 _PYTHON = re.compile(r"(?:python|pypy|graalpy)[w\d._]*t?(?:\.exe)?", re.IGNORECASE)
 _LIBRARY = re.compile(r".*\.(?:dll|pdb)", re.IGNORECASE)  # what a Python for Windows needs beside itself
-_PYTHON_FOLDER = re.compile(r"lib/python(\d+\.\d+)/site-packages")
+_PYTHON_FOLDER = re.compile(r"lib/((?:python|pypy|graalpy)\d+\.\d+t?)/site-packages")
 _MOST_LINKS = 40  # as in Linux: a longer chain is a loop
 
 _BAD_CHARACTERS = re.compile(r'[<>:"|?*\\\x00-\x1f]')
@@ -29,14 +29,10 @@ _RESERVED_NAMES = re.compile(r"(?:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³])
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedLayer:
-    """What a folder must be the layer of.
-
-    libc: `glibc` or `musl`, for Linux; scripts: names of the console scripts that it may have.
-    """
+    """What a folder must be the layer of. libc: `glibc` or `musl`, for Linux."""
 
     layout: EnvironmentLayout
     libc: str = "glibc"
-    scripts: Collection[str] = ()
 
 
 def layer_problems(
@@ -57,10 +53,10 @@ def layer_problems(
     )
     problems = [
         *layout_problems(entries, layout),
-        *script_problems(folder, entries, expected),
+        *script_problems(folder, entries, layout),
         *link_problems(folder, entries, forbidden=layout.platform.is_windows, peers=peers),
         *config_problems(folder, layout, peers=peers),
-        *([] if layout.platform.is_linux else collisions(entries)),
+        *([] if layout.platform.is_linux else collisions(_with_one_library(entries, layout))),
         *(bad_names(entries) if layout.platform.is_windows else []),
         *wheel_problems(folder, entries, str(layout.site_packages), target, hashes=hashes),
     ]
@@ -68,29 +64,35 @@ def layer_problems(
 
 
 def layout_problems(entries: Entries, layout: EnvironmentLayout) -> Iterator[str]:
-    """Folders that a layer of the platform has elsewhere, and the one that every layer has."""
+    """Packages and Pythons where another system or Python has them. Other folders may have any name: wheels do."""
     if str(layout.site_packages) not in entries:
         yield f"{layout.site_packages}: missing, the packages of a layer for {layout.platform} belong there"
-    for path in ("lib", "bin") if layout.platform.is_windows else ("Lib", "Scripts"):
-        if path in entries:
-            yield f"{path}: a folder that layers for {layout.platform} do not have"
-    if layout.platform.is_windows:
-        return
     for path in entries:
+        if _belongs_to_another_system(path, layout):
+            yield f"{path}: layers for {layout.platform} do not have this there"
+            continue
         match = _PYTHON_FOLDER.fullmatch(path)
-        if match and match[1] != layout.short_version:
-            yield f"{path}: packages for Python {match[1]}, the layer's is {layout.short_version}"
+        own = layout.kind.library(layout.short_version)
+        if match and not layout.platform.is_windows and match[1] != own:
+            yield f"{path}: packages for {match[1]}, the layer's Python is {own}"
 
 
-def script_problems(folder: Path, entries: Entries, expected: ExpectedLayer) -> Iterator[str]:
+def _belongs_to_another_system(path: str, layout: EnvironmentLayout) -> bool:
+    """Whether this is the folder of packages, or a Python, in the layout of Windows in a layer that has the other."""
+    place, name = posixpath.split(path)
+    if layout.platform.is_windows:
+        return bool(_PYTHON_FOLDER.fullmatch(path)) or (place == "bin" and bool(_PYTHON.fullmatch(name)))
+    is_program = place == "Scripts" and name.endswith(".exe") and bool(_PYTHON.fullmatch(name))
+    return path == "Lib/site-packages" or is_program
+
+
+def script_problems(folder: Path, entries: Entries, layout: EnvironmentLayout) -> Iterator[str]:
     """Programs beside Python that layers do not carry; a runtime may have some that name no absolute interpreter."""
     for path in entries:
         place, name = posixpath.split(path)
-        if place != str(expected.layout.scripts) or name in expected.scripts or _PYTHON.fullmatch(name):
+        if place != str(layout.scripts) or _PYTHON.fullmatch(name) or _LIBRARY.fullmatch(name):
             continue
-        if _LIBRARY.fullmatch(name):
-            continue
-        if not expected.layout.is_runtime:
+        if not layout.is_runtime:
             yield f"{path}: a script, which layers do not carry"
         elif _names_its_interpreter(folder / path):
             yield f"{path}: a script with the absolute path of its interpreter"
@@ -181,13 +183,22 @@ def _config_path_problem(folder: Path, text: str, *, may_be_missing: bool, peers
     return "does not exist"
 
 
+def _with_one_library(paths: Iterable[str], layout: EnvironmentLayout) -> Iterator[str]:
+    """The paths without `lib` in a layer for Windows: what wheels have there becomes part of `Lib`."""
+    return (path for path in paths if not (layout.platform.is_windows and path == "lib"))
+
+
 def collisions(paths: Iterable[str]) -> Iterator[str]:
     """Paths that are one where upper and lower case, or ways to write an accent, do not differ; topmost ones only."""
     seen: dict[str, str] = {}
+    collided: set[str] = set()
     for path in sorted(paths):
-        other = seen.setdefault(unicodedata.normalize("NFC", path).casefold(), path)
-        if other != path and posixpath.basename(other) != posixpath.basename(path):
-            yield f"{path}: the same name as {other} where upper and lower case do not differ"
+        key = unicodedata.normalize("NFC", path).casefold()
+        other = seen.setdefault(key, path)
+        if other != path:
+            collided.add(key)
+            if posixpath.dirname(key) not in collided:
+                yield f"{path}: the same name as {other} where upper and lower case do not differ"
 
 
 def bad_names(paths: Iterable[str]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import pytest
 
 from stackbuild.layer_check import ExpectedLayer, bad_names, collisions, layer_problems
 from stackbuild.layout import LAYER_CONFIG, EnvironmentLayout
+from stackbuild.pinned_python import PythonKind
 from stackbuild.platforms import TargetPlatform
 from tests.native_bytes import elf, mach_o, universal
 
@@ -19,9 +20,11 @@ SITE = "lib/python3.12/site-packages"
 INFO = f"{SITE}/demo-1.0.dist-info"
 
 
-def expected(platform: TargetPlatform = LINUX, *, is_runtime: bool = False, **keys: Any) -> ExpectedLayer:
-    layout = EnvironmentLayout(python_version="3.12.4", platform=platform, is_runtime=is_runtime)
-    return ExpectedLayer(layout=layout, **keys)
+def expected(
+    platform: TargetPlatform = LINUX, *, is_runtime: bool = False, kind: PythonKind = PythonKind.CPYTHON
+) -> ExpectedLayer:
+    layout = EnvironmentLayout(python_version="3.12.4", platform=platform, is_runtime=is_runtime, kind=kind)
+    return ExpectedLayer(layout=layout)
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -164,10 +167,9 @@ def test_wheel_for_both_machines_of_macos_may_name_one(tmp_path: Path) -> None:
     assert layer_problems(tmp_path, expected(MACOS)) == ()
 
 
-def test_script_of_a_layer_is_a_problem_unless_it_may_have_it(layer: Path) -> None:
+def test_script_of_a_layer_is_a_problem(layer: Path) -> None:
     write(layer / "bin/demo", "#!/x/bin/python\n")
     assert layer_problems(layer, expected()) == ("bin/demo: a script, which layers do not carry",)
-    assert layer_problems(layer, expected(scripts=("demo",))) == ()
 
 
 def test_script_of_a_runtime_may_not_name_its_interpreter(tmp_path: Path) -> None:
@@ -213,12 +215,41 @@ def test_link_through_a_linked_folder_is_followed(layer: Path) -> None:
     assert layer_problems(layer, expected()) == ("bad: a link that leads to nothing: there is no lib/nothing",)
 
 
-def test_folders_of_another_system_or_python_are_problems(layer: Path) -> None:
+def test_packages_and_programs_of_another_system_are_problems(layer: Path) -> None:
     write(layer / "Lib/site-packages/x.py", "")
-    write(layer / "lib/python3.11/site-packages/x.py", "")
+    write(layer / "Scripts/python3.exe", b"MZ")
     assert layer_problems(layer, expected()) == (
-        "Lib: a folder that layers for linux_x86_64 do not have",
-        "lib/python3.11/site-packages: packages for Python 3.11, the layer's is 3.12",
+        "Lib/site-packages: layers for linux_x86_64 do not have this there",
+        "Scripts/python3.exe: layers for linux_x86_64 do not have this there",
+    )
+
+
+def test_data_of_wheels_may_lie_in_folders_of_any_name(layer: Path, tmp_path: Path) -> None:
+    for path in ("Lib/data.txt", "Scripts/pythonic.exe", "Scripts/demo.cmd"):
+        write(layer / path, "")
+    assert layer_problems(layer, expected()) == ()
+    root = windows_layer(tmp_path / "app-pc")
+    (root / LAYER_CONFIG).unlink()
+    for path in ("lib/pkgconfig/x.pc", "bin/helper.dll", "bin/pythonic"):
+        write(root / path, "")
+    assert layer_problems(root, expected(WINDOWS)) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "own", "others"),
+    [
+        (PythonKind.CPYTHON, "python3.12", ("pypy3.12", "python3.11", "python3.12t")),
+        (PythonKind.FREETHREADED_CPYTHON, "python3.12t", ("pypy3.12", "python3.12")),
+        (PythonKind.PYPY, "pypy3.12", ("pypy3.11", "python3.12")),
+    ],
+)
+def test_packages_for_another_python_are_problems(
+    tmp_path: Path, kind: PythonKind, own: str, others: tuple[str, ...]
+) -> None:
+    for library in (own, *others):
+        write(tmp_path / "lib" / library / "site-packages" / "x.py", "")
+    assert layer_problems(tmp_path, expected(kind=kind)) == tuple(
+        f"lib/{other}/site-packages: packages for {other}, the layer's Python is {own}" for other in others
     )
 
 
@@ -245,7 +276,9 @@ def windows_layer(root: Path) -> Path:
 def test_layer_for_windows_is_checked_on_any_system(tmp_path: Path) -> None:
     root = windows_layer(tmp_path)
     assert layer_problems(root, expected(WINDOWS), hashes=True) == ()
-    write(root / "bin/x", "")
+    write(root / "bin/python3", "")
+    write(root / "lib/python3.12/site-packages/x.py", "")
+    write(root / "lib/site-packages/demo/__init__.py", "")
     write(root / "Scripts/demo.exe", b"MZ")
     write(root / "Lib/site-packages/demo/Nul.txt", "")
     write(root / "Lib/site-packages/DEMO/x.py", "")
@@ -255,7 +288,9 @@ def test_layer_for_windows_is_checked_on_any_system(tmp_path: Path) -> None:
         "Lib/site-packages/demo/Nul.txt: a name that Windows cannot have",
         "Lib/site-packages/demo: the same name as Lib/site-packages/DEMO where upper and lower case do not differ",
         "Scripts/demo.exe: a script, which layers do not carry",
-        "bin: a folder that layers for win_amd64 do not have",
+        "bin/python3: layers for win_amd64 do not have this there",
+        "lib/python3.12/site-packages: layers for win_amd64 do not have this there",
+        "lib/site-packages: the same name as Lib/site-packages where upper and lower case do not differ",
     )
 
 
