@@ -47,7 +47,8 @@ def check_built(project: Project, locks: Locks, linked: LinkedLayer, environment
         helpers = files_of_pure_wheels(environment, str(layout.site_packages))
         offenders = tuple(item for item in offenders if item[0].path not in helpers)
     return Checked(
-        native_files=file_list(files, project.platform), notices=target_notices(linked.layer, offenders, oldest)
+        native_files=file_list(files, project.platform, system=oldest.system),
+        notices=target_notices(linked.layer, offenders, oldest),
     )
 
 
@@ -84,9 +85,12 @@ def target_notices(layer: Layer, offenders: Sequence[tuple[NativeFile, Minimum]]
     return (f"{told}: {worst.path} needs {needed}; {way_out(offenders, oldest)}",)
 
 
-def file_list(files: tuple[NativeFile, ...], platform: TargetPlatform) -> NativeFileList:
-    """The list of an environment's native files as it is kept and published."""
-    minimum = highest(file.minimum_on(platform) for file in files)
+def file_list(files: tuple[NativeFile, ...], platform: TargetPlatform, *, system: str) -> NativeFileList:
+    """The list of an environment's native files as it is kept and published. `system`: the one that the layer is for.
+
+    Files for another C library do not count for the minimum of all, unless there are no others.
+    """
+    minimum = highest((file.minimum_on(platform) for file in files), system=system)
     return NativeFileList(
         files=tuple(_entry(file) for file in signing_order(files)), minimum=None if minimum is None else str(minimum)
     )

@@ -64,9 +64,14 @@ class NativeBinary:
     code: tuple[Code, ...]
 
 
-def highest(minimums: Iterable[Minimum | None]) -> Minimum | None:
-    """The one that holds them all; `None` when none is given."""
-    return max((minimum for minimum in minimums if minimum is not None), key=_version, default=None)
+def highest(minimums: Iterable[Minimum | None], *, system: str | None = None) -> Minimum | None:
+    """The newest one; `None` when none is given. `system`: whose minimums decide, if there are any of that system.
+
+    Versions of different systems cannot be compared: without `system` all are of one.
+    """
+    given = [minimum for minimum in minimums if minimum is not None]
+    decisive = [minimum for minimum in given if minimum.system == system] or given
+    return max(decisive, key=_version, default=None)
 
 
 def _version(minimum: Minimum) -> tuple[int, int]:

@@ -38,6 +38,7 @@ class NativeRuntimes(FakeRuntimes):
         super().unpack(pin, destination, platform=platform, libc=libc)
         (destination / "bin/python3.11").write_bytes(elf(("GLIBC_2.36",), kind=2))
         (destination / "lib/libother.so").write_bytes(elf(("GLIBC_2.39",), machine="aarch64"))
+        (destination / "lib/helper").write_bytes(elf(interpreter="/lib/ld-musl-x86_64.so.1", kind=2))
 
 
 def test_runtime_made_from_an_interpreter_tells_what_it_needs_and_is_not_held_to_the_target(world: World) -> None:

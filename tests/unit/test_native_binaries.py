@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stackbuild.elf import parse_elf
 from stackbuild.mach_o import parse_mach_o
-from stackbuild.native_binary import Content, Malformed, NativeBinary, highest
+from stackbuild.native_binary import Content, Malformed, Minimum, NativeBinary, highest
 from stackbuild.portable_executable import parse_pe
 from tests.native_bytes import elf, java_class, mach_o, pe, universal
 
@@ -218,3 +218,10 @@ def test_highest_minimum_is_that_of_the_newest_system() -> None:
     found = [code.minimum for binary in libraries if binary for code in binary.code]
     assert str(highest([None, *found])) == "glibc@2.17"
     assert highest([None]) is None
+
+
+def test_highest_minimum_of_mixed_systems_is_that_of_the_system_that_decides() -> None:
+    mixed = [Minimum("glibc", (2, 17)), Minimum("musl"), None, Minimum("glibc", (2, 28))]
+    assert str(highest(mixed, system="glibc")) == "glibc@2.28"
+    assert str(highest(mixed, system="musl")) == "musl"
+    assert str(highest([Minimum("musl")], system="glibc")) == "musl"
