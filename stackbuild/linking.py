@@ -181,7 +181,13 @@ class Linker:
         if runtime is None or "linux_target" in draft.faulty | runtime.draft.faulty:
             return
         mine, theirs = draft.layer, runtime.draft.layer
-        if mine.parsed_linux_target.variant != theirs.parsed_linux_target.variant:
+        if mine.parsed_linux_target.variant == theirs.parsed_linux_target.variant:
+            return
+        if not mine.states("linux_target"):
+            place = f"{runtime.draft.category}[{runtime.draft.position}] ({quote(runtime.name)})"
+            variant, target = theirs.parsed_linux_target.variant, quote(theirs.linux_target)
+            self._report(draft, f"stands on {place}, which is for {variant}: write linux_target = {target}")
+        else:
             message = f"{quote(mine.linux_target)} differs in libc from {quote(theirs.linux_target)} of"
             self._report(draft, f"{message} {runtime.draft.label}; a stack has one libc", "linux_target")
 

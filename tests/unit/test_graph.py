@@ -375,6 +375,14 @@ MALFORMED: list[tuple[str, str, tuple[str, ...]]] = [
         ('framework "a"', 'frameworks[0].linux_target: "musl" differs in libc from "glibc@2.28" of runtime "base"'),
     ),
     (
+        "libc that is not said",
+        RUNTIME + 'linux_target = "musl"\n' + framework("a", ON_BASE),
+        (
+            'framework "a"',
+            'frameworks[0]: stands on runtimes[0] ("base"), which is for musl: write linux_target = "musl"',
+        ),
+    ),
+    (
         "legacy and current name of a field",
         RUNTIME + 'fully_versioned_name = "cpython@3.11"',
         ('runtime "base"', "runtimes[0].fully_versioned_name", '"python_implementation"'),
