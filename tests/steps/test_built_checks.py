@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.built_checks import Checked, check_built
+from stackbuild.built_checks import Checked, check_built, file_list
 from stackbuild.errors import BuildError
 from stackbuild.inputs import layer_metadata, native_file_list
 from stackbuild.metadata import NativeFileEntry
+from stackbuild.native_files import native_files
 from stackbuild.platforms import TargetPlatform
 from stackbuild.runtime_pin import RuntimePin
 from stackbuild.spec import BuildName
@@ -38,7 +39,6 @@ class NativeRuntimes(FakeRuntimes):
         super().unpack(pin, destination, platform=platform, libc=libc)
         (destination / "bin/python3.11").write_bytes(elf(("GLIBC_2.36",), kind=2))
         (destination / "lib/libother.so").write_bytes(elf(("GLIBC_2.39",), machine="aarch64"))
-        (destination / "lib/helper").write_bytes(elf(interpreter="/lib/ld-musl-x86_64.so.1", kind=2))
 
 
 def test_runtime_made_from_an_interpreter_tells_what_it_needs_and_is_not_held_to_the_target(world: World) -> None:
@@ -112,6 +112,14 @@ def test_native_files_are_listed_in_the_order_of_signing(built: World) -> None:
         ),
     )
     assert found.minimum is None  # there is none for the platform of the layer
+
+
+def test_minimum_of_mixed_files_is_that_of_the_layers_c_library(tmp_path: Path) -> None:
+    (tmp_path / "glibc.so").write_bytes(elf(("GLIBC_2.17",)))
+    (tmp_path / "musl.so").write_bytes(elf(needed=("libc.musl-x86_64.so.1",)))
+    files = native_files(tmp_path)
+    linux = TargetPlatform.LINUX_X86_64
+    assert [file_list(files, linux, system=libc).minimum for libc in ("glibc", "musl")] == ["glibc@2.17", "musl"]
 
 
 def test_environment_that_is_not_whole_is_an_error_with_all_its_problems(built: World) -> None:
