@@ -14,8 +14,8 @@ from stackbuild.tar_headers import Kind
 _MAX_MEMBERS = 1 << 20
 _MAX_LINKS = 40  # in one path, as Linux has it
 _UNSAFE_PARTS = frozenset(("", ".", ".."))
-_UNSAFE = re.compile(r"[\\\0]|(?:^|/)[A-Za-z]:")
-_UNSAFE_ON_WINDOWS = re.compile(r'[\\\0-\x1f:*?"<>|]|[. ](?:/|$)')
+_DRIVE = re.compile(r"(?:^|/)[A-Za-z]:")
+_NOT_ON_WINDOWS = re.compile(r'[\x01-\x1f:*?"<>|]|[^/.][. ]+(?:/|$)')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Admission:
         self.top_folder = top_folder
         self.links: dict[str, Member] = {}
         self._left = max_size
-        self._unsafe = _UNSAFE_ON_WINDOWS if windows else _UNSAFE
+        self._windows = windows
         self._folders: dict[str, bool] = {}
         self._files: set[str] = set()
 
@@ -77,7 +77,7 @@ class Admission:
 
     def _check_path(self, path: str) -> None:
         parts = path.split("/")
-        if self._unsafe.search(path) or not _UNSAFE_PARTS.isdisjoint(parts):
+        if self._is_unsafe(path) or not _UNSAFE_PARTS.isdisjoint(parts):
             raise ArchiveError(f"unsafe path of a member: {path!r}")
         if self.top_folder is None:
             self.top_folder = parts[0]
@@ -112,8 +112,14 @@ class Admission:
                 raise ArchiveError(f"{path}: with this file of {member.size} bytes it becomes larger than expected")
 
     def _check_target(self, path: str, target: str) -> None:
-        if not target or target.startswith("/") or self._unsafe.search(target):
+        if not target or target.startswith("/") or self._is_unsafe(target):
             raise ArchiveError(f"{path}: the link has the unsafe target {target!r}")
+
+    def _is_unsafe(self, path: str) -> bool:
+        """Whether a path or target holds what some system takes for something else than a name in a folder."""
+        if "\\" in path or "\0" in path or (":" in path and _DRIVE.search(path)):
+            return True
+        return self._windows and bool(_NOT_ON_WINDOWS.search(path))
 
     def _follow(self, path: str, target: str) -> None:
         at = path.split("/")[:-1]

@@ -3,7 +3,6 @@
 What layers never need is refused, whoever made the file: hard links, devices, sparse files, global headers.
 """
 
-import re
 from collections.abc import Generator, Iterator
 
 from stackbuild.archive_members import Member
@@ -18,7 +17,6 @@ _POSIX, _GNU = b"ustar\x0000", b"ustar  \0"
 _CHECKSUM = slice(148, 156)
 _BLANK_SUM = 8 * 0x20  # the checksum is computed with blanks in its own place
 _BASE_256 = 0x80
-_OCTAL = re.compile(rb"[0-7]+")
 _PAX, _GNU_NAME, _GNU_LINK = b"x", b"L", b"K"
 _KINDS = {b"0": Kind.FILE, b"\0": Kind.FILE, b"2": Kind.LINK, b"5": Kind.FOLDER}
 _REFUSED = {
@@ -146,9 +144,11 @@ def _number(block: bytes, start: int, end: int) -> int:
     if block[start] == _BASE_256:
         return int.from_bytes(block[start + 1 : end])
     digits = block[start:end].strip(b" \0")
-    if digits and not _OCTAL.fullmatch(digits):
-        raise ArchiveError(f"{_shown(block)}: the header holds the unusable number {block[start:end]!r}")
-    return int(digits or b"0", 8)
+    if not digits:
+        return 0
+    if not digits.isdigit() or b"8" in digits or b"9" in digits:  # `int` takes signs, blanks and underscores too
+        raise ArchiveError(f"{_shown(block)}: the header holds the unusable number {digits!r}")
+    return int(digits, 8)
 
 
 def _pax_size(value: bytes) -> int:

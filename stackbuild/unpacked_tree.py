@@ -7,8 +7,7 @@ name the file system takes for the same. Links are made when all else is there, 
 import hashlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 from stackbuild.archive_members import Member
@@ -33,15 +32,6 @@ def stored_mode(member: Member) -> int:
     return 0o755 if member.kind is Kind.FOLDER or member.mode & 0o100 else 0o644
 
 
-@contextmanager
-def _free_name(path: str) -> Iterator[None]:
-    """Say which member's name is taken."""
-    try:
-        yield
-    except FileExistsError as error:
-        raise ArchiveError(f"{path}: this file system takes its name for that of another member") from error
-
-
 class UnpackedTree:
     """The folder `root` as the archive's folder `top_folder`. `hashing`: whether files are hashed on the way.
 
@@ -57,8 +47,10 @@ class UnpackedTree:
         """Make a folder with mode 0755, whatever the umask. The root is there already and gets the mode."""
         place = self._place(path)
         if place != self._root:
-            with _free_name(path):
+            try:
                 os.mkdir(place)
+            except FileExistsError as error:
+                raise _name_is_taken(path) from error
         if _KEEPS_UNIX_MODES:
             os.chmod(place, 0o755)  # noqa: S103 (what others may do: enter and read)
 
@@ -66,8 +58,10 @@ class UnpackedTree:
         """Write a new file with mode 0755 or 0644 and the member's time; its SHA-256 when hashing."""
         mode = stored_mode(member)
         sha256 = hashlib.sha256() if self._hashing else None
-        with _free_name(member.path):
+        try:
             descriptor = os.open(self._place(member.path), _NEW_FILE, mode)
+        except FileExistsError as error:
+            raise _name_is_taken(member.path) from error
         try:
             for piece in pieces:
                 if sha256 is not None:
@@ -83,8 +77,10 @@ class UnpackedTree:
     def make_link(self, member: Member) -> None:
         """Make a symbolic link with the member's time."""
         place = self._place(member.path)
-        with _free_name(member.path):
+        try:
             os.symlink(member.target or "", place)
+        except FileExistsError as error:
+            raise _name_is_taken(member.path) from error
         if os.utime in os.supports_follow_symlinks:
             os.utime(place, (member.mtime, member.mtime), follow_symlinks=False)
 
@@ -101,3 +97,7 @@ def _write(descriptor: int, piece: memoryview | bytes) -> None:
     while written < len(piece):
         piece = memoryview(piece)[written:]
         written = os.write(descriptor, piece)
+
+
+def _name_is_taken(path: str) -> ArchiveError:
+    return ArchiveError(f"{path}: this file system takes its name for that of another member")

@@ -3,7 +3,8 @@
 The tree is packed once in each format. Then, in turns, so that a noisy machine hits all alike: our reader, the standard
 library's with its safest settings (`tarfile` with the `data` filter; `zipfile`), GNU tar with the compressor's program
 in front, and `cp -r` of the tree, below which nothing gets. Each writes into a fresh folder, and nothing is removed
-before the end: on some file systems creating files is slow for minutes after others were removed. Nothing is asserted.
+before the end: on some file systems creating files is slow for minutes after others were removed. Prints medians of
+the time and of the processor time, which other work on the machine changes less; nothing is asserted.
 """
 
 import argparse
@@ -71,18 +72,26 @@ def _ways(archive: Path, archive_format: ArchiveFormat, tree: Path) -> dict[str,
 
 
 def _compare(ways: dict[str, Callable[[Path], object]], folder: Path, rounds: int) -> None:
-    times: dict[str, list[float]] = {name: [] for name in ways}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, unpack in ways.items():
             out = Path(tempfile.mkdtemp(dir=folder))
-            start = time.perf_counter()
+            start, processor = time.perf_counter(), _processor_time()
             unpack(out)
             if number:  # the first round warms the page cache
-                times[name].append(time.perf_counter() - start)
-    ours = statistics.median(times["stackbuild"])
-    for name, seconds in times.items():
-        median = statistics.median(seconds)
-        print(f"  {name:>12}: median {median:6.2f} s (best {min(seconds):.2f}), {median / ours:5.2f} of ours")
+                times[name].append((time.perf_counter() - start, _processor_time() - processor))
+    ours = [statistics.median(column) for column in zip(*times["stackbuild"], strict=True)]
+    for name, measured in times.items():
+        seconds, processor = (statistics.median(column) for column in zip(*measured, strict=True))
+        print(
+            f"  {name:>10}: {seconds:6.2f} s (best {min(measured)[0]:.2f}), {seconds / ours[0]:5.2f} of ours;"
+            f" processor {processor:6.2f} s, {processor / ours[1]:5.2f} of ours"
+        )
+
+
+def _processor_time() -> float:
+    """Seconds that this process and its finished children computed, on all processors: what a busy machine spares."""
+    return sum(os.times()[:4])
 
 
 def _tarfile(archive: Path, out: Path) -> None:
