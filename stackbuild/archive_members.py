@@ -48,7 +48,7 @@ class Admission:
         self.links: dict[str, Member] = {}
         self._left = max_size
         self._windows = windows
-        self._folders: dict[str, bool] = {}
+        self._folders: dict[str, bool] = {}  # whether a member named it itself
         self._files: set[str] = set()
 
     def admit(self, member: Member) -> list[str]:
@@ -58,12 +58,12 @@ class Admission:
         """
         path = member.path
         self._check_path(path)
-        if self._folders.get(path) or path in self._files or path in self.links:
+        is_folder = member.kind is Kind.FOLDER
+        if self._is_known(path, is_folder=is_folder):
             raise ArchiveError(f"{path}: two members have this path")
         if len(self._folders) + len(self._files) + len(self.links) >= _MAX_MEMBERS:
             raise ArchiveError(f"{path}: this is member {_MAX_MEMBERS + 1}, more than any layer has")
-        is_folder = member.kind is Kind.FOLDER
-        missing = self._missing_folders(path if is_folder else path.rpartition("/")[0])
+        missing = self._missing_folders(path, path if is_folder else path.rpartition("/")[0])
         self._add(member)
         return missing
 
@@ -84,8 +84,14 @@ class Admission:
         if parts[0] != self.top_folder:
             raise ArchiveError(f"{path} does not lie in {self.top_folder}, the one folder that the archive must hold")
 
-    def _missing_folders(self, folder: str) -> list[str]:
-        path = folder
+    def _is_known(self, path: str, *, is_folder: bool) -> bool:
+        """Whether a member has had this path. A folder may follow what lies in it."""
+        if path in self._folders:
+            return not is_folder or self._folders[path]
+        return path in self._files or path in self.links
+
+    def _missing_folders(self, path: str, folder: str) -> list[str]:
+        """`folder` and those around it that are not known yet, now known as folders that no member named."""
         missing = []
         while folder and folder not in self._folders:
             if folder in self._files or folder in self.links:

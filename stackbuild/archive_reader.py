@@ -15,7 +15,7 @@ from pathlib import Path
 from stackbuild.archive_format import ArchiveFormat
 from stackbuild.archive_members import Admission, Member
 from stackbuild.archive_streams import Meter
-from stackbuild.decompression import DAMAGE, decompressed
+from stackbuild.decompression import decompressed
 from stackbuild.errors import ArchiveError
 from stackbuild.files import disk_errors, replacing_tree, sha256_file
 from stackbuild.process import check_stopping
@@ -143,12 +143,8 @@ def _format(archive: Path) -> ArchiveFormat:
 @contextmanager
 def _unpacking(archive: Path) -> Iterator[None]:
     """Name the archive in every error of the block."""
-    try:
-        with disk_errors(f"unpack {archive}", ArchiveError):
+    with disk_errors(f"unpack {archive}", ArchiveError):
+        try:
             yield
-    except DAMAGE as error:
-        raise ArchiveError(f"cannot unpack {archive}: it is damaged: {error}", hint=_HINT) from error
-    except ArchiveError as error:
-        if isinstance(error.__cause__, OSError):
-            raise
-        raise ArchiveError(f"cannot unpack {archive}: {error.message}", hint=error.hint or _HINT) from error
+        except ArchiveError as error:
+            raise ArchiveError(f"cannot unpack {archive}: {error.message}", hint=error.hint or _HINT) from error

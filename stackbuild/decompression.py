@@ -26,9 +26,7 @@ _MAX_WINDOW = 1 << 27  # of zstd: what decoders take without being told to
 _MAX_XZ_MEMORY = 1 << 27  # preset 9 needs half of it
 _MAX_THREADS = 4  # they are faster than files are written; more would only hold memory
 _GZIP = 16 + zlib.MAX_WBITS
-
-DAMAGE = zstandard.ZstdError, lzma.LZMAError, zlib.error
-"""What decompressors raise for data that nothing compresses to."""
+_DAMAGE = zstandard.ZstdError, lzma.LZMAError, zlib.error
 
 _Job = Callable[[], bytes | None]
 
@@ -110,7 +108,7 @@ def _ahead(jobs: Iterator[_Job], workers: int) -> Generator[bytes, None, None]:
                 if not waiting or (chunk := waiting.popleft().result()) is None:
                     return
                 yield chunk
-        except DAMAGE as error:
+        except _DAMAGE as error:
             raise ArchiveError(f"it is damaged: {error}") from error
         finally:
             pool.shutdown(cancel_futures=True)

@@ -4,8 +4,9 @@ import calendar
 import stat
 import struct
 import zipfile
+import zlib
 from collections.abc import Generator, Iterator
-from functools import partial
+from contextlib import contextmanager
 from typing import IO
 
 from stackbuild.archive_members import Member
@@ -26,13 +27,21 @@ def zip_contents(file: IO[bytes]) -> Generator[tuple[Member, Iterator[bytes]], N
     Raises `ArchiveError` for a file that holds anything beside its members, members of types and methods that layers
     never need, and content that is damaged or not of the size given.
     """
+    with _damage():
+        archive = zipfile.ZipFile(file)
+    with archive:
+        _check_layout(archive, file)
+        for info in archive.infolist():
+            member = _member(archive, info)
+            yield member, _content(archive, info) if member.kind is Kind.FILE else iter(())
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """Make an `ArchiveError` of what `zipfile` raises for files that nothing wrote like this."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            _check_layout(archive, file)
-            for info in archive.infolist():
-                member = _member(archive, info)
-                yield member, _content(archive, info) if member.kind is Kind.FILE else iter(())
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, UnicodeDecodeError, struct.error) as error:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError, struct.error) as error:
         raise ArchiveError(f"it is damaged, or no zip file: {error}") from error
 
 
@@ -94,11 +103,18 @@ def _target(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
     left = info.file_size
-    with archive.open(info) as content:
-        for piece in iter(partial(content.read, _CHUNK), b""):
+    with _damage():
+        content = archive.open(info)
+    with content:
+        while piece := _piece(content):
             left -= len(piece)
             yield piece
     if left:
         raise ArchiveError(
             f"{info.orig_filename}: its content is not of the size {info.file_size} that the archive says"
         )
+
+
+def _piece(content: IO[bytes]) -> bytes:
+    with _damage():
+        return content.read(_CHUNK)
