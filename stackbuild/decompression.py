@@ -50,6 +50,10 @@ class ByteStream:
 
     def exactly(self, size: int) -> bytes:
         """The next `size` bytes."""
+        if size <= len(self._rest):
+            data = bytes(self._rest[:size])
+            self._rest = self._rest[size:]
+            return data
         return b"".join(self.pieces(size))
 
     def remaining(self) -> Iterator[memoryview]:

@@ -1,4 +1,4 @@
-"""What the `tar` of the system makes of our archives, compared with the tree they were packed from."""
+"""What the `tar` of the system makes of our archives, and we of its, compared with the tree they were packed from."""
 
 import shutil
 import stat
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from stackbuild.archive_reader import unpack_archive
 from stackbuild.archives import ArchiveFormat, list_folder, write_archive
+from stackbuild.errors import ArchiveError
 
 MTIME = 1_700_000_000
 TOOLS = {
@@ -58,3 +60,32 @@ def test_tar_unpacks_an_archive_to_the_tree_it_was_packed_from(archive_format: A
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert snapshot(tmp_path / "out") == snapshot(tmp_path / "tree")
     assert {path.lstat().st_mtime for path in (tmp_path / "out").rglob("*")} == {MTIME}
+
+
+@pytest.mark.parametrize("tar_format", ["gnu", "oldgnu", "pax"])
+@pytest.mark.parametrize("archive_format", TOOLS)
+def test_what_tar_packed_is_unpacked_to_the_tree_it_was_packed_from(
+    archive_format: ArchiveFormat, tar_format: str, tmp_path: Path
+) -> None:
+    if shutil.which(TOOLS[archive_format]) is None:
+        pytest.skip(f"there is no {TOOLS[archive_format]} on this machine")
+    make_tree(tmp_path / "layer")
+    (tmp_path / "layer/far").unlink()  # leads out of everything
+    packed = tmp_path / f"packed{archive_format.suffix}"
+    compress = [] if archive_format is ArchiveFormat.TAR else [f"--{TOOLS[archive_format]}"]
+    subprocess.run(["tar", f"--format={tar_format}", *compress, "-cf", packed, "-C", tmp_path, "layer"], check=True)
+    unpack_archive(packed, tmp_path / "out", top_folder="layer")
+    assert snapshot(tmp_path / "out/layer") == snapshot(tmp_path / "layer")
+    for path in (tmp_path / "out").rglob("*"):
+        original = tmp_path / path.relative_to(tmp_path / "out")
+        assert int(path.lstat().st_mtime) == int(original.lstat().st_mtime)
+
+
+def test_hard_links_that_tar_packed_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "layer").mkdir()
+    (tmp_path / "layer/first").touch()
+    (tmp_path / "layer/second").hardlink_to(tmp_path / "layer/first")
+    subprocess.run(["tar", "-cf", tmp_path / "a.tar", "-C", tmp_path, "layer"], check=True)
+    with pytest.raises(ArchiveError, match=r"layer/(first|second) is a hard link, which no layer needs"):
+        unpack_archive(tmp_path / "a.tar", tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())

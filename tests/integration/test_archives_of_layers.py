@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from stackbuild.archive_reader import unpack_archive
 from tests.integration.stack_project import StackProject, tree_digests
 
 
@@ -70,6 +71,29 @@ def test_unpacked_archives_run_where_they_lie(built: StackProject, tmp_path: Pat
         unpack(built.root / "_artifacts" / f"{layer}.{archive_format}", tmp_path)
     assert application(tmp_path) == ["app-hello", "framework-web", "py"]
     assert (tmp_path / "py/share/basic/data.txt").read_text() == "data\n"
+
+
+@pytest.mark.parametrize("archive_format", ["tar.zst", "zip"])
+def test_all_archives_of_a_manifest_unpack_to_what_was_published(
+    built: StackProject, tmp_path: Path, archive_format: str
+) -> None:
+    built.doit("archive", "manifest", STACKBUILD_ARCHIVE_FORMAT=archive_format)
+    output = built.root / "_artifacts"
+    manifest = json.loads((output / "__venvstacks__/venvstacks.json").read_text())
+    for layer in (layer for layers in manifest["layers"].values() for layer in layers):
+        members = unpack_archive(
+            output / layer["archive_name"],
+            tmp_path,
+            top_folder=layer["install_target"],
+            sha256=layer["archive_hashes"]["sha256"],
+            hash_files=True,
+        )
+        files = json.loads((output / f"__venvstacks__/file_manifests/{layer['layer_name']}.json").read_text())["files"]
+        top = f"{layer['install_target']}/"
+        assert {member.path.removeprefix(top): (member.sha256, member.target) for member in members[1:]} == {
+            entry["path"]: (entry.get("sha256"), entry.get("target")) for entry in files
+        }
+    assert application(tmp_path) == ["app-hello", "framework-web", "py"]
 
 
 @pytest.mark.parametrize("archive_format", ["tar.gz", "tar.xz"])
