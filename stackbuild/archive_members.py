@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from stackbuild.errors import ArchiveError
 from stackbuild.tar_headers import Kind
 
-_MAX_MEMBERS = 1 << 20
+_MAX_MEMBERS = 1 << 19
 _MAX_LINKS = 40  # in one path, as Linux has it
 _UNSAFE_PARTS = frozenset(("", ".", ".."))
 _DRIVE = re.compile(r"(?:^|/)[A-Za-z]:")

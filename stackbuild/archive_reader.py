@@ -4,10 +4,11 @@ Content streams from the file through the decompressor, in threads of its own, t
 disk to decide what is safe: all that lies in the new folder comes from members that were admitted before.
 """
 
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,7 +18,7 @@ from stackbuild.archive_members import Admission, Member
 from stackbuild.archive_streams import Meter
 from stackbuild.decompression import decompressed
 from stackbuild.errors import ArchiveError
-from stackbuild.files import disk_errors, replacing_tree, sha256_file
+from stackbuild.files import disk_errors, replacing_tree
 from stackbuild.process import check_stopping
 from stackbuild.tar_headers import Kind
 from stackbuild.tar_reader import tar_contents
@@ -66,11 +67,11 @@ def unpack_archive(
     damaged, cut off or left over. `threads` (None: one for each core) decompress archives that consist of several
     frames. `on_bytes` is told about each further mebibyte or so of content.
     """
-    with _unpacking(archive):
-        if sha256 is not None and sha256_file(archive) != sha256.lower():
+    with _unpacking(archive), io.FileIO(archive) as file:
+        if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256.lower():
             raise ArchiveError("its SHA-256 is not the one expected")
         admission = Admission(top_folder=top_folder, max_size=max_size)
-        with _contents(archive, os.cpu_count() or 1 if threads is None else threads) as contents:
+        with _contents(file, _format(archive), os.cpu_count() or 1 if threads is None else threads) as contents:
             admitted = _admitted(contents, admission)
             first = next(admitted, None)
             if first is None or admission.top_folder is None:
@@ -120,16 +121,14 @@ def _unpacked(member: Member, sha256: str | None) -> UnpackedMember:
 
 
 @contextmanager
-def _contents(archive: Path, threads: int) -> Iterator[_Contents]:
+def _contents(file: io.FileIO, format: ArchiveFormat, threads: int) -> Iterator[_Contents]:  # noqa: A002
     """The members of an archive with their contents."""
-    format = _format(archive)  # noqa: A001 (the word of the specification)
-    with ExitStack() as stack:
-        file = stack.enter_context(io.FileIO(archive))
-        if format is ArchiveFormat.ZIP:
-            yield stack.enter_context(closing(zip_contents(file)))
-        else:
-            stream = stack.enter_context(decompressed(file, format, threads=threads))
-            yield stack.enter_context(closing(tar_contents(stream)))
+    if format is ArchiveFormat.ZIP:
+        with closing(zip_contents(file)) as contents:
+            yield contents
+    else:
+        with decompressed(file, format, threads=threads) as stream, closing(tar_contents(stream)) as contents:
+            yield contents
 
 
 def _format(archive: Path) -> ArchiveFormat:

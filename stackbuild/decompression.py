@@ -21,7 +21,7 @@ from stackbuild.errors import ArchiveError
 from stackbuild.zstd_frames import Frame, find_frames
 
 _CHUNK = 1 << 20
-_MAX_WHOLE_FRAME = 32 << 20  # a zstd frame with more content than this is decompressed as a stream
+_MAX_WHOLE_FRAME = 20 << 20  # zstd frames of more bytes than this, packed or not, are decompressed as a stream
 _MAX_WINDOW = 1 << 27  # of zstd: what decoders take without being told to
 _MAX_XZ_MEMORY = 1 << 27  # preset 9 needs half of it
 _MAX_THREADS = 4  # they are faster than files are written; more would only hold memory
@@ -97,7 +97,7 @@ def _jobs(file: io.FileIO, format: ArchiveFormat, threads: int) -> tuple[Iterato
         case ArchiveFormat.TAR_GZ:
             chunks = _gzip_chunks(file)
         case _:
-            chunks = iter(partial(file.read, _CHUNK), b"")
+            chunks = _stored_chunks(file)
     return repeat(partial(next, chunks, None)), 1
 
 
@@ -107,7 +107,7 @@ def _ahead(jobs: Iterator[_Job], workers: int) -> Generator[bytes, None, None]:
     with ThreadPoolExecutor(workers, "decompress") as pool:
         try:
             while True:
-                while len(waiting) < workers + 2 and (job := next(jobs, None)) is not None:
+                while len(waiting) <= workers and (job := next(jobs, None)) is not None:
                     waiting.append(pool.submit(job))
                 if not waiting or (chunk := waiting.popleft().result()) is None:
                     return
@@ -119,7 +119,7 @@ def _ahead(jobs: Iterator[_Job], workers: int) -> Generator[bytes, None, None]:
 
 
 def _is_small(frame: Frame) -> bool:
-    return frame.content_size is not None and frame.content_size <= _MAX_WHOLE_FRAME
+    return frame.content_size is not None and max(frame.content_size, frame.size) <= _MAX_WHOLE_FRAME
 
 
 def _frame_jobs(file: io.FileIO, frames: list[Frame]) -> Iterator[_Job]:
@@ -139,7 +139,13 @@ def _zstd_chunks(file: io.FileIO) -> Iterator[bytes]:
         yield from iter(partial(reader.read, _CHUNK), b"")
 
 
+def _stored_chunks(file: io.FileIO) -> Iterator[bytes]:
+    file.seek(0)
+    yield from iter(partial(file.read, _CHUNK), b"")
+
+
 def _xz_chunks(file: io.FileIO) -> Iterator[bytes]:
+    file.seek(0)
     xz = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY)
     while not xz.eof:
         packed = _packed(file) if xz.needs_input else b""
@@ -148,6 +154,7 @@ def _xz_chunks(file: io.FileIO) -> Iterator[bytes]:
 
 
 def _gzip_chunks(file: io.FileIO) -> Iterator[bytes]:
+    file.seek(0)
     inflate = zlib.decompressobj(_GZIP)
     chunk = b""
     while not inflate.eof:

@@ -12,6 +12,7 @@ import zstandard
 
 from stackbuild.errors import ArchiveError
 
+_MAX_FRAMES = 1 << 16
 _SKIPPABLE = 0x184D2A50  # the first of sixteen magic numbers
 _MAX_HEADER = 18
 _BLOCK_HEADER, _CHECKSUM, _SKIPPABLE_HEADER = 3, 4, 8
@@ -30,7 +31,7 @@ class Frame:
 def find_frames(file: io.FileIO) -> list[Frame]:
     """The frames of a zstd file in order, those to be skipped left out.
 
-    Raises `ArchiveError` unless whole frames fill the file from its start to its end.
+    Raises `ArchiveError` unless whole frames, not more than 65,536, fill the file from its start to its end.
     """
     end = file.seek(0, os.SEEK_END)
     frames = []
@@ -42,6 +43,8 @@ def find_frames(file: io.FileIO) -> list[Frame]:
         else:
             frame = _measure(file, offset, header)
             frames.append(frame)
+            if len(frames) > _MAX_FRAMES:
+                raise ArchiveError(f"it consists of more than {_MAX_FRAMES} zstd frames")
             size = frame.size
         offset += size
         if offset > end:

@@ -96,6 +96,14 @@ def test_all_archives_of_a_manifest_unpack_to_what_was_published(
     assert application(tmp_path) == ["app-hello", "framework-web", "py"]
 
 
+def test_the_documented_sample_unpacks_all_archives_of_a_manifest(built: StackProject) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/deploy-an-archive.md").read_text(encoding="utf-8")
+    sample = next(block for block in page.split("```python\n")[1:] if "unpack_archive" in block).split("```")[0]
+    built.doit("archive", "manifest")
+    subprocess.run([sys.executable, "-c", sample], cwd=built.root, check=True)
+    assert application(built.root / "target") == ["app-hello", "framework-web", "py"]
+
+
 @pytest.mark.parametrize("archive_format", ["tar.gz", "tar.xz"])
 def test_every_format_holds_the_same_layer(built: StackProject, tmp_path: Path, archive_format: str) -> None:
     built.doit("archive:app-site", STACKBUILD_ARCHIVE_FORMAT=archive_format)

@@ -594,8 +594,9 @@ def test_zip_members_of_other_methods_and_lying_sizes_are_refused(tmp_path: Path
     assert refusal(archive) == "app/x: a link with a target of 5000 bytes"
 
 
-def test_an_archive_with_another_hash_than_expected_is_refused(tmp_path: Path) -> None:
-    archive = write(tmp_path / "a.tar.zst", LAYER)
+@pytest.mark.parametrize("archive_format", ArchiveFormat)
+def test_an_archive_with_another_hash_than_expected_is_refused(archive_format: ArchiveFormat, tmp_path: Path) -> None:
+    archive = write(tmp_path / f"a{archive_format.suffix}", LAYER)
     good = hashlib.sha256(archive.read_bytes()).hexdigest()
     unpack_archive(archive, tmp_path / "good", sha256=good.upper())
     assert (tmp_path / "good/app/empty").exists()
@@ -625,6 +626,11 @@ def test_a_bomb_is_refused_while_little_memory_is_used(archive_format: ArchiveFo
         assert tracemalloc.get_traced_memory()[1] - dictionary < 24 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_a_huge_number_of_frames_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tar.zst").write_bytes(zstandard.ZstdCompressor().compress(b"") * 65_537)
+    assert refusal(tmp_path / "a.tar.zst") == "it consists of more than 65536 zstd frames"
 
 
 def test_a_window_larger_than_decoders_take_is_refused(tmp_path: Path) -> None:
