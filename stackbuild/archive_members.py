@@ -1,4 +1,4 @@
-"""Which members of an archive may be unpacked: decided by name, kind and size alone, before anything is written.
+"""Which members of an archive may be unpacked: decided by name, kind and size alone, never by what is on disk.
 
 An archive of a layer holds one folder. What is unpacked lies in it, and its links stay in the folder that holds the
 layers: they lead to other layers there (`../python/bin/python`), but not further.
@@ -15,7 +15,12 @@ _MAX_MEMBERS = 1 << 19
 _MAX_LINKS = 40  # in one path, as Linux has it
 _UNSAFE_PARTS = frozenset(("", ".", ".."))
 _DRIVE = re.compile(r"(?:^|/)[A-Za-z]:")
-_NOT_ON_WINDOWS = re.compile(r'[\x01-\x1f:*?"<>|]|[^/.][. ]+(?:/|$)')
+_NOT_ON_WINDOWS = re.compile(
+    r"""[\x01-\x1f:*?"<>|]  # not in names
+    | [^/.][.\ ]+(?:/|$)  # dropped from the end
+    | (?:^|/)(?:aux|con|nul|prn|(?:com|lpt)[0-9¹²³])\ *(?:[./]|$)  # devices, in every folder""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

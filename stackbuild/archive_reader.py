@@ -1,4 +1,4 @@
-"""Unpack archives of layers: as safe as `tarfile` with its `data` filter, or stricter, and several times faster.
+"""Unpack archives of layers: as safe as `tarfile` with its `data` filter, or stricter, and about as fast as GNU tar.
 
 Content streams from the file through the decompressor, in threads of its own, to the disk. Nothing is looked up on
 disk to decide what is safe: all that lies in the new folder comes from members that were admitted before.

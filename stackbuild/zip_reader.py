@@ -24,8 +24,8 @@ _END_RECORD = 22
 def zip_contents(file: IO[bytes]) -> Generator[tuple[Member, Iterator[bytes]], None, None]:
     """Each member with the pieces of its content, in the order of the directory at the end.
 
-    Raises `ArchiveError` for a file that holds anything beside its members, members of types and methods that layers
-    never need, and content that is damaged or not of the size given.
+    Raises `ArchiveError` for a file with anything before its members or after its directory, for members of types and
+    methods that layers never need, and for content that is damaged or not of the size given.
     """
     with _damage():
         archive = zipfile.ZipFile(file)
@@ -51,7 +51,7 @@ def _check_layout(archive: zipfile.ZipFile, file: IO[bytes]) -> None:
     file.seek(max(end - _END_RECORD, 0))
     first = min((info.header_offset for info in archive.infolist()), default=0)
     if archive.comment or file.read(4) != b"PK\5\6" or first:
-        raise ArchiveError("it holds something beside its members")
+        raise ArchiveError("it holds something before its members or after its directory")
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
