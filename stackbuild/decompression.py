@@ -21,6 +21,7 @@ from stackbuild.errors import ArchiveError
 from stackbuild.zstd_frames import Frame, find_frames
 
 _CHUNK = 1 << 20
+_CHUNKS_AHEAD = 16  # large files are written faster than decompressed, small ones slower: this evens it out
 _MAX_WHOLE_FRAME = 20 << 20  # zstd frames of more bytes than this, packed or not, are decompressed as a stream
 _MAX_WINDOW = 1 << 27  # of zstd: what decoders take without being told to
 _MAX_XZ_MEMORY = 1 << 27  # preset 9 needs half of it
@@ -79,18 +80,18 @@ def decompressed(file: io.FileIO, format: ArchiveFormat, *, threads: int) -> Ite
     Up to `threads` threads decompress, always at least one; more than one only where `file` consists of several zstd
     frames. `ArchiveError` is raised when the place is reached at which the file is damaged, or cut off, or goes on.
     """
-    jobs, workers = _jobs(file, format, min(max(threads, 1), _MAX_THREADS))
-    with closing(_ahead(jobs, workers)) as chunks:
+    jobs, workers, ahead = _jobs(file, format, min(max(threads, 1), _MAX_THREADS))
+    with closing(_ahead(jobs, workers, ahead)) as chunks:
         yield ByteStream(chunks)
 
 
-def _jobs(file: io.FileIO, format: ArchiveFormat, threads: int) -> tuple[Iterator[_Job], int]:  # noqa: A002
-    """What to call, in order, for the chunks of the content (None: the end), and by how many threads at a time."""
+def _jobs(file: io.FileIO, format: ArchiveFormat, threads: int) -> tuple[Iterator[_Job], int, int]:  # noqa: A002
+    """What to call, in order, for the chunks of the content (None: the end), by how many threads, how far ahead."""
     match format:
         case ArchiveFormat.TAR_ZST:
             frames = find_frames(file)
             if len(frames) > 1 and all(_is_small(frame) for frame in frames):
-                return _frame_jobs(file, frames), threads
+                return _frame_jobs(file, frames), threads, threads + 1
             chunks = _zstd_chunks(file)
         case ArchiveFormat.TAR_XZ:
             chunks = _xz_chunks(file)
@@ -98,16 +99,16 @@ def _jobs(file: io.FileIO, format: ArchiveFormat, threads: int) -> tuple[Iterato
             chunks = _gzip_chunks(file)
         case _:
             chunks = _stored_chunks(file)
-    return repeat(partial(next, chunks, None)), 1
+    return repeat(partial(next, chunks, None)), 1, _CHUNKS_AHEAD
 
 
-def _ahead(jobs: Iterator[_Job], workers: int) -> Generator[bytes, None, None]:
-    """The results of `jobs` in order, up to the first None. Some are worked on while others are looked at."""
+def _ahead(jobs: Iterator[_Job], workers: int, ahead: int) -> Generator[bytes, None, None]:
+    """The results of `jobs` in order, up to the first None; up to `ahead` of them are worked on before they are due."""
     waiting: deque[Future[bytes | None]] = deque()
     with ThreadPoolExecutor(workers, "decompress") as pool:
         try:
             while True:
-                while len(waiting) <= workers and (job := next(jobs, None)) is not None:
+                while len(waiting) < ahead and (job := next(jobs, None)) is not None:
                     waiting.append(pool.submit(job))
                 if not waiting or (chunk := waiting.popleft().result()) is None:
                     return

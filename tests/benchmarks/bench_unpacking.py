@@ -3,13 +3,15 @@
 The tree is packed once in each format. Then, in turns, so that a noisy machine hits all alike: our reader, the standard
 library's with its safest settings (`tarfile` with the `data` filter; `zipfile`), GNU tar with the compressor's program
 in front, and `cp -r` of the tree, below which nothing gets. Each writes into a fresh folder, and nothing is removed
-before the end: on some file systems creating files is slow for minutes after others were removed. Prints medians of
-the time and of the processor time, which other work on the machine changes less; nothing is asserted.
+before all rounds of a format are done: on some file systems creating files is slow for minutes after others were
+removed. Prints medians of the time and of the processor time, which other work on the machine changes less; nothing is
+asserted.
 """
 
 import argparse
 import os
 import shlex
+import shutil
 import statistics
 import subprocess
 import tarfile
@@ -37,12 +39,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scratch", type=Path, help="where to unpack (default: the system's temporary folder)")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=chosen.scratch) as folder:
-        for archive_format in chosen.formats:
+    for archive_format in chosen.formats:
+        with tempfile.TemporaryDirectory(dir=chosen.scratch) as folder:
             archive = Path(folder) / f"tree{archive_format.suffix}"
             _pack(chosen.tree, archive, archive_format, chosen.level)
             print(f"{archive_format}: {archive.stat().st_size / 1e6:.1f} MB")
-            _compare(_ways(archive, archive_format, chosen.tree), Path(folder), chosen.rounds)
+            ways = _ways(archive, archive_format, chosen.tree)
+            needed = _size(chosen.tree) * len(ways) * (chosen.rounds + 1)
+            if 2 * needed > shutil.disk_usage(folder).free:  # a folder in memory is not to take all of it
+                parser.error(f"this unpacks {needed / 1e9:.1f} GB: choose another --scratch or fewer --rounds")
+            _compare(ways, Path(folder), chosen.rounds)
+
+
+def _size(tree: Path) -> int:
+    return sum(entry.size for entry in list_folder(tree, skip=lambda _: False))
 
 
 def _pack(tree: Path, archive: Path, archive_format: ArchiveFormat, level: int) -> None:
