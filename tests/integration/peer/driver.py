@@ -1,7 +1,7 @@
-"""Runs the peer's command line under the peer's own Python: `driver.py RUNTIME ARGUMENT…`.
+"""Runs the peer's command line under the peer's own Python: `driver.py RUNTIME PRESET ARGUMENT…`.
 
-RUNTIME is a folder with a relocatable Python: every base runtime becomes a copy of it instead of a download. Archives
-are compressed at the lowest level, because the peer does that on one core.
+RUNTIME is a folder with a relocatable Python: every base runtime becomes a copy of it instead of a download. PRESET is
+xz's level; the peer's own is 6, which takes minutes on the one core that it uses.
 """
 
 import functools
@@ -13,7 +13,7 @@ from pathlib import Path
 import venvstacks.cli
 import venvstacks.stacks
 
-_RUNTIME, *_ARGUMENTS = sys.argv[1:]
+_RUNTIME, _PRESET, *_ARGUMENTS = sys.argv[1:]
 
 
 def _copy_runtime(target_path: Path, request: str) -> Path:
@@ -24,5 +24,6 @@ def _copy_runtime(target_path: Path, request: str) -> Path:
 
 
 venvstacks.stacks._pdm_python_install = _copy_runtime
-tarfile.TarFile.xzopen = functools.partial(tarfile.TarFile.xzopen, preset=0)  # type: ignore[method-assign]
+_xzopen = functools.partial(tarfile.TarFile.xzopen, preset=int(_PRESET))
+tarfile.TarFile.xzopen = _xzopen  # type: ignore[method-assign]
 venvstacks.cli.main(_ARGUMENTS)
