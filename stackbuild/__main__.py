@@ -1,10 +1,13 @@
 """`python -m stackbuild`."""
 
+import gc
 import sys
 
 
 def main() -> None:
     """The console script."""
+    # Most of a short run is importing, which frees nothing. `tasks` enables this before anything runs.
+    gc.disable()
     from stackbuild.terminal import prepare_streams  # noqa: PLC0415
 
     prepare_streams()
