@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import NewType
 
@@ -112,6 +113,7 @@ class LockPaths:
     """The declared requirements, as the peer tool notes them; stackbuild has them in the record."""
 
     @classmethod
+    @cache  # who checks a layer asks for the paths of all layers below it
     def of_layer(cls, workspace: Workspace, name: BuildName) -> "LockPaths":
         folder = workspace.locks / name
         short = name.replace(".", "_")

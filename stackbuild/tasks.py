@@ -234,8 +234,9 @@ def stack_tasks(session: Session) -> Iterator[TaskDict]:
         for kind in (Kind.BUILD, Kind.ARCHIVE, Kind.EXPORT, Kind.MANIFEST):
             yield {"basename": task_group(kind, platform), "name": None, "doc": f"{_KIND_DOCS[kind]}, for {platform}"}
     yield from _tasks_of_all_platforms(session, steps)
+    records = {step.task_name: _relative(session.record(step)) for step in steps}
     for step in steps:
-        yield step_task(session, step)
+        yield step_task(session, step, records)
 
 
 def _tasks_of_all_platforms(session: Session, steps: Iterable[Step]) -> Iterator[TaskDict]:
@@ -254,8 +255,11 @@ def _doit_name(name: str) -> str:
     return name.replace("%", "%25").replace("=", "%3D").replace("*", "%2A")
 
 
-def step_task(session: Session, step: Step) -> TaskDict:
-    """One step as a doit task: the record is its target, the records that it reads are its file dependencies."""
+def step_task(session: Session, step: Step, records: Mapping[str, str]) -> TaskDict:
+    """One step as a doit task: the record is its target, the records that it reads are its file dependencies.
+
+    records: the path of the record that each task writes, by the task's name.
+    """
     needs = session.needs(step)
     group, _, name = _doit_name(step.task_name).partition(":")
     return {
@@ -263,8 +267,8 @@ def step_task(session: Session, step: Step) -> TaskDict:
         "name": name,
         "doc": _doc(session, step),
         "actions": [StepAction(session, step)],
-        "targets": [_relative(session.record(step))],
-        "file_dep": sorted({_relative(session.record(needed)) for needed in needs} | _module_files(step)),
+        "targets": [records[step.task_name]],
+        "file_dep": sorted({records[needed.task_name] for needed in needs} | _module_files(step)),
         "uptodate": [RecordIsGood(session, step)],
         "clean": [CleanAction(session, step)],
         "meta": {"step": step},
