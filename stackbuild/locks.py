@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -66,24 +67,35 @@ class Locks:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._read: dict[BuildName, tuple[bytes, bytes, LayerLock]] = {}
+        self._records: dict[BuildName, tuple[bytes, LockRecord | None]] = {}
+        self._read: dict[BuildName, tuple[bytes, LayerLock]] = {}
 
     def find(self, linked: LinkedLayer) -> LayerLock | None:
         """The lock of a layer, or `None` when it has none or its record does not fit the lock file."""
-        paths = self._project.lock_paths(linked)
+        record, pylock = self._record(linked), self._project.lock_paths(linked).pylock
+        if record is None:
+            return None
         try:
-            record_bytes, pylock_bytes = paths.record.read_bytes(), paths.pylock.read_bytes()
+            content = pylock.read_bytes()
         except OSError:
             return None
         seen = self._read.get(linked.build_name)
-        if seen is not None and seen[:2] == (record_bytes, pylock_bytes):
-            return seen[2]
-        record = LockRecord.read(paths.record)
-        if record is None:
-            return None
-        lock = LayerLock(record=record, packages=_packages(pylock_bytes, os.fspath(paths.pylock)))
-        self._read[linked.build_name] = (record_bytes, pylock_bytes, lock)
+        if seen is not None and seen[0] == content and seen[1].record is record:
+            return seen[1]
+        lock = LayerLock(record=record, packages=_packages(content, os.fspath(pylock)))
+        self._read[linked.build_name] = (content, lock)
         return lock
+
+    def _record(self, linked: LinkedLayer) -> LockRecord | None:
+        """The record of a layer's lock; the same object for as long as its file stays the same."""
+        try:
+            content = self._project.lock_paths(linked).record.read_bytes()
+        except OSError:
+            return None
+        seen = self._records.get(linked.build_name)
+        if seen is None or seen[0] != content:
+            seen = self._records[linked.build_name] = (content, LockRecord.parse(content))
+        return seen[1]
 
     def get(self, linked: LinkedLayer) -> LayerLock:
         """The lock of a layer that must have one. Raises `LockError` naming the task that makes it."""
@@ -109,7 +121,7 @@ class Locks:
     def _known_pin(self, runtime: LinkedLayer) -> RuntimePin | None:
         layer = runtime.layer
         assert isinstance(layer, RuntimeLayer)
-        record = LockRecord.read(self._project.lock_paths(runtime).record)
+        record = self._record(runtime)
         if record is not None and record.runtime is not None:
             return record.runtime
         request = layer.python_request
@@ -166,7 +178,7 @@ class Locks:
 
         Who asks for a whole stack goes from the bottom up: a layer above one without a good lock has none either.
         """
-        record = LockRecord.read(self._project.lock_paths(linked).record)
+        record = self._record(linked)
         runtime = self._project.linked(linked.runtime.build_name)
         pin = self._known_pin(runtime)
         if record is None or pin is None:
@@ -188,9 +200,13 @@ class Locks:
             inputs=inputs,
             locked_hash=locked_hash,
             declared_before=self._declared_before(linked, record),
-            pinned_otherwise=() if lock is None else pin_changes(lock.packages, lower_packages(self.lower(linked))),
+            pinned_otherwise=() if lock is None else self._pinned_otherwise(linked, lock),
         )
         return LockStatus(reasons=reasons, needs_version=needs_new_version(record, inputs))
+
+    def _pinned_otherwise(self, linked: LinkedLayer, lock: LayerLock) -> Iterator[str]:
+        """How the pins of lower layers differ from those in a lock; found out only when that is told."""
+        yield from pin_changes(lock.packages, lower_packages(self.lower(linked)))
 
     def _declared_before(self, linked: LinkedLayer, record: LockRecord) -> tuple[str, ...] | None:
         """The requirements that a lock of the peer tool was made from, as the file says that it writes beside it."""

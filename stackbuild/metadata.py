@@ -26,8 +26,16 @@ class _File(BaseModel):
     def read(cls, path: Path) -> Self | None:
         """The file's content, or `None` when it is missing, no JSON, or of another shape."""
         try:
-            return cls.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError):
+            return cls.parse(path.read_bytes())
+        except OSError:
+            return None
+
+    @classmethod
+    def parse(cls, content: bytes) -> Self | None:
+        """The file's content, or `None` when it is no JSON or of another shape."""
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError:
             return None
 
     def to_json(self) -> str:
