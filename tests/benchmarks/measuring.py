@@ -4,10 +4,9 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 SAMPLE_SECONDS = 0.05
 """How often memory is looked at: a peak that is shorter may be missed."""
@@ -56,13 +55,6 @@ def measure(argv: Sequence[str | os.PathLike[str]], *, cwd: Path, env: Mapping[s
     if process.returncode:
         raise ProgramFailed(f"{' '.join(map(str, argv))}: exit {process.returncode}\n{text}")
     return Measured(wall=wall, cpu=used.ru_utime + used.ru_stime, peak=peak)
-
-
-def measure_call(work: Callable[[], Any]) -> Measured:
-    """What a function of this process takes; its memory is not looked at."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return Measured(wall=time.perf_counter() - wall, cpu=time.process_time() - cpu)
 
 
 class _MemoryWatch:
