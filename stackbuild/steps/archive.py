@@ -1,6 +1,8 @@
 """Pack a built layer as a reproducible archive, hashed while it is written, its metadata and record last."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from stackbuild.archives import ArchiveEntry, ArchiveFormat, PackedFile, WrittenArchive, write_archive
@@ -25,10 +27,16 @@ from stackbuild.metadata import (
     NativeFileEntry,
     OutputRecord,
 )
+from stackbuild.process import check_stopping
 from stackbuild.project import Project
 from stackbuild.publication import built_inputs, deployed_entries
 from stackbuild.quantities import format_size
 from stackbuild.steps import Outcome, Report
+
+_EVERY_CORE = threading.Lock()
+"""Held by the archive whose compressor uses every core: another one beside it would take as much memory again."""
+_POLL_SECONDS = 0.2
+_SMALL = 32_000_000
 
 
 def archive_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report: Report) -> Outcome:
@@ -44,8 +52,11 @@ def archive_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report
     archive = paths.root / name
     entries = deployed_entries(project, locks, linked)
     total = sum(entry.stored_size for entry in entries)
-    report(f"packing {format_size(total)}")
-    with disk_errors(f"archive {linked.build_name}", ArchiveError):
+    with (
+        disk_errors(f"archive {linked.build_name}", ArchiveError),
+        _turn(ArchiveFormat(project.archive_format), total, report),
+    ):
+        report(f"packing {format_size(total)}")
         paths.record(linked.build_name).unlink(missing_ok=True)
         archive.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(archive.parent, archive.name)
@@ -70,6 +81,24 @@ def archive_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report
         )
         record.write(paths.record(linked.build_name))
     return Outcome(done=f"packed {format_size(total)}", size=written.size)
+
+
+@contextmanager
+def _turn(format: ArchiveFormat, total: int, report: Report) -> Iterator[None]:  # noqa: A002 (the word for it)
+    """Wait until no other archive is compressed on every core. Raises `Interrupted` when the run is being stopped.
+
+    total: bytes to compress; a small archive takes little memory, and waits for nobody.
+    """
+    if format is not ArchiveFormat.TAR_ZST or total < _SMALL:  # other formats use one core
+        yield
+        return
+    report("waiting for another archive")
+    while not _EVERY_CORE.acquire(timeout=_POLL_SECONDS):
+        check_stopping()
+    try:
+        yield
+    finally:
+        _EVERY_CORE.release()
 
 
 def _below(folder: str, entries: list[ArchiveEntry]) -> list[ArchiveEntry]:

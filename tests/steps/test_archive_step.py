@@ -2,6 +2,8 @@
 
 import json
 import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from stackbuild.freshness import why_archive
 from stackbuild.metadata import ArchiveMetadata, FileManifest, OutputRecord
 from stackbuild.modules import module_hash
 from stackbuild.request import Options
+from stackbuild.steps.archive import archive_layer
 from tests.steps.world import ALL, World
 
 SITE = "lib/python3.11/site-packages"
@@ -252,3 +255,42 @@ def test_record_is_written_last(built: World, blocked: str) -> None:
     with pytest.raises(ArchiveError, match="cannot archive base"):
         built.archive("base")
     assert not record_file(built, "base").exists()
+
+
+class Reports:
+    """What a step reports, each as it comes; packing goes on when `go_on` is set."""
+
+    def __init__(self, go_on: threading.Event) -> None:
+        self.told: list[str] = []
+        self.packing = threading.Event()
+        self._go_on = go_on
+
+    def __call__(self, doing: str) -> None:
+        self.told.append(doing)
+        if doing.startswith("packing"):
+            self.packing.set()
+            assert self._go_on.wait(30)
+
+
+@pytest.mark.parametrize(("archive_format", "at_once"), [("tar.zst", False), ("tar.gz", True)])
+def test_only_one_archive_at_a_time_is_compressed_on_every_core(
+    built: World, archive_format: str, at_once: bool
+) -> None:
+    built.options = Options(archive_format=archive_format)
+    project, locks, go_on = built.project, built.locks, threading.Event()
+    reports = {name: Reports(go_on) for name in ("base", "framework-web")}
+    with ThreadPoolExecutor(max_workers=2) as pool:
+
+        def pack(name: str) -> None:
+            archive_layer(project, locks, built.linked(name), report=reports[name])
+
+        try:
+            first = pool.submit(pack, "base")
+            assert reports["base"].packing.wait(30)
+            second = pool.submit(pack, "framework-web")
+            assert reports["framework-web"].packing.wait(30 if at_once else 0.5) is at_once
+        finally:
+            go_on.set()
+        first.result()
+        second.result()
+    assert reports["framework-web"].packing.is_set()
