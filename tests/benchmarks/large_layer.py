@@ -1,4 +1,4 @@
-"""What one large layer takes: more than a gigabyte of machine learning, of which some 400 MB are downloaded.
+"""What one large layer takes: more than a gigabyte of machine learning, of which some 500 MB are downloaded.
 
 The peer is not asked to publish it: its compressor would need an hour.
 """

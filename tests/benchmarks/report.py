@@ -7,6 +7,9 @@ from dataclasses import asdict
 from tests.benchmarks.figures import AboveFloor, Aim, Faster, Megabytes, Results, Scaling, Spread, median_of
 from tests.benchmarks.measuring import Measured
 
+PIPE = "\\|"
+"""As it is written in the cells of tables, code or not."""
+
 
 class NoMarkers(Exception):
     """A page that lacks the markers between which a part's figures belong."""
@@ -53,7 +56,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     if not found:
         return ""
     lines = [header, ["---", *("--:" for _ in header[1:])], *found]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(cell.replace('|', PIPE) for cell in line)} |" for line in lines)
 
 
 def _faster_table(comparisons: Sequence[Faster]) -> str:

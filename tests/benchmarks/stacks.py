@@ -62,7 +62,7 @@ requirements = []
 [[frameworks]]
 name = "large"
 runtime = "python"
-requirements = ["tensorflow-cpu", "scikit-learn", "pandas", "pyarrow"]
+requirements = ["catboost", "jax", "numba", "onnxruntime", "polars", "pyarrow", "ray", "scikit-learn"]
 """
 
 

@@ -72,7 +72,7 @@ RESULTS = Results(
         Faster(what="build", peer=took(6), ours=took(2), aim=Aim(least=5)),
         Faster(what="lock", peer=took(6), ours=took(2)),
     ),
-    floors=(AboveFloor(what="publish", floor=took(4), ours=took(5), aim=Aim(most=1.3)),),
+    floors=(AboveFloor(what="`tar | zstd`", floor=took(4), ours=took(5), aim=Aim(most=1.3)),),
     sizes=(
         Megabytes(what="memory", ours=131.6, aim=Aim(most=400)),
         Megabytes(what="archives", ours=110, peer=100, aim=Aim(most=1.15), aim_is_relative=True),
@@ -87,7 +87,7 @@ TABLES = """\
 
 |  | floor | stackbuild | times as long | aim |
 | --- | --: | --: | --: | --: |
-| publish | 4.00 s (2.00) | 5.00 s (2.50) | 1.25 (1.25 to 1.25) | ≤ 1.3: met |
+| `tar \\| zstd` | 4.00 s (2.00) | 5.00 s (2.50) | 1.25 (1.25 to 1.25) | ≤ 1.3: met |
 
 |  | venvstacks | stackbuild | aim |
 | --- | --: | --: | --: |
