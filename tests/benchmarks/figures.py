@@ -102,15 +102,10 @@ class Scaling:
     samples: tuple[tuple[int, tuple[Measured, ...]], ...]
 
     @property
-    def medians(self) -> tuple[tuple[int, float], ...]:
-        """Seconds by number of layers."""
-        return tuple((layers, median_of(samples).wall) for layers, samples in self.samples)
-
-    @property
-    def seconds_a_layer(self) -> float:
-        """What each further layer takes, between the smallest and the largest."""
-        (few, least), *_, (many, most) = self.medians
-        return (most - least) / (many - few)
+    def cpu_a_layer(self) -> float:
+        """The CPU seconds that each further layer takes, between the smallest and the largest, by their medians."""
+        (few, quickest), *_, (many, slowest) = self.samples
+        return (median_of(slowest).cpu - median_of(quickest).cpu) / (many - few)
 
 
 @dataclass(frozen=True, kw_only=True)

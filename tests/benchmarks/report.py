@@ -95,12 +95,12 @@ def _scaling_table(scaling: Sequence[Scaling]) -> str:
     rows = (
         (
             item.what,
-            *(f"{seconds:.2f} s" for _, seconds in item.medians),
-            f"{item.seconds_a_layer * 1000:.2f} ms",
+            *(_time(taken) for _, taken in item.samples),
+            f"{item.cpu_a_layer * 1000:.2f} ms",
         )
         for item in scaling
     )
-    return _table(("", *(f"{layers:,} layers" for layers in sizes), "each further layer"), rows)
+    return _table(("", *(f"{layers:,} layers" for layers in sizes), "CPU, each further layer"), rows)
 
 
 def _time(samples: Sequence[Measured]) -> str:
