@@ -6,7 +6,7 @@ A digest has no path, no time and no name of this machine in it: a record made e
 from collections.abc import Iterable
 from typing import Any
 
-from stackbuild.archives import ArchiveFormat
+from stackbuild.archive_format import ArchiveFormat
 from stackbuild.deployment import Deployment, Peer
 from stackbuild.errors import BuildError
 from stackbuild.graph import LinkedLayer
