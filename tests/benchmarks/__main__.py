@@ -4,7 +4,7 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,10 @@ def main() -> None:
     """Run what the command line asks for."""
     parser = _parser()
     chosen = parser.parse_args()
-    parts = {name: PARTS[name] for name in chosen.parts or [name for name, part in PARTS.items() if part.is_default]}
+    try:
+        parts = chosen_parts(chosen.parts)
+    except KeyError as error:
+        parser.error(f"no part {error}: there are {', '.join(PARTS)}")
     missing = sorted({name for part in parts.values() for name in part.needs if shutil.which(name) is None})
     if missing:
         parser.error(f"not found: {', '.join(missing)}")
@@ -47,9 +50,14 @@ def main() -> None:
         chosen.json.write_text(as_json(found), encoding="utf-8")
 
 
+def chosen_parts(names: Sequence[str]) -> dict[str, _Part]:
+    """The parts of these names; without names those of a usual run. Raises `KeyError` for a name that is none."""
+    return {name: PARTS[name] for name in names or [name for name, part in PARTS.items() if part.is_default]}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", choices=list(PARTS), help=f"of {', '.join(PARTS)}")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all but the last)")
     parser.add_argument("--rounds", type=int, default=3, help="how often what is not slow is measured (default: 3)")
     parser.add_argument("--no-write", dest="write", action="store_false", help=f"only print, leave {PAGE.name} alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample to this file")

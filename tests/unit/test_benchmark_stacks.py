@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from stackbuild.graph import Stack, load_stack
+from tests.benchmarks.__main__ import chosen_parts
 from tests.benchmarks.many_layers import modules, specification
 from tests.benchmarks.stacks import LARGE_LAYER, SIX_LAYERS, SIX_LAYERS_MODULES, Program
 from tests.integration.peer.pair import Tool
@@ -49,3 +50,13 @@ def test_a_checkout_has_the_locks_and_nothing_that_was_made(tmp_path: Path) -> N
         "venvstacks.toml",
         *SIX_LAYERS_MODULES,
     }
+
+
+def test_a_usual_run_leaves_out_what_downloads_much() -> None:
+    assert list(chosen_parts([])) == ["six-layers", "many-layers"]
+    assert list(chosen_parts(["large-layer"])) == ["large-layer"]
+
+
+def test_an_unknown_part_is_refused() -> None:
+    with pytest.raises(KeyError, match="seven-layers"):
+        chosen_parts(["seven-layers"])
