@@ -16,6 +16,7 @@ from stackbuild.freshness import why_archive
 from stackbuild.metadata import ArchiveMetadata, FileManifest, OutputRecord
 from stackbuild.modules import module_hash
 from stackbuild.request import Options
+from stackbuild.spec import BuildName
 from stackbuild.steps.archive import archive_layer
 from tests.steps.world import ALL, World
 
@@ -272,11 +273,17 @@ class Reports:
             assert self._go_on.wait(30)
 
 
-@pytest.mark.parametrize(("archive_format", "at_once"), [("tar.zst", False), ("tar.gz", True)])
-def test_only_one_archive_at_a_time_is_compressed_on_every_core(
-    built: World, archive_format: str, at_once: bool
+@pytest.mark.parametrize(
+    ("archive_format", "size", "at_once"),
+    [("tar.zst", 33_000_000, False), ("tar.zst", 1, True), ("tar.gz", 33_000_000, True)],
+)
+def test_only_one_large_archive_at_a_time_is_compressed_on_every_core(
+    built: World, archive_format: str, size: int, at_once: bool
 ) -> None:
     built.options = Options(archive_format=archive_format)
+    for name in ("base", "framework-web"):
+        with (built.project.workspace.environment(BuildName(name)) / "data").open("wb") as file:
+            file.truncate(size)
     project, locks, go_on = built.project, built.locks, threading.Event()
     reports = {name: Reports(go_on) for name in ("base", "framework-web")}
     with ThreadPoolExecutor(max_workers=2) as pool:
