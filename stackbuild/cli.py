@@ -12,7 +12,7 @@ import typer
 from stackbuild import cli_options as option
 from stackbuild import cli_start
 from stackbuild.errors import EXIT_BUG
-from stackbuild.request import Kind, Options, Related, Request, Wish
+from stackbuild.request import Kind, Options, Related, Request, Showing, Wish
 
 app = typer.Typer(
     name="stackbuild",
@@ -30,9 +30,11 @@ def _common(
     version: option.Version = False,
     quiet: option.Quiet = False,
     verbose: option.Verbose = 0,
+    timings: option.Timings = False,
+    report: option.Report = None,
 ) -> None:
     del version
-    context.obj = (quiet, verbose)
+    context.obj = Showing(quiet=quiet, verbose=verbose, timings=timings, report=report)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 `where` and `showing` put together what several of them say.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -147,6 +148,20 @@ Platforms = Annotated[
         show_default=False,
     ),
 ]
+Timings = Annotated[
+    bool,
+    typer.Option("--timings", envvar="STACKBUILD_TIMINGS", help="Print at the end of a run where its time went."),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        envvar="STACKBUILD_REPORT",
+        show_default=False,
+        help="Write a report of the run: an HTML file with its tasks, critical path and layers.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors and warnings only.", rich_help_panel=_SHOWING)]
 Verbose = Annotated[
     int,
@@ -170,9 +185,14 @@ def where(argument: Path | None, named: Path | None, options: Options) -> Where:
 
 def showing(context: typer.Context, *, quiet: bool, verbose: int, show: bool, show_only: bool, json: bool) -> Showing:
     """How much is printed: -q and -v count before and after the command's name."""
-    before_quiet, before_verbose = context.obj
-    return Showing(
-        quiet=quiet or before_quiet, verbose=verbose or before_verbose, show=show, show_only=show_only, json=json
+    before: Showing = context.obj
+    return replace(
+        before,
+        quiet=quiet or before.quiet,
+        verbose=verbose or before.verbose,
+        show=show,
+        show_only=show_only,
+        json=json,
     )
 
 

@@ -48,7 +48,9 @@ def run(
 ) -> NoReturn:
     """Carry out a request through doit, or show what it would do. Ends with `typer.Exit`."""
     with _told():
-        reporter = StackReporter(quiet=showing.quiet, verbose=showing.verbose > 0)
+        reporter = StackReporter(
+            quiet=showing.quiet, verbose=showing.verbose > 0, timings=showing.timings, report=showing.report
+        )
         session = Session(project=open_project(where.spec, where.options, os.environ), watcher=reporter)
         reporter.attach(session)
         project = session.project

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from stackbuild.errors import EXIT_INTERRUPTED
+from stackbuild.files import write_atomic
 from stackbuild.plan import Step
 from stackbuild.process import Result
 from stackbuild.quantities import format_seconds, format_size
 from stackbuild.request import Kind
-from stackbuild.session import Done, Session
-from stackbuild.summary import layers_left_out, run_command, summary_rows
+from stackbuild.run_report import RunReport, report_html
+from stackbuild.session import Session
+from stackbuild.summary import layers_left_out, run_command, run_report, summary_rows, timed_tasks
 from stackbuild.terminal import (
     LiveDisplay,
     print_aside,
@@ -29,6 +31,8 @@ from stackbuild.terminal import (
     print_text,
     reader_may_leave,
 )
+from stackbuild.timing import critical_path, timing_rows
+from stackbuild.watcher import Done
 
 _PATIENCE_SECONDS = 10.0
 _WIDEST_NAME = 44
@@ -40,12 +44,25 @@ class StackReporter:
 
     desc = "progress and a summary of a stack's layers"
 
-    def __init__(self, *, summary: bool = True, quiet: bool = False, verbose: bool = False) -> None:
-        """quiet: print errors and warnings only; verbose: why steps run, and the commands that they run."""
+    def __init__(
+        self,
+        *,
+        summary: bool = True,
+        quiet: bool = False,
+        verbose: bool = False,
+        timings: bool = False,
+        report: Path | None = None,
+    ) -> None:
+        """quiet: print errors and warnings only; verbose: why steps run, and the commands that they run.
+
+        timings: print at the end where the time went; report: a file to write a report of the run to, as HTML.
+        """
         self._session: Session | None = None
         self._summary = summary and not quiet
         self._quiet = quiet
         self._verbose = verbose and not quiet
+        self._timings = timings
+        self._report = None if report is None else report.absolute()
         self._lock = threading.RLock()
         self._selected: dict[str, Step] = {}
         self._name_width = 0
@@ -138,6 +155,8 @@ class StackReporter:
         if self._live is not None:
             self._live.stop()
         session.close()
+        if self._report is not None:
+            write_report(self._report, run_report(session, up_to_date=self._up_to_date))
         if session.unfinished is not None:
             names = ", ".join(session.unfinished) or "nothing"
             hint = "what was finished is kept: run the same again to go on"
@@ -147,6 +166,8 @@ class StackReporter:
             print_text(f"\n{self._counts(session)}")
         elif self._summary and self._selected:
             self._show_summary(session)
+        if self._timings:
+            self._show_timings(session)
 
     # the session's side: called from any thread
 
@@ -228,6 +249,23 @@ class StackReporter:
             print_text("\nrun an application with:")
             for command in commands:
                 print_text(f"  {command}")
+
+    def _show_timings(self, session: Session) -> None:
+        tasks = timed_tasks(session)
+        path = critical_path(tasks)
+        print_text("")
+        print_table(("task", "time", "from", ""), timing_rows(tasks))
+        chain = " -> ".join(task.name for task in path) or "nothing ran"
+        total = format_seconds(time.monotonic() - session.began)
+        print_text(f"\ncritical path: {chain}: {format_seconds(sum(task.seconds for task in path))} of {total}")
+
+
+def write_report(path: Path, report: RunReport) -> None:
+    """Write a report; that it cannot be written is a warning."""
+    try:
+        write_atomic(path, report_html(report))
+    except OSError as error:
+        print_notice(f"cannot write the report {path}: {error.strerror or error}")
 
 
 def _closure(tasks: Mapping[str, Any], selected: Iterable[str]) -> list[str]:

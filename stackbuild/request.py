@@ -93,6 +93,8 @@ class Showing:
     show: bool = False
     show_only: bool = False
     json: bool = False
+    timings: bool = False
+    report: Path | None = None
 
     @property
     def shows(self) -> bool:

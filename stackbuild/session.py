@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from stackbuild import process
 from stackbuild.errors import BuildError, LockError, StackbuildError
@@ -27,6 +27,7 @@ from stackbuild.platforms import TargetPlatform
 from stackbuild.project import Project
 from stackbuild.request import Kind
 from stackbuild.steps import Outcome, Report
+from stackbuild.watcher import Done, Watcher
 
 if TYPE_CHECKING:
     from stackbuild.runtime_sources import RuntimeSource
@@ -47,24 +48,7 @@ def _layer_step(kind: Kind, linked: LinkedLayer, platform: TargetPlatform | None
     return Step(kind=kind, name=linked.build_name, linked=linked, platform=platform)
 
 
-class Watcher(Protocol):
-    """Is told what happens, from any thread."""
-
-    def started(self, step: Step, /) -> None: ...
-    def reported(self, step: Step, doing: str, /) -> None: ...
-    def ended(self, step: Step, /) -> None: ...
-    def ran(self, step: Step, result: process.Result, /) -> None: ...
-    def waiting(self, lock: Path, /) -> None: ...
-    def warned(self, text: str, /) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Done:
-    """A step that this run carried out: its outcome and how long it took, in seconds."""
-
-    step: Step
-    outcome: Outcome
-    seconds: float
+_ASKED_FOR = "it is asked for"
 
 
 @dataclass
@@ -80,6 +64,7 @@ class Session:
     """The names of the tasks that were at work when the run was interrupted; `None` when it was not."""
 
     def __post_init__(self) -> None:
+        self.began = time.monotonic()
         self.locks = Locks(self.project)
         project = self.project
         named = (*project.platforms, *project.named_platforms) if project.names_platforms else (None,)
@@ -163,7 +148,10 @@ class Session:
     def why(self, step: Step) -> str | None:
         """Why the step has to run, `None` when its result is good. The steps it needs are taken as they are."""
         if step.task_name in self.plan.forced and step.task_name not in self.done:
-            return "it is asked for"
+            return _ASKED_FOR
+        return self._why_not_good(step)
+
+    def _why_not_good(self, step: Step) -> str | None:
         if step.linked is None:
             return why_manifest(self.output_paths(step), self.manifest_layers(self.project_of(step)))
         reasons = {Kind.LOCK: why_lock, Kind.BUILD: why_build, Kind.ARCHIVE: why_archive, Kind.EXPORT: why_export}
@@ -176,6 +164,7 @@ class Session:
         try:
             self.watcher.started(step)
             started = time.monotonic()
+            why = self._why_not_good(step) or _ASKED_FOR
             waited = self.hold()
             if (waited or step.task_name in self.plan.frozen) and self.why(step) is None:
                 outcome = Outcome(done="made by another run meanwhile")
@@ -183,7 +172,10 @@ class Session:
                 process.check_stopping()
                 self._check_allowed(step)
                 outcome = self._carry_out(step, lambda doing: self.watcher.reported(step, doing))
-            self.done[step.task_name] = Done(step=step, outcome=outcome, seconds=time.monotonic() - started)
+            seconds = time.monotonic() - started
+            self.done[step.task_name] = Done(
+                step=step, outcome=outcome, why=why, started=started - self.began, seconds=seconds
+            )
         except Exception as error:
             self.failed[step.task_name] = str(error)
             raise
@@ -199,9 +191,6 @@ class Session:
             raise not_good([(step, self.why(step) or "its result is not good")])
 
     def _carry_out(self, step: Step, report: Report) -> Outcome:
-        # The steps are imported when one runs: a run in which nothing changed needs none of them.
-        from stackbuild.steps import archive, build, export, lock, manifest  # noqa: PLC0415
-
         project, locks, linked = self.project_of(step), self.locks, step.linked
 
         def run(command: process.Command, /) -> process.Result:
@@ -209,28 +198,32 @@ class Session:
             self.watcher.ran(step, result)
             return result
 
-        if linked is None:
-            write = manifest.export_manifest if step.name == Kind.EXPORT else manifest.archive_manifest
-            return write(project, self.manifest_layers(project))
-        match step.kind:
-            case Kind.LOCK:
-                tools = lock.LockTools(run=run, runtimes=self._runtimes, uv_version=_uv_version(), now=_now)
-                return lock.lock_layer(
-                    project,
-                    locks,
-                    linked,
-                    tools,
-                    forced=step.task_name in self.plan.forced,
-                    reset=linked.build_name in self.plan.reset,
-                    report=report,
-                )
-            case Kind.BUILD:
-                build_tools = build.BuildTools(run=run, runtimes=self._runtimes, uv_version=_uv_version())
-                return build.build_layer(project, locks, linked, build_tools, report=report)
-            case Kind.ARCHIVE:
-                return archive.archive_layer(project, locks, linked, report=report)
+        # Each step is imported when it runs: most runs need few of them, and importing them takes longer than checking.
+        match step.kind, linked:
+            case Kind.LOCK, LinkedLayer():
+                from stackbuild.steps.lock import LockTools, lock_layer  # noqa: PLC0415
+
+                tools = LockTools(run=run, runtimes=self._runtimes, uv_version=_uv_version(), now=_now)
+                forced, reset = step.task_name in self.plan.forced, step.name in self.plan.reset
+                return lock_layer(project, locks, linked, tools, forced=forced, reset=reset, report=report)
+            case Kind.BUILD, LinkedLayer():
+                from stackbuild.steps.build import BuildTools, build_layer  # noqa: PLC0415
+
+                build_tools = BuildTools(run=run, runtimes=self._runtimes, uv_version=_uv_version())
+                return build_layer(project, locks, linked, build_tools, report=report)
+            case Kind.ARCHIVE, LinkedLayer():
+                from stackbuild.steps.archive import archive_layer  # noqa: PLC0415
+
+                return archive_layer(project, locks, linked, report=report)
+            case Kind.EXPORT, LinkedLayer():
+                from stackbuild.steps.export import export_layer  # noqa: PLC0415
+
+                return export_layer(project, locks, linked, report=report)
             case _:
-                return export.export_layer(project, locks, linked, report=report)
+                from stackbuild.steps import manifest  # noqa: PLC0415
+
+                write = manifest.export_manifest if step.name == Kind.EXPORT else manifest.archive_manifest
+                return write(project, self.manifest_layers(project))
 
     def catch_signals(self) -> None:
         """From now on Ctrl-C, SIGTERM and SIGHUP stop the children, then raise `KeyboardInterrupt` here."""

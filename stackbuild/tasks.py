@@ -148,7 +148,10 @@ def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any)
     prepare_streams()
     try:
         project = open_project(spec, _with_platforms(Options(**options), sys.argv), os.environ)
-        reporter = StackReporter()
+        report = os.environ.get("STACKBUILD_REPORT")
+        reporter = StackReporter(
+            timings=os.environ.get("STACKBUILD_TIMINGS", "0") not in ("", "0"), report=Path(report) if report else None
+        )
         session = Session(project=project, watcher=reporter)
         reporter.attach(session)
         return doit_config(session, reporter), lambda: stack_tasks(session)

@@ -10,9 +10,10 @@ from stackbuild.platforms import TargetPlatform
 from stackbuild.progress import StackReporter
 from stackbuild.project import open_project
 from stackbuild.request import Kind, Options
-from stackbuild.session import Done, Session
+from stackbuild.session import Session
 from stackbuild.steps import Outcome
 from stackbuild.summary import layers_left_out, summary_rows
+from stackbuild.watcher import Done
 
 LINUX, MACOS, WINDOWS = TargetPlatform.LINUX_X86_64, TargetPlatform.MACOSX_ARM64, TargetPlatform.WIN_AMD64
 
@@ -52,7 +53,9 @@ def rows_of(session: Session, kinds: Collection[Kind]) -> list[tuple[str, str]]:
     """Name and what was done, of a run that made everything of these kinds for its platforms."""
     steps = [step for step in session.steps() if step.kind in kinds]
     steps = [step for step in steps if step.kind is Kind.LOCK or step.platform is not None]
-    session.done = {step.task_name: Done(step=step, outcome=Outcome(done=""), seconds=0) for step in steps}
+    session.done = {
+        step.task_name: Done(step=step, outcome=Outcome(done=""), why="", started=0.0, seconds=0) for step in steps
+    }
     return [(row[0], row[1]) for row in summary_rows(session, steps, shown_from=Path.cwd())]
 
 
