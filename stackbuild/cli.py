@@ -32,9 +32,10 @@ def _common(
     verbose: option.Verbose = 0,
     timings: option.Timings = False,
     report: option.Report = None,
+    events: option.Events = None,
 ) -> None:
     del version
-    context.obj = Showing(quiet=quiet, verbose=verbose, timings=timings, report=report)
+    context.obj = Showing(quiet=quiet, verbose=verbose, timings=timings, report=report, events=events)
 
 
 @app.command()

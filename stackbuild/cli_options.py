@@ -162,6 +162,16 @@ Report = Annotated[
         help="Write a report of the run: an HTML file with its tasks, critical path and layers.",
     ),
 ]
+Events = Annotated[
+    Path | None,
+    typer.Option(
+        "--events",
+        metavar="FILE",
+        envvar="STACKBUILD_EVENTS",
+        show_default=False,
+        help="Append what happens to a file or pipe, one JSON object a line.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors and warnings only.", rich_help_panel=_SHOWING)]
 Verbose = Annotated[
     int,

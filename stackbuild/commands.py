@@ -15,6 +15,7 @@ from stackbuild.precheck import check_frozen
 from stackbuild.progress import StackReporter
 from stackbuild.project import Project, open_project
 from stackbuild.request import Kind, Request, Showing, Where, Wish
+from stackbuild.run_outputs import RunOutputs
 from stackbuild.selection import Selection, match_layers, select_layers, unmatched_patterns
 from stackbuild.session import Session
 from stackbuild.show import stack_status, status_lines
@@ -48,9 +49,8 @@ def run(
 ) -> NoReturn:
     """Carry out a request through doit, or show what it would do. Ends with `typer.Exit`."""
     with _told():
-        reporter = StackReporter(
-            quiet=showing.quiet, verbose=showing.verbose > 0, timings=showing.timings, report=showing.report
-        )
+        outputs = RunOutputs.open(timings=showing.timings, report=showing.report, events=showing.events)
+        reporter = StackReporter(quiet=showing.quiet, verbose=showing.verbose > 0, outputs=outputs)
         session = Session(project=open_project(where.spec, where.options, os.environ), watcher=reporter)
         reporter.attach(session)
         project = session.project

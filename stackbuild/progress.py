@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from stackbuild.errors import EXIT_INTERRUPTED
-from stackbuild.files import write_atomic
 from stackbuild.plan import Step
 from stackbuild.process import Result
 from stackbuild.quantities import format_seconds, format_size
 from stackbuild.request import Kind
-from stackbuild.run_report import RunReport, report_html
+from stackbuild.run_outputs import RunOutputs
 from stackbuild.session import Session
-from stackbuild.summary import layers_left_out, run_command, run_report, summary_rows, timed_tasks
+from stackbuild.summary import layers_left_out, run_command, summary_rows
 from stackbuild.terminal import (
     LiveDisplay,
     print_aside,
@@ -31,7 +30,6 @@ from stackbuild.terminal import (
     print_text,
     reader_may_leave,
 )
-from stackbuild.timing import critical_path, timing_rows
 from stackbuild.watcher import Done
 
 _PATIENCE_SECONDS = 10.0
@@ -50,19 +48,17 @@ class StackReporter:
         summary: bool = True,
         quiet: bool = False,
         verbose: bool = False,
-        timings: bool = False,
-        report: Path | None = None,
+        outputs: RunOutputs | None = None,
     ) -> None:
         """quiet: print errors and warnings only; verbose: why steps run, and the commands that they run.
 
-        timings: print at the end where the time went; report: a file to write a report of the run to, as HTML.
+        outputs: what the run leaves beside what is shown.
         """
         self._session: Session | None = None
         self._summary = summary and not quiet
         self._quiet = quiet
         self._verbose = verbose and not quiet
-        self._timings = timings
-        self._report = None if report is None else report.absolute()
+        self._outputs = outputs or RunOutputs()
         self._lock = threading.RLock()
         self._selected: dict[str, Step] = {}
         self._name_width = 0
@@ -92,6 +88,7 @@ class StackReporter:
         names = (step.task_name for step in self._selected.values())
         self._name_width = min(max(map(len, names), default=0), _WIDEST_NAME)
         self._started = time.monotonic()
+        self._outputs.tell("begin", tasks=[step.task_name for step in self._selected.values()])
         for notice in self._session.project.stack.spec.notices:
             print_notice(notice)
         if not self._quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and "CI" not in os.environ:
@@ -115,6 +112,8 @@ class StackReporter:
         """A task had not to run."""
         self._count(task.name)
         self._up_to_date += task.name in self._selected
+        if task.name in self._selected:
+            self._outputs.tell("up-to-date", task=self._selected[task.name].task_name)
 
     def skip_ignore(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
         """A task is ignored, as the user told doit once."""
@@ -124,6 +123,7 @@ class StackReporter:
         """A task failed."""
         self._count(task.name)
         self._failed = True
+        self._outputs.tell("failed", task=task.name, message=str(fail.get_msg()).strip())
         self.met_bug |= fail.get_name() == "TaskError" and "Traceback" in str(fail.get_msg())
         if not fail.report:
             return
@@ -144,7 +144,17 @@ class StackReporter:
     def complete_run(self) -> None:
         """The run is over, well or not. After an interrupt this ends the program with exit status 130."""
         with reader_may_leave():  # the live display writes as well
-            self._complete_run()
+            try:
+                self._complete_run()
+            finally:
+                self._finish_outputs()
+
+    def _finish_outputs(self) -> None:
+        assert self._session is not None
+        outcome = "failed" if self._failed else "done"
+        if self._session.unfinished is not None:
+            outcome = "interrupted"
+        self._outputs.finish(self._session, up_to_date=self._up_to_date, outcome=outcome)
 
     def _complete_run(self) -> None:
         session = self._session
@@ -155,8 +165,6 @@ class StackReporter:
         if self._live is not None:
             self._live.stop()
         session.close()
-        if self._report is not None:
-            write_report(self._report, run_report(session, up_to_date=self._up_to_date))
         if session.unfinished is not None:
             names = ", ".join(session.unfinished) or "nothing"
             hint = "what was finished is kept: run the same again to go on"
@@ -166,12 +174,11 @@ class StackReporter:
             print_text(f"\n{self._counts(session)}")
         elif self._summary and self._selected:
             self._show_summary(session)
-        if self._timings:
-            self._show_timings(session)
 
     # the session's side: called from any thread
 
     def started(self, step: Step) -> None:
+        self._outputs.tell("started", task=step.task_name)
         if self._live is not None:
             self._live.add(step.task_name)
         if self._verbose and self._session is not None:
@@ -183,6 +190,7 @@ class StackReporter:
             self._print("\n".join([f"{step.task_name}: $ {result.command}", *said]))
 
     def reported(self, step: Step, doing: str) -> None:
+        self._outputs.tell_doing(step.task_name, doing)
         if self._live is not None:
             self._live.describe(step.task_name, doing)
 
@@ -218,10 +226,12 @@ class StackReporter:
         self._count(name)
         if done is None:
             return
+        result, size = done.outcome.done, done.outcome.size
+        self._outputs.tell("done", task=shown, result=result, size=size, why=done.why, took=round(done.seconds, 3))
         width = len(str(len(self._selected)))
         count = f"[{len(self._seen):>{width}}/{len(self._selected)}]"
-        size = f", {format_size(done.outcome.size)}" if done.outcome.size is not None else ""
-        self._print(f"{count} {shown:<{self._name_width}} {done.outcome.done}{size}  {format_seconds(done.seconds)}")
+        told = f", {format_size(size)}" if size is not None else ""
+        self._print(f"{count} {shown:<{self._name_width}} {result}{told}  {format_seconds(done.seconds)}")
         with self._lock:
             for notice in done.outcome.notices:
                 print_notice(notice)
@@ -249,23 +259,6 @@ class StackReporter:
             print_text("\nrun an application with:")
             for command in commands:
                 print_text(f"  {command}")
-
-    def _show_timings(self, session: Session) -> None:
-        tasks = timed_tasks(session)
-        path = critical_path(tasks)
-        print_text("")
-        print_table(("task", "time", "from", ""), timing_rows(tasks))
-        chain = " -> ".join(task.name for task in path) or "nothing ran"
-        total = format_seconds(time.monotonic() - session.began)
-        print_text(f"\ncritical path: {chain}: {format_seconds(sum(task.seconds for task in path))} of {total}")
-
-
-def write_report(path: Path, report: RunReport) -> None:
-    """Write a report; that it cannot be written is a warning."""
-    try:
-        write_atomic(path, report_html(report))
-    except OSError as error:
-        print_notice(f"cannot write the report {path}: {error.strerror or error}")
 
 
 def _closure(tasks: Mapping[str, Any], selected: Iterable[str]) -> list[str]:

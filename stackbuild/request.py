@@ -95,6 +95,7 @@ class Showing:
     json: bool = False
     timings: bool = False
     report: Path | None = None
+    events: Path | None = None
 
     @property
     def shows(self) -> bool:

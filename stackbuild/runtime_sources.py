@@ -80,8 +80,8 @@ class InterpreterSource:
         if platform is not self._here:
             raise RuntimeSourceError(
                 f"{pin.python_implementation}: an interpreter of this machine cannot be the runtime for {platform}",
-                hint='take it from downloads: runtime_source = "standalone" in [tool.stackbuild]; then, where they can be '
-                "reached: stackbuild lock --upgrade",
+                hint='take it from downloads: runtime_source = "standalone" in [tool.stackbuild]; '
+                "then, where they can be reached: stackbuild lock --upgrade",
             )
         chosen = choose_interpreter(PythonRequest.parse(pin.python_implementation), self.interpreters())
         if platform.is_linux and chosen.libc != libc:

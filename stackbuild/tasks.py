@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 # Importing allocates much and frees nothing: looking for garbage in it, now or later, takes a tenth of a run in which
 # nothing changed.
@@ -34,6 +34,7 @@ from stackbuild.plan import Step, task_group, task_name  # noqa: E402
 from stackbuild.progress import StackReporter  # noqa: E402
 from stackbuild.project import open_project  # noqa: E402
 from stackbuild.request import Kind, Options  # noqa: E402
+from stackbuild.run_outputs import RunOutputs  # noqa: E402
 from stackbuild.session import Session  # noqa: E402
 from stackbuild.terminal import prepare_streams, print_error  # noqa: E402
 
@@ -148,15 +149,13 @@ def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any)
     prepare_streams()
     try:
         project = open_project(spec, _with_platforms(Options(**options), sys.argv), os.environ)
-        report = os.environ.get("STACKBUILD_REPORT")
-        reporter = StackReporter(
-            timings=os.environ.get("STACKBUILD_TIMINGS", "0") not in ("", "0"), report=Path(report) if report else None
-        )
+        reporter = StackReporter(outputs=RunOutputs.of_environment(os.environ))
         session = Session(project=project, watcher=reporter)
         reporter.attach(session)
         return doit_config(session, reporter), lambda: stack_tasks(session)
     except StackbuildError as error:
-        _fail(error)
+        print_error(str(error))
+        sys.exit(EXIT_FAILED)
 
 
 def run_plan(session: Session, reporter: StackReporter, *, jobs: int | None) -> int:
@@ -192,11 +191,6 @@ def _with_platforms(options: Options, arguments: Sequence[str]) -> Options:
 
 
 _KINDS = tuple(f"{kind}@" for kind in Kind)
-
-
-def _fail(error: StackbuildError) -> NoReturn:
-    print_error(str(error))
-    sys.exit(EXIT_FAILED)
 
 
 def doit_config(session: Session, reporter: StackReporter) -> TaskDict:

@@ -1,6 +1,7 @@
 """Pack a built layer as a reproducible archive, hashed while it is written, its metadata and record last."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -106,12 +107,13 @@ def _below(folder: str, entries: list[ArchiveEntry]) -> list[ArchiveEntry]:
 
 
 def _packed_share(total: int, report: Report) -> Callable[[int], None]:
-    packed = 0
+    packed, began = 0, time.monotonic()
 
     def on_bytes(count: int) -> None:
         nonlocal packed
         packed += count
-        report(f"packing {format_size(packed)} of {format_size(total)}")
+        rate = packed / max(time.monotonic() - began, 0.001)
+        report(f"packing {format_size(packed)} of {format_size(total)}, {format_size(int(rate))}/s")
 
     return on_bytes
 

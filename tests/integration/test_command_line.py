@@ -52,15 +52,23 @@ def test_a_misspelt_field_is_explained_without_a_traceback(project: StackProject
 @pytest.mark.parametrize("program", ["doit", "stackbuild"])
 def test_where_the_time_went_is_told_and_reported(project: StackProject, program: str) -> None:
     if program == "doit":
-        done = project.doit("lock", STACKBUILD_TIMINGS="1", STACKBUILD_REPORT="run.html")
+        done = project.doit(
+            "lock", STACKBUILD_TIMINGS="1", STACKBUILD_REPORT="run.html", STACKBUILD_EVENTS="events.jsonl"
+        )
     else:
-        done = project.stackbuild("--timings", "--report", "run.html", "lock")
+        options = ("--timings", "--report", "run.html", "--events", "events.jsonl")
+        done = project.stackbuild(*options, "lock")
     assert re.search(r"^lock:py +\d+\.\d\d s  \+\d+\.\d\d s  critical$", done.stdout, re.MULTILINE)
     assert re.search(r"^critical path: lock:py -> lock:framework-\w+ -> lock:app-\w+: ", done.stdout, re.MULTILINE)
     report = (project.root / "run.html").read_text(encoding="utf-8")
     assert report.count('<rect class="bar') == 5
     assert report.count('<rect class="layer') == 5
     assert "it has not been locked yet" in report
+    lines = (project.root / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    events = [json.loads(line) for line in lines]
+    assert (events[0]["event"], len(events[0]["tasks"])) == ("begin", 5)
+    assert sorted(event["task"] for event in events if event["event"] == "done") == sorted(events[0]["tasks"])
+    assert events[-1] == {"event": "end", "outcome": "done", "seconds": events[-1]["seconds"]}
 
 
 def test_a_specification_that_is_not_there_is_explained(project: StackProject) -> None:

@@ -1,0 +1,52 @@
+"""What happens in a run, for programs: one JSON object a line, each written as soon as it happens."""
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import IO
+
+_SECONDS_BETWEEN = 0.2
+"""How often at most a running task tells what it is at."""
+
+
+class EventLog:
+    """Appends events to a file, pipe or device. Methods may be called from any thread.
+
+    Every event has `event` and `seconds` since the log was opened; the others depend on it. A reader that goes away, or
+    a full disk, ends the log in silence: the run goes on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises `OSError` when the file cannot be opened."""
+        self._file: IO[bytes] | None = path.open("ab", buffering=0)
+        self._began = time.monotonic()
+        self._lock = threading.Lock()
+        self._told: dict[str, float] = {}
+
+    def tell(self, event: str, **details: str | float | list[str] | None) -> None:
+        """Write an event; details without a value are left out."""
+        known = {name: value for name, value in details.items() if value is not None}
+        line = {"event": event, "seconds": round(time.monotonic() - self._began, 3), **known}
+        with self._lock:
+            if self._file is None:
+                return
+            try:
+                self._file.write(f"{json.dumps(line, ensure_ascii=False)}\n".encode())
+            except OSError:
+                self._file.close()
+                self._file = None
+
+    def tell_doing(self, task: str, doing: str) -> None:
+        """Write what a task is at, unless it told a moment ago."""
+        now = time.monotonic()
+        if now - self._told.get(task, -1.0) >= _SECONDS_BETWEEN:
+            self._told[task] = now
+            self.tell("doing", task=task, doing=doing)
+
+    def close(self) -> None:
+        """Write nothing more."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+            self._file = None

@@ -1,0 +1,83 @@
+"""What a run may leave beside what it shows: where its time went, a report of it, events for programs."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from stackbuild.errors import StackbuildError
+from stackbuild.events import EventLog
+from stackbuild.files import disk_errors, write_atomic
+from stackbuild.quantities import format_seconds
+from stackbuild.run_report import report_html
+from stackbuild.session import Session
+from stackbuild.summary import run_report, timed_tasks
+from stackbuild.terminal import print_notice, print_table, print_text
+from stackbuild.timing import critical_path, timing_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOutputs:
+    """timings: print at the end where the time went; report: a file for a report as HTML; events: see `EventLog`."""
+
+    timings: bool = False
+    report: Path | None = None
+    events: EventLog | None = None
+
+    @classmethod
+    def open(cls, *, timings: bool, report: Path | None, events: Path | None) -> Self:
+        """What a person asks for. Raises `StackbuildError` when the events cannot be written to their file."""
+        absolute = None if report is None else report.absolute()  # a run goes to the specification's folder
+        if events is None:
+            return cls(timings=timings, report=absolute)
+        with disk_errors(f"write events to {events}", StackbuildError):
+            return cls(timings=timings, report=absolute, events=EventLog(events))
+
+    @classmethod
+    def of_environment(cls, environ: Mapping[str, str]) -> Self:
+        """What variables ask for, as doit has no options of ours. Raises as `open` does."""
+        report, events = (environ.get(name) for name in ("STACKBUILD_REPORT", "STACKBUILD_EVENTS"))
+        return cls.open(
+            timings=environ.get("STACKBUILD_TIMINGS", "0") not in ("", "0"),
+            report=Path(report) if report else None,
+            events=Path(events) if events else None,
+        )
+
+    def tell(self, event: str, **details: str | float | list[str] | None) -> None:
+        """Tell programs of an event."""
+        if self.events is not None:
+            self.events.tell(event, **details)
+
+    def tell_doing(self, task: str, doing: str) -> None:
+        """Tell programs what a task is at."""
+        if self.events is not None:
+            self.events.tell_doing(task, doing)
+
+    def finish(self, session: Session, *, up_to_date: int, outcome: str) -> None:
+        """The run is over: `done`, `failed` or `interrupted`."""
+        self.tell("end", outcome=outcome)
+        if self.events is not None:
+            self.events.close()
+        if self.report is not None:
+            _write_report(self.report, report_html(run_report(session, up_to_date=up_to_date)))
+        if self.timings:
+            _show_timings(session)
+
+
+def _write_report(path: Path, text: str) -> None:
+    try:
+        write_atomic(path, text)
+    except OSError as error:
+        print_notice(f"cannot write the report {os.fspath(path)}: {error.strerror or error}")
+
+
+def _show_timings(session: Session) -> None:
+    tasks = timed_tasks(session)
+    path = critical_path(tasks)
+    print_text("")
+    print_table(("task", "time", "from", ""), timing_rows(tasks))
+    chain = " -> ".join(task.name for task in path) or "nothing ran"
+    spent, total = sum(task.seconds for task in path), time.monotonic() - session.began
+    print_text(f"\ncritical path: {chain}: {format_seconds(spent)} of {format_seconds(total)}")
