@@ -11,11 +11,8 @@ from stackbuild.errors import StackbuildError
 from stackbuild.events import EventLog
 from stackbuild.files import disk_errors, write_atomic
 from stackbuild.quantities import format_seconds
-from stackbuild.run_report import report_html
 from stackbuild.session import Session
-from stackbuild.summary import run_report, timed_tasks
 from stackbuild.terminal import print_notice, print_table, print_text
-from stackbuild.timing import critical_path, timing_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,19 +58,26 @@ class RunOutputs:
         if self.events is not None:
             self.events.close()
         if self.report is not None:
-            _write_report(self.report, report_html(run_report(session, up_to_date=up_to_date)))
+            _write_report(self.report, session, up_to_date=up_to_date)
         if self.timings:
             _show_timings(session)
 
 
-def _write_report(path: Path, text: str) -> None:
+def _write_report(path: Path, session: Session, *, up_to_date: int) -> None:
+    # imported here: hardly any run is reported
+    from stackbuild.run_report import report_html  # noqa: PLC0415
+    from stackbuild.run_reporting import run_report  # noqa: PLC0415
+
     try:
-        write_atomic(path, text)
+        write_atomic(path, report_html(run_report(session, up_to_date=up_to_date)))
     except OSError as error:
         print_notice(f"cannot write the report {os.fspath(path)}: {error.strerror or error}")
 
 
 def _show_timings(session: Session) -> None:
+    from stackbuild.run_reporting import timed_tasks  # noqa: PLC0415 (as above)
+    from stackbuild.timing import critical_path, timing_rows  # noqa: PLC0415
+
     tasks = timed_tasks(session)
     path = critical_path(tasks)
     print_text("")

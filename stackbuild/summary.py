@@ -2,24 +2,19 @@
 
 import os
 import shlex
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from stackbuild.deployment import launch_command
 from stackbuild.errors import StackbuildError
-from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import archive_paths, export_paths
 from stackbuild.metadata import ArchiveMetadata, BuildRecord
 from stackbuild.plan import Step
 from stackbuild.platforms import TargetPlatform
 from stackbuild.quantities import format_seconds, format_size
 from stackbuild.request import Kind
-from stackbuild.run_report import ReportedLayer, RunReport
 from stackbuild.session import Session
-from stackbuild.spec import ApplicationLayer, BuildName, RuntimeLayer
-from stackbuild.timing import TimedTask
+from stackbuild.spec import ApplicationLayer, BuildName
 
 _DONE_WORDS = {Kind.LOCK: "locked", Kind.BUILD: "built", Kind.ARCHIVE: "packed", Kind.EXPORT: "exported"}
 _ORDER = tuple(Kind)
@@ -114,56 +109,3 @@ def run_command(session: Session, step: Step, *, shown_from: Path) -> str | None
     layout = session.project.layout(linked, session.locks.python(linked))
     folder = os.path.relpath(_place(session, step), shown_from)
     return shlex.join(launch_command(folder, layout, linked.layer.launch_name))
-
-
-def timed_tasks(session: Session) -> list[TimedTask]:
-    """The steps that the run carried out, with their times."""
-    return [
-        TimedTask(
-            name=name,
-            started=done.started,
-            seconds=done.seconds,
-            needs=tuple(step.task_name for step in session.needs(done.step)),
-            done=done.outcome.done,
-            why=done.why,
-            size=done.outcome.size,
-        )
-        for name, done in session.done.items()
-    ]
-
-
-def run_report(session: Session, *, up_to_date: int) -> RunReport:
-    """What the run amounted to so far, for people to look at later."""
-    return RunReport(
-        specification=os.fspath(session.project.workspace.spec),
-        when=datetime.now(UTC).replace(microsecond=0).isoformat(),
-        seconds=time.monotonic() - session.began,
-        up_to_date=up_to_date,
-        failed=dict(session.failed),
-        tasks=timed_tasks(session),
-        layers=[
-            _reported_layer(session, linked, platform if project.is_foreign else None)
-            for platform, project in session.projects.items()
-            for linked in project.layers_here
-        ],
-    )
-
-
-def _reported_layer(session: Session, linked: LinkedLayer, platform: TargetPlatform | None) -> ReportedLayer:
-    project = session.projects[platform or session.project.here]
-    suffix = f" ({platform})" if platform else ""
-    direct = linked.layer.frameworks or (linked.layer.runtime,) if not isinstance(linked.layer, RuntimeLayer) else ()
-    below = [lower for lower in linked.dependencies if lower.name in direct]
-    built = BuildRecord.read(project.workspace.build_record(linked.build_name))
-    packed = ArchiveMetadata.read(archive_paths(project).layer_metadata(linked.build_name))
-    changed = any(
-        done.step.linked is linked and (done.step.platform or project.platform) is project.platform
-        for done in session.done.values()
-    )
-    return ReportedLayer(
-        name=f"{linked.build_name}{suffix}",
-        below=tuple(f"{lower.build_name}{suffix}" for lower in below),
-        environment=built.size if built else None,
-        archive=packed.archive_size if packed else None,
-        changed=changed,
-    )
