@@ -190,6 +190,7 @@ def _install(
     packages = make_portable(
         prefix, site_packages=filled.site_packages, scripts={filled.scripts, layout.scripts}, placement=placement
     )
+    prefix.mkdir(exist_ok=True)  # markers may have left nothing to install
     (prefix / ".lock").unlink(missing_ok=True)  # uv's own
     remove_tree(prefix / filled.scripts)
     move_packages(prefix, fresh, placement)
