@@ -11,7 +11,8 @@ from stackbuild.quantities import format_seconds, format_size
 from stackbuild.timing import TimedTask, critical_path
 
 _ROW, _CHART, _NAME = 22, 560, 300  # pixels: height of a row, width of the chart, width of the names
-_BOX, _GAP = (200, 44), (60, 18)  # width and height of a layer in the graph, space between them
+_NARROWEST, _BOX_HEIGHT, _GAP = 200, 44, (60, 18)  # a layer in the graph: width at least, height, space to others
+_PADDING, _LETTER = 24, 8  # around a name, and about how wide a letter is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +96,7 @@ def _chart(report: RunReport, critical: frozenset[str]) -> str:
 
 def _graph(layers: Sequence[ReportedLayer]) -> str:
     """The layers in columns, each right of all that it stands on, with lines to these."""
+    box = max([_NARROWEST, *(_PADDING + _LETTER * len(layer.name) for layer in layers)])
     columns: dict[str, int] = {}
     for layer in layers:  # lower ones come first
         columns[layer.name] = max((columns[name] + 1 for name in layer.below if name in columns), default=0)
@@ -102,29 +104,29 @@ def _graph(layers: Sequence[ReportedLayer]) -> str:
     places: dict[str, tuple[int, int]] = {}
     for layer in layers:
         column = columns[layer.name]
-        places[layer.name] = (column * (_BOX[0] + _GAP[0]), rows.get(column, 0) * (_BOX[1] + _GAP[1]))
+        places[layer.name] = (column * (box + _GAP[0]), rows.get(column, 0) * (_BOX_HEIGHT + _GAP[1]))
         rows[column] = rows.get(column, 0) + 1
-    width = max((left for left, _ in places.values()), default=0) + _BOX[0]
-    height = max((top for _, top in places.values()), default=0) + _BOX[1]
-    lines = [_line(places[name], places[layer.name]) for layer in layers for name in layer.below if name in places]
-    boxes = [_box(layer, places[layer.name]) for layer in layers]
+    width = max((left for left, _ in places.values()), default=0) + box
+    height = max((top for _, top in places.values()), default=0) + _BOX_HEIGHT
+    lines = [_line(places[name], places[layer.name], box) for layer in layers for name in layer.below if name in places]
+    boxes = [_box(layer, places[layer.name], box) for layer in layers]
     return "\n".join([f'<svg width="{width + 2}" height="{height + 2}" role="img">', *lines, *boxes, "</svg>"])
 
 
-def _line(lower: tuple[int, int], upper: tuple[int, int]) -> str:
-    start, end = (lower[0] + _BOX[0], lower[1] + _BOX[1] // 2), (upper[0], upper[1] + _BOX[1] // 2)
+def _line(lower: tuple[int, int], upper: tuple[int, int], box: int) -> str:
+    start, end = (lower[0] + box, lower[1] + _BOX_HEIGHT // 2), (upper[0], upper[1] + _BOX_HEIGHT // 2)
     middle = (start[0] + end[0]) // 2
     curve = f"M{start[0]},{start[1]} C{middle},{start[1]} {middle},{end[1]} {end[0]},{end[1]}"
     return f'<path class="line" d="{curve}"/>'
 
 
-def _box(layer: ReportedLayer, place: tuple[int, int]) -> str:
+def _box(layer: ReportedLayer, place: tuple[int, int], width: int) -> str:
     left, top = place
     environment, archive = ("-" if size is None else format_size(size) for size in (layer.environment, layer.archive))
     sizes = f"{environment} · packed {archive}"
     kind = "layer changed" if layer.changed else "layer"
     return (
-        f'<g><rect class="{kind}" x="{left + 1}" y="{top + 1}" width="{_BOX[0]}" height="{_BOX[1]}" rx="6"/>'
+        f'<g><rect class="{kind}" x="{left + 1}" y="{top + 1}" width="{width}" height="{_BOX_HEIGHT}" rx="6"/>'
         f'<text x="{left + 10}" y="{top + 19}">{escape(layer.name)}</text>'
         f'<text class="small" x="{left + 10}" y="{top + 36}">{escape(sizes)}</text></g>'
     )
