@@ -18,7 +18,7 @@ from pathlib import Path
 
 CONFIG = Path("share", "venv", "metadata", "venvstacks_layer.json")
 
-COMPILE = "import compileall, sys; compileall.compile_dir(sys.argv[1], quiet=2)"
+COMPILE = "import compileall, sys; compileall.compile_dir(sys.argv[1], quiet=2, workers=0)"  # on every core
 """What the layer's Python runs. A module of a package may be for another Python: not an error, the status is 0."""
 
 
