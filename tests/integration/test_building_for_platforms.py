@@ -18,6 +18,7 @@ from stackbuild.layer_check import ExpectedLayer, layer_problems
 from stackbuild.layout import EnvironmentLayout
 from stackbuild.locks import Locks
 from stackbuild.metadata import ArchiveMetadata, FileManifest, LayerConfig, StackManifest
+from stackbuild.native_files import is_for, read_native
 from stackbuild.platforms import TargetPlatform, current_platform
 from stackbuild.project import open_project
 from stackbuild.request import Options
@@ -176,12 +177,17 @@ def test_marker_of_another_platform_brings_its_package_there_only(unpacked: tupl
     assert bool(list((folder / "app-shop").rglob("colorama/__init__.py"))) is platform.is_windows
 
 
-def test_application_runs_on_this_machine(stack: StackProject, unpacked: tuple[TargetPlatform, Path]) -> None:
+def test_runtime_is_a_python_of_the_platform(unpacked: tuple[TargetPlatform, Path]) -> None:
     platform, folder = unpacked
-    program = folder / "app-shop" / "bin" / "python"
-    if platform is not HERE:
-        assert not program.exists() or program.resolve().read_bytes()[:4] != b"\x7fELF"
-        return
+    binary = read_native(folder / "py" / ("python.exe" if platform.is_windows else "bin/python"))
+    assert binary is not None
+    assert is_for(binary, platform)
+    assert [other for other in PLATFORMS if is_for(binary, other)] == [platform]
+
+
+@pytest.mark.parametrize("unpacked", [HERE], indirect=True)
+def test_application_runs_on_this_machine(unpacked: tuple[TargetPlatform, Path]) -> None:
+    program = unpacked[1] / "app-shop" / "bin" / "python"
     done = subprocess.run([program, "-I", "-m", "shop"], capture_output=True, text=True, env={}, check=True)
     assert done.stdout == "3\n"
 

@@ -44,6 +44,8 @@ def test_running_tasks_tell_what_they_are_at_only_now_and_then(tmp_path: Path) -
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_full_disk_ends_the_log_and_not_the_run() -> None:
     log = EventLog(Path("/dev/full"))
+    opened = log.is_open
     log.tell("begin")
+    assert (opened, log.is_open) == (True, False)
     log.tell("end")
     log.close()

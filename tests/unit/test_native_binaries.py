@@ -177,9 +177,10 @@ GOOD = [
 def survives(content: bytes) -> None:
     for parse in PARSERS:
         try:
-            parse(content)
+            found = parse(content)
         except Malformed:
             continue
+        assert found is None or len(found.code) > 0
 
 
 @pytest.mark.parametrize("content", GOOD)
