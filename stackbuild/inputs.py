@@ -19,7 +19,7 @@ from stackbuild.spec import ApplicationLayer, BuildName, InstallTarget
 
 BUILD_FORMAT = 4
 """Raised when environments are built differently from the same inputs."""
-OUTPUT_FORMAT = 3
+OUTPUT_FORMAT = 4
 """Raised when archives or exports are made differently from the same environment."""
 
 
@@ -120,12 +120,14 @@ def _output_inputs(project: Project, locks: Locks, linked: LinkedLayer, built: s
 def archive_inputs(project: Project, locks: Locks, linked: LinkedLayer, *, built: str) -> str:
     """The digest of what a layer's archive is made from. `built`: the digest of its environment's inputs."""
     inputs = _output_inputs(project, locks, linked, built)
-    return digest_of({**inputs, "archive_format": project.archive_format, "tagged": project.tag_outputs})
+    choices = {"archive_format": project.archive_format, "tagged": project.tag_outputs}
+    return digest_of({**inputs, **choices, "byte_code": project.has_byte_code("archives")})
 
 
 def export_inputs(project: Project, locks: Locks, linked: LinkedLayer, *, built: str) -> str:
     """The digest of what a layer's local export is made from."""
-    return digest_of(_output_inputs(project, locks, linked, built))
+    inputs = _output_inputs(project, locks, linked, built)
+    return digest_of({**inputs, "byte_code": project.has_byte_code("exports")})
 
 
 def layer_metadata(project: Project, locks: Locks, linked: LinkedLayer) -> LayerMetadata:

@@ -24,6 +24,7 @@ _MACHINE_FILES = frozenset({"uv_cache.json", "uv_build.json"})
 
 _RECORDS = "*.dist-info/RECORD"
 _BYTE_CODE = "__pycache__"
+_SHA256 = "sha256="
 
 
 def make_portable(
@@ -53,6 +54,22 @@ def make_portable(
             csv.writer(text, lineterminator="\n").writerows(file.row for file in truthful)
             replace_bytes(record, text.getvalue().encode())
     return len(files)
+
+
+def recorded_hashes(environment: Path, site_packages: PurePosixPath) -> dict[str, str]:
+    """The hashes that the RECORD files of an environment have, by path relative to it: see `record_hash`."""
+    return {
+        file.path: file.row[1]
+        for record in environment.glob(f"{site_packages}/{_RECORDS}")
+        for file in _read(record, site_packages)
+        if len(file.row) > 1 and file.row[1].startswith(_SHA256)
+    }
+
+
+def record_hash(path: Path) -> str:
+    """The SHA-256 of a file as a RECORD has it: `sha256=` and the digest in URL-safe base64 without padding."""
+    digest = base64.urlsafe_b64encode(bytes.fromhex(sha256_file(path)))
+    return f"{_SHA256}{digest.rstrip(b'=').decode()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +124,7 @@ def _truthful(file: _Recorded, environment: Path, *, shared: bool) -> _Recorded:
     if not shared and size in ("", actual):
         return file
     if digest:
-        encoded = base64.urlsafe_b64encode(bytes.fromhex(sha256_file(environment / file.path))).rstrip(b"=").decode()
-        digest = f"sha256={encoded}"
+        digest = record_hash(environment / file.path)
     return _Recorded(file.path, [name, digest, actual if size else ""])
 
 

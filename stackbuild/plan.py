@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from stackbuild.errors import BuildError, LockError, StackbuildError
 from stackbuild.graph import LinkedLayer
 from stackbuild.platforms import TargetPlatform
 from stackbuild.request import Kind, Wish
@@ -121,3 +122,14 @@ def _platform_plan(
         forced |= set(outputs if force else ())
     frozen = [] if may_build else [task_name(Kind.BUILD, name, platform) for name in names if name not in built]
     return Plan(tasks=tuple(tasks), forced=frozenset(forced), frozen=frozenset(frozen))
+
+
+def not_good(steps: Iterable[tuple[Step, str]]) -> StackbuildError:
+    """The error for steps that must not run although their results are not good, each with the reason."""
+    found = list(steps)
+    lines = [f"  {step.name}: {why}" for step, why in found]
+    if any(step.kind is Kind.LOCK for step, _ in found):
+        hint = "lock first: stackbuild lock --if-needed (or add --lock-if-needed), and commit what it changes"
+        return LockError("\n".join(["these layers have no valid lock:", *lines]), hint=hint)
+    hint = "build first: stackbuild build"
+    return BuildError("\n".join(["these layers are not built, or were built from other inputs:", *lines]), hint=hint)

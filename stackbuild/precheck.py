@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from stackbuild.errors import StackbuildError
-from stackbuild.plan import Step
+from stackbuild.plan import Step, not_good
 from stackbuild.request import Kind
-from stackbuild.session import Session, not_good
+from stackbuild.session import Session
 from stackbuild.show import lock_problems
 from stackbuild.spec import BuildName
 

@@ -64,6 +64,10 @@ class Project:
         """The format of archives: what was chosen, else what the platform unpacks by itself."""
         return self.archive_choice or (ArchiveFormat.ZIP if self.platform.is_windows else ArchiveFormat.TAR_ZST).value
 
+    def has_byte_code(self, output: str) -> bool:
+        """Whether the modules in an output (`exports` or `archives`) are compiled already."""
+        return output in self.stack.spec.settings.byte_code
+
     @property
     def layers(self) -> tuple[LinkedLayer, ...]:
         """The layers that target at least one platform, lower ones first."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stackbuild.platforms import PYTHON_IMPLEMENTATIONS, TargetPlatform
-from stackbuild.spec import ARCHIVE_FORMATS, RUNTIME_SOURCES
+from stackbuild.spec import ARCHIVE_FORMATS, OUTPUTS_WITH_BYTE_CODE, RUNTIME_SOURCES
 
 Schema = dict[str, Any]
 
@@ -181,6 +181,12 @@ SETTINGS_FIELDS: Mapping[str, FieldSchema] = {
         meaning="The kind of archive that layers are packed as; by default zip for Windows, else tar.zst.",
         values={"type": "string", "enum": list(ARCHIVE_FORMATS)},
         examples=("tar.zst", "zip"),
+    ),
+    "byte_code": FieldSchema(
+        meaning="Where modules are compiled already, so that they start fast from a read-only place, too. Archives "
+        "become larger by a third.",
+        values={"type": "array", "items": {"enum": list(OUTPUTS_WITH_BYTE_CODE)}},
+        examples=(["exports", "archives"], []),
     ),
     "build_from_source": FieldSchema(
         meaning="Packages without a fitting wheel that may be built from their source.",

@@ -7,7 +7,7 @@ import functools
 import signal
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackbuild import process
-from stackbuild.errors import BuildError, LockError, StackbuildError
+from stackbuild.errors import StackbuildError
 from stackbuild.files import disk_errors, project_lock
 from stackbuild.freshness import why_archive, why_build, why_export, why_lock, why_manifest
 from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import archive_paths, export_paths
 from stackbuild.layout import OutputPaths
 from stackbuild.locks import Locks
-from stackbuild.plan import Plan, Step
+from stackbuild.plan import Plan, Step, not_good
 from stackbuild.platforms import TargetPlatform
 from stackbuild.project import Project
 from stackbuild.request import Kind
@@ -30,18 +30,8 @@ from stackbuild.steps import Outcome, Report
 from stackbuild.watcher import Done, Watcher
 
 if TYPE_CHECKING:
+    from stackbuild.layer_byte_code import OutputTools
     from stackbuild.runtime_sources import RuntimeSource
-
-
-def not_good(steps: Iterable[tuple[Step, str]]) -> StackbuildError:
-    """The error for steps that must not run although their results are not good, each with the reason."""
-    found = list(steps)
-    lines = [f"  {step.name}: {why}" for step, why in found]
-    if any(step.kind is Kind.LOCK for step, _ in found):
-        hint = "lock first: stackbuild lock --if-needed (or add --lock-if-needed), and commit what it changes"
-        return LockError("\n".join(["these layers have no valid lock:", *lines]), hint=hint)
-    hint = "build first: stackbuild build"
-    return BuildError("\n".join(["these layers are not built, or were built from other inputs:", *lines]), hint=hint)
 
 
 def _layer_step(kind: Kind, linked: LinkedLayer, platform: TargetPlatform | None) -> Step:
@@ -214,16 +204,21 @@ class Session:
             case Kind.ARCHIVE, LinkedLayer():
                 from stackbuild.steps.archive import archive_layer  # noqa: PLC0415
 
-                return archive_layer(project, locks, linked, report=report)
+                return archive_layer(project, locks, linked, self._output_tools(run), report=report)
             case Kind.EXPORT, LinkedLayer():
                 from stackbuild.steps.export import export_layer  # noqa: PLC0415
 
-                return export_layer(project, locks, linked, report=report)
+                return export_layer(project, locks, linked, self._output_tools(run), report=report)
             case _:
                 from stackbuild.steps import manifest  # noqa: PLC0415
 
                 write = manifest.export_manifest if step.name == Kind.EXPORT else manifest.archive_manifest
                 return write(project, self.manifest_layers(project))
+
+    def _output_tools(self, run: process.Runner) -> "OutputTools":
+        from stackbuild.layer_byte_code import OutputTools  # noqa: PLC0415 (as in _carry_out)
+
+        return OutputTools(run=run, runtimes=lambda: self._runtimes)
 
     def catch_signals(self) -> None:
         """From now on Ctrl-C, SIGTERM and SIGHUP stop the children, then raise `KeyboardInterrupt` here."""

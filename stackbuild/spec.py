@@ -26,6 +26,7 @@ from stackbuild.spec_fields import (
     ScriptsField,
     one_of,
     one_or_several,
+    some_of,
 )
 from stackbuild.uv_settings import UvIndex, UvSettings
 
@@ -155,6 +156,7 @@ CATEGORIES = (RuntimeLayer.category, FrameworkLayer.category, ApplicationLayer.c
 """In the order in which layers are listed."""
 
 RUNTIME_SOURCES = ("interpreter", "standalone")
+OUTPUTS_WITH_BYTE_CODE = ("exports", "archives")
 ARCHIVE_FORMATS = tuple(archive_format.value for archive_format in ArchiveFormat)
 
 
@@ -167,6 +169,8 @@ class StackbuildSettings(BaseModel):
     """Asked in this order for a Python that fits."""
     archive_format: Annotated[str, one_of("archive format", ARCHIVE_FORMATS)] | None = None
     """None: zip for Windows, else tar.zst."""
+    byte_code: Annotated[tuple[str, ...], some_of("output", OUTPUTS_WITH_BYTE_CODE)] = ("exports",)
+    """Where modules are compiled already."""
     build_from_source: tuple[PackageNameField, ...] = ()
 
 

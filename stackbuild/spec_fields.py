@@ -5,7 +5,7 @@ layers can be made in code as well.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -164,15 +164,30 @@ def one_or_several(what: str, values: tuple[str, ...]) -> PlainValidator:
     def check(value: object) -> tuple[str, ...]:
         if not isinstance(value, str | list | tuple):
             raise _wrong_type("a string or a list of strings", value)
-        items = [_string(item) for item in ([value] if isinstance(value, str) else value)]
-        if not items:
+        if not value:
             raise ValueError(f"an empty list: name at least one {what}")
-        for item in items:
-            if item not in values:
-                raise ValueError(unknown_word(what, item, values))
-        return tuple(dict.fromkeys(items))
+        return _words(what, [value] if isinstance(value, str) else value, values)
 
     return PlainValidator(check)
+
+
+def some_of(what: str, values: tuple[str, ...]) -> PlainValidator:
+    """Marks a list, empty or not, of strings with a fixed set of values; read as a tuple, each value once."""
+
+    def check(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple):
+            raise _wrong_type("a list of strings", value)
+        return _words(what, value, values)
+
+    return PlainValidator(check)
+
+
+def _words(what: str, items: Iterable[object], values: tuple[str, ...]) -> tuple[str, ...]:
+    words = dict.fromkeys(map(_string, items))
+    for word in words:
+        if word not in values:
+            raise ValueError(unknown_word(what, word, values))
+    return tuple(words)
 
 
 NameField = Annotated[StrictStr, AfterValidator(_layer_name)]

@@ -1,12 +1,10 @@
 """The runtime source `standalone`: relocatable Pythons for every platform, downloaded and pinned in the lock."""
 
-import os
 import threading
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import platformdirs
 from packaging.version import Version
 
 from stackbuild.errors import RuntimeSourceError, RuntimeUnavailable
@@ -27,15 +25,10 @@ from stackbuild.runtime_pin import RuntimeFile, RuntimePin
 from stackbuild.runtime_sources import WantedRuntime
 from stackbuild.runtimes import NEWEST_CPYTHON, OLDEST_CPYTHON, Interpreter
 from stackbuild.urls import is_remote, without_credentials
+from stackbuild.user_cache import cache_folder
 
 SOURCE = "standalone"
 _LOCK_ANEW = "lock again what is offered now: stackbuild lock --upgrade"
-
-
-def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Where downloads are kept: `STACKBUILD_CACHE_DIR`, else the user's folder for caches."""
-    named = environ.get("STACKBUILD_CACHE_DIR")
-    return Path(os.path.abspath(named)) if named else Path(platformdirs.user_cache_dir("stackbuild", appauthor=False))
 
 
 class StandaloneSource:

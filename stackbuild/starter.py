@@ -199,6 +199,8 @@ requirements = []
 [tool.stackbuild]
 # The kind of archive: tar.zst, tar.xz, tar.gz, tar or zip.
 #archive_format = "tar.zst"
+# Where modules are compiled already: "exports", "archives", both or none. Archives become a third larger.
+#byte_code = ["exports"]
 # Where Pythons come from, the first that has one: "standalone" downloads it, "interpreter" copies one of this machine.
 runtime_source = ["standalone", "interpreter"]
 

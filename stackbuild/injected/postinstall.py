@@ -10,16 +10,23 @@ Exit status 0: finished; 1: the layer is not usable, with the reason on standard
 """
 
 import compileall
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 CONFIG = Path("share", "venv", "metadata", "venvstacks_layer.json")
 
-COMPILE = "import compileall, sys; compileall.compile_dir(sys.argv[1], quiet=2, workers=0)"  # on every core
-"""What the layer's Python runs. A module of a package may be for another Python: not an error, the status is 0."""
+CHECKED_HASH = (3).to_bytes(4, "little")
+"""PEP 552: byte code that is good as long as the source has the recorded hash, whatever time a copy of it has."""
+
+
+COMPILE = "--compile"
 
 
 class UnusableLayer(Exception):
@@ -56,16 +63,48 @@ def compile_modules(layer: Path, config: "dict[str, Path]") -> None:
     library = str(config["site_dir"].parent if config["python"] != config["base_python"] else layer / "lib")
     if not os.access(library, os.W_OK):
         return
-    if Path(sys.executable).absolute() == config["python"]:
-        compileall.compile_dir(library, quiet=2)
-        return
-    command = [str(config["python"]), "-I", "-X", "utf8", "-c", COMPILE, library]
+    command = [str(config["python"]), "-I", "-X", "utf8", __file__, COMPILE, library]
     try:
         status = subprocess.run(command, check=False).returncode
     except OSError as error:
         raise UnusableLayer(f"cannot run {config['python']}: {error.strerror}; is it for this platform?") from error
     if status != 0:
         raise UnusableLayer(f"cannot run {config['python']}: it ended with status {status}; is it for this platform?")
+
+
+def compile_folder(folder: str) -> None:
+    """Compile the modules below a folder with this Python, on every core. What is compiled already is left alone.
+
+    A module of a package may be for another Python: that is no error.
+    """
+    with ProcessPoolExecutor() as processes:
+        for _ in processes.map(compile_module, modules_to_compile(folder), chunksize=16):
+            pass
+
+
+def modules_to_compile(folder: str) -> "Iterator[str]":
+    """The module files below a folder that have no byte code of this Python, or that of another source."""
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            if name.endswith(".py") and not is_compiled(os.path.join(parent, name)):
+                yield os.path.join(parent, name)
+
+
+def is_compiled(module: str) -> bool:
+    """Whether a module's byte code is there, is of its source, and stays good when the module is copied."""
+    try:
+        with open(importlib.util.cache_from_source(module), "rb") as file:
+            header = file.read(16)
+        with open(module, "rb") as file:
+            return header == importlib.util.MAGIC_NUMBER + CHECKED_HASH + importlib.util.source_hash(file.read())
+    except OSError:
+        return False
+
+
+def compile_module(module: str) -> None:
+    """Compile one module file."""
+    compileall.compile_file(module, quiet=2, force=True, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
 
 def set_home(layer: Path, home: Path) -> None:
@@ -93,7 +132,10 @@ def finish(layer: Path) -> None:
 
 
 def main() -> int:
-    """Finish the layer that this file lies in; return the exit status."""
+    """Finish the layer that this file lies in; return the exit status. This is also what the layer's Python runs."""
+    if sys.argv[1:2] == [COMPILE]:
+        compile_folder(sys.argv[2])
+        return 0
     layer = Path(__file__).absolute().parent
     try:
         finish(layer)

@@ -18,6 +18,7 @@ from stackbuild.inputs import (
     next_archive,
     previous_archive,
 )
+from stackbuild.layer_byte_code import OutputTools, byte_code_entries
 from stackbuild.locks import Locks
 from stackbuild.metadata import (
     ArchiveHashes,
@@ -40,7 +41,9 @@ _POLL_SECONDS = 0.2
 _SMALL = 32_000_000
 
 
-def archive_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report: Report) -> Outcome:
+def archive_layer(
+    project: Project, locks: Locks, linked: LinkedLayer, tools: OutputTools, *, report: Report
+) -> Outcome:
     """Write the archive of `linked`, its file manifest, its metadata and its record, in this order.
 
     Raises `ArchiveError`, `BuildError`, `LockError`; an archive of the same name is then still the old one, but no
@@ -52,6 +55,8 @@ def archive_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report
     number, name = next_archive(project, metadata, previous_archive(project, linked))
     archive = paths.root / name
     entries = deployed_entries(project, locks, linked)
+    if project.has_byte_code("archives"):
+        entries += byte_code_entries(project, locks, linked, entries, tools, report=report)
     total = sum(entry.stored_size for entry in entries)
     with (
         disk_errors(f"archive {linked.build_name}", ArchiveError),

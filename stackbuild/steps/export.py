@@ -9,6 +9,7 @@ from stackbuild.errors import DeployError
 from stackbuild.files import disk_errors, link_or_copy, make_link, remove_leftovers, replacing_tree, write_atomic
 from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import deployment, export_inputs, export_paths, layer_metadata
+from stackbuild.layer_byte_code import OutputTools, byte_code_entries
 from stackbuild.layout import PYVENV_CFG
 from stackbuild.locks import Locks
 from stackbuild.metadata import ExportMetadata, OutputRecord
@@ -18,7 +19,7 @@ from stackbuild.publication import built_inputs, check_replaceable, deployed_ent
 from stackbuild.steps import Outcome, Report
 
 
-def export_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report: Report) -> Outcome:
+def export_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: OutputTools, *, report: Report) -> Outcome:
     """Make the deployed folder of `linked` in the export folder, then its metadata and its record.
 
     Raises `DeployError`, `BuildError`, `LockError`; an older export is then still there, but not recorded as complete.
@@ -27,6 +28,8 @@ def export_layer(project: Project, locks: Locks, linked: LinkedLayer, *, report:
     inputs = export_inputs(project, locks, linked, built=built_inputs(project, locks, linked))
     metadata = ExportMetadata(**dict(layer_metadata(project, locks, linked)))
     entries = deployed_entries(project, locks, linked)
+    if project.has_byte_code("exports"):
+        entries += byte_code_entries(project, locks, linked, entries, tools, report=report)
     size = sum(entry.stored_size for entry in entries)
     report(f"linking {len(entries)} files")
     with disk_errors(f"export {linked.build_name}", DeployError):

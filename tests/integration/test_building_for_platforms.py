@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from stackbuild import process
+from stackbuild.layer_byte_code import OutputTools
 from stackbuild.layer_check import ExpectedLayer, layer_problems
 from stackbuild.layout import EnvironmentLayout
 from stackbuild.locks import Locks
@@ -221,11 +222,12 @@ def test_layer_has_the_same_bytes_when_its_platform_is_not_the_machines(stack: S
     elsewhere = replace(project, here=MACOS, workspace=workspace)
     sources = open_sources(("standalone",), run=process.run, environ=stack.env, here=HERE, warn=pytest.fail)
     tools = BuildTools(run=process.run, runtimes=sources, uv_version="0")
+    output_tools = OutputTools(run=process.run, runtimes=lambda: sources)
     locks = Locks(project)
     for name in LAYERS:
         build_layer(elsewhere, locks, elsewhere.linked(BuildName(name)), tools, report=lambda _: None)
     for name in LAYERS:
-        archive_layer(elsewhere, locks, elsewhere.linked(BuildName(name)), report=lambda _: None)
+        archive_layer(elsewhere, locks, elsewhere.linked(BuildName(name)), output_tools, report=lambda _: None)
         archive = f"{name}.tar.zst"
         assert (tmp_path / "out" / archive).read_bytes() == (artifacts(stack, HERE) / archive).read_bytes()
 

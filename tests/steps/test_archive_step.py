@@ -1,6 +1,7 @@
 """Packing a layer: the archive's members and bytes, its metadata, the build number, what a failure leaves."""
 
 import json
+import sys
 import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,26 @@ def record_file(world: World, name: str) -> Path:
 def members(archive: Path) -> dict[str, tarfile.TarInfo]:
     with tarfile.open(archive) as opened:
         return {member.name: member for member in opened}
+
+
+def test_byte_code_is_packed_where_it_is_asked_for(built: World, tmp_path: Path) -> None:
+    built.archive("base")
+    without = members(output(built, "base.tar"))
+    built.replace('runtime_source = "interpreter"', 'runtime_source = "interpreter"\nbyte_code = ["archives"]')
+    assert why_archive(built.project, built.locks, built.linked("base")) is not None
+    built.archive("base")
+    found = members(output(built, "base.tar"))
+    tag = sys.implementation.cache_tag
+    assert set(found) - set(without) == {
+        "base/lib/python3.11/__pycache__",
+        f"base/lib/python3.11/__pycache__/os.{tag}.pyc",
+        f"base/{SITE}/__pycache__",
+        f"base/{SITE}/__pycache__/low.{tag}.pyc",
+    }
+    first = output(built, "base.tar").read_bytes()
+    built.environ["STACKBUILD_CACHE_DIR"] = str(tmp_path / "another cache")
+    built.archive("base")
+    assert output(built, "base.tar").read_bytes() == first
 
 
 def test_archive_holds_the_deployed_layer_below_its_install_target(built: World) -> None:
@@ -289,7 +310,7 @@ def test_only_one_large_archive_at_a_time_is_compressed_on_every_core(
     with ThreadPoolExecutor(max_workers=2) as pool:
 
         def pack(name: str) -> None:
-            archive_layer(project, locks, built.linked(name), report=reports[name])
+            archive_layer(project, locks, built.linked(name), built.output_tools, report=reports[name])
 
         try:
             first = pool.submit(pack, "base")

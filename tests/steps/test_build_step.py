@@ -108,7 +108,7 @@ def test_uv_installs_the_lock_into_the_fresh_environment(locked: World) -> None:
         platform=TargetPlatform.LINUX_X86_64,
         linux_target=LinuxTarget.parse("glibc@2.28"),
         macos_target="13.0",
-        environ={},
+        environ=locked.project.environ,
     )
 
 

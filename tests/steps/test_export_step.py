@@ -2,18 +2,20 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from stackbuild.errors import BuildError, DeployError
+from stackbuild.errors import BuildError, DeployError, StackbuildError
 from stackbuild.freshness import why_export
 from stackbuild.inputs import export_paths
 from stackbuild.metadata import OutputRecord
 from stackbuild.steps.export import export_layer
-from tests.steps.world import ALL, World, contents, tree
+from tests.steps.world import ALL, World, contents, forget, tree
 
 SITE = "lib/python3.11/site-packages"
+BYTE_CODE = f"{SITE}/__pycache__/{{}}.{sys.implementation.cache_tag}.pyc"
 
 
 def output(world: World, *parts: str) -> Path:
@@ -34,6 +36,7 @@ def test_export_is_the_deployed_layer_named_by_its_install_target(built: World) 
         "bin/python -> ../../base/bin/python",
         "bin/python3 -> python",
         "bin/python3.11 -> python",
+        BYTE_CODE.format("mid"),
         f"{SITE}/mid-1.0.dist-info/METADATA",
         f"{SITE}/mid-1.0.dist-info/RECORD",
         f"{SITE}/mid.py",
@@ -42,7 +45,52 @@ def test_export_is_the_deployed_layer_named_by_its_install_target(built: World) 
         "pyvenv.cfg",
         "share/venv/metadata/venvstacks_layer.json",
     ]
-    assert (outcome.done, built.reports) == ("18 files", ["linking 18 files"])
+    assert (outcome.done, built.reports) == ("20 files", ["compiling 1 module", "linking 20 files"])
+
+
+def compiled(world: World, layer: str) -> list[str]:
+    return [path for path in tree(output(world, layer)) if path.endswith(".pyc")]
+
+
+def test_modules_of_packages_applications_and_the_standard_library_are_compiled(built: World) -> None:
+    built.export(*ALL)
+    tag = sys.implementation.cache_tag
+    assert compiled(built, "base") == [f"lib/python3.11/__pycache__/os.{tag}.pyc", BYTE_CODE.format("low")]
+    assert compiled(built, "app-shop") == [
+        *(BYTE_CODE.format(name) for name in ("shop", "top")),
+        f"{SITE}/helpers/__pycache__/__init__.{tag}.pyc",
+        f"{SITE}/helpers/__pycache__/tool.{tag}.pyc",
+    ]
+
+
+def test_byte_code_is_linked_from_the_cache_so_that_it_is_made_and_stored_once(built: World) -> None:
+    built.export("framework-web")
+    byte_code = output(built, "framework-web@1", BYTE_CODE.format("mid"))
+    assert byte_code.stat().st_nlink == 2
+    forget(built)
+    record_file(built, "framework-web").unlink()
+    built.export("framework-web")
+    assert built.uv.commands == []
+    assert byte_code.stat().st_nlink == 2
+
+
+def test_byte_code_can_be_left_out(built: World) -> None:
+    built.export("base")
+    built.replace('runtime_source = "interpreter"', 'runtime_source = "interpreter"\nbyte_code = []')
+    assert why(built, "base") is not None
+    built.export("base")
+    assert compiled(built, "base") == []
+    assert why(built, "base") is None
+
+
+def test_cache_that_cannot_be_written_is_an_error_that_names_it(built: World) -> None:
+    cache = Path(f"{built.folder}-cache")
+    cache.write_text("a file where the folder belongs", encoding="utf-8")
+    with pytest.raises(StackbuildError, match="compile the modules of base") as caught:
+        built.export("base")
+    assert str(cache) in str(caught.value)
+    assert "STACKBUILD_CACHE_DIR" in str(caught.value)
+    assert not record_file(built, "base").exists()
 
 
 def test_links_lead_to_the_exported_runtime(built: World) -> None:
@@ -115,7 +163,13 @@ def test_failing_export_leaves_the_old_one_without_a_record(built: World) -> Non
     before = contents(output(built, "base"))
     vanishing = built.folder / "_build" / "base" / SITE / "low.py"
     with pytest.raises(DeployError) as caught:
-        export_layer(built.project, built.locks, built.linked("base"), report=lambda _: vanishing.unlink())
+        export_layer(
+            built.project,
+            built.locks,
+            built.linked("base"),
+            built.output_tools,
+            report=lambda _: vanishing.unlink(),
+        )
     assert caught.value.message == f"cannot export base ({vanishing}): No such file or directory"
     assert contents(output(built, "base")) == before
     assert not record_file(built, "base").exists()

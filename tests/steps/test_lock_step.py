@@ -95,8 +95,8 @@ def test_uv_resolves_and_exports_in_a_generated_project(world: World) -> None:
     folder = world.folder / "_build" / ".stackbuild" / "resolve" / "base"
     python = Path("/pythons/3.11.13/bin/python3")
     assert world.uv.commands == [
-        uv_commands.lock_command(folder, python=python, environ={}),
-        uv_commands.export_command(folder, python=python, output=folder / "pylock.toml", environ={}),
+        uv_commands.lock_command(folder, python=python, environ=world.project.environ),
+        uv_commands.export_command(folder, python=python, output=folder / "pylock.toml", environ=world.project.environ),
     ]
     assert tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8")) == {
         "project": {

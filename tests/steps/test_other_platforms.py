@@ -180,7 +180,9 @@ def test_same_layer_is_the_same_whether_its_platform_is_this_machines_or_not(wor
     for name in ALL:
         build_layer(elsewhere, world.locks, elsewhere.linked(BuildName(name)), tools, report=world.reports.append)
     for name in ALL:
-        archive_layer(elsewhere, world.locks, elsewhere.linked(BuildName(name)), report=world.reports.append)
+        archive_layer(
+            elsewhere, world.locks, elsewhere.linked(BuildName(name)), world.output_tools, report=world.reports.append
+        )
         archive = f"{world.locks.install_target(elsewhere.linked(BuildName(name)))}.tar"
         with tarfile.open(tmp_path / "out" / archive) as packed:
             assert packed.getnames()

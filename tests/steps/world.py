@@ -1,6 +1,7 @@
 """A small stack in a folder, with fakes in place of uv and of the Pythons of this machine."""
 
 import os
+import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,10 +12,11 @@ from typing import Any
 import tomli_w
 
 from stackbuild.graph import LinkedLayer
+from stackbuild.layer_byte_code import OutputTools
 from stackbuild.locks import Locks
 from stackbuild.pinned_python import PinnedPython
 from stackbuild.platforms import TargetPlatform
-from stackbuild.process import Command, Result
+from stackbuild.process import Command, Result, run
 from stackbuild.project import Project, open_project
 from stackbuild.python_request import PythonRequest
 from stackbuild.request import Options
@@ -71,6 +73,8 @@ class FakeUv:
     def __call__(self, command: Command, /) -> Result:
         self.commands.append(command)
         verb = command.argv[1]
+        if verb == "-s":  # the layer's Python is to compile modules: this one does
+            return run(replace(command, argv=(sys.executable, *command.argv[1:])))
         if verb == self.failing:
             return Result(command=command, status=2, stdout="", stderr=self.says)
         match verb:
@@ -206,7 +210,8 @@ class World:
         spec = self.folder / "venvstacks.toml"
         spec.write_text(self.specification, encoding="utf-8")
         here = TargetPlatform.LINUX_X86_64
-        project = replace(open_project(spec, self.options, self.environ), platform=here, here=here)
+        environ = {"STACKBUILD_CACHE_DIR": f"{self.folder}-cache", **self.environ}
+        project = replace(open_project(spec, self.options, environ), platform=here, here=here)
         return project if self.platform is here else project.for_platform(self.platform)
 
     @property
@@ -242,14 +247,24 @@ class World:
     def archive(self, *names: str) -> Outcome:
         """Pack the layers, whose environments must be built."""
         return self._each(
-            names, lambda linked: archive_layer(self.project, self.locks, linked, report=self.reports.append)
+            names,
+            lambda linked: archive_layer(
+                self.project, self.locks, linked, self.output_tools, report=self.reports.append
+            ),
         )
 
     def export(self, *names: str) -> Outcome:
         """Export the layers, whose environments must be built."""
         return self._each(
-            names, lambda linked: export_layer(self.project, self.locks, linked, report=self.reports.append)
+            names,
+            lambda linked: export_layer(
+                self.project, self.locks, linked, self.output_tools, report=self.reports.append
+            ),
         )
+
+    @property
+    def output_tools(self) -> OutputTools:
+        return OutputTools(run=self.uv, runtimes=lambda: self.runtimes)
 
     def _each(self, names: Sequence[str], step: Callable[[LinkedLayer], Outcome]) -> Outcome:
         for name in names:

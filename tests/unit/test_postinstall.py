@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ import pytest
 
 from stackbuild.deployment import postinstall_script
 
+PYTHON = os.path.realpath(sys.executable)
 SITE = "lib/python3.11/site-packages"
 CONFIG: dict[str, Any] = {
     "python": "bin/python",
@@ -32,7 +34,7 @@ class Layer:
         self.site_packages = self.folder / SITE
         for folder in (self.config.parent, self.site_packages, self.folder / "bin", root / "base" / "bin"):
             folder.mkdir(parents=True)
-        (root / "base" / "bin" / "python").touch()
+        (root / "base" / "bin" / "python").symlink_to(PYTHON)
         (self.folder / "bin" / "python").symlink_to("../../base/bin/python")
         (self.site_packages / "shop.py").write_text("answer = 42\n", encoding="utf-8")
         (self.folder / "postinstall.py").write_text(postinstall_script(), encoding="utf-8")
@@ -62,11 +64,8 @@ class Layer:
 
 @pytest.fixture
 def layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layer:
-    """A layer whose own Python is the running one, so that no other is started."""
-    made = Layer(tmp_path)
-    monkeypatch.setattr(sys, "executable", str(made.folder / "bin" / "python"))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    return made
+    return Layer(tmp_path)
 
 
 def test_modules_are_compiled(layer: Layer, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,6 +83,40 @@ def test_finishing_again_changes_nothing(layer: Layer) -> None:
     assert {name: (layer.folder / name).read_bytes() for name in layer.files()} == before
 
 
+@pytest.fixture
+def byte_code(layer: Layer) -> Path:
+    """The byte code of the layer's module, made by finishing it."""
+    layer.finish()
+    return Path(importlib.util.cache_from_source(str(layer.site_packages / "shop.py")))
+
+
+def test_byte_code_stays_good_when_the_layer_is_copied_with_other_times(layer: Layer, byte_code: Path) -> None:
+    made = byte_code.read_bytes()
+    os.utime(layer.site_packages / "shop.py", (1, 1))
+    found = subprocess.run(
+        [layer.folder / "bin" / "python", "-v", "-B", "-c", "import shop"],
+        cwd=layer.site_packages,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"{byte_code.name} matches" in found.stderr
+    assert byte_code.read_bytes() == made
+
+
+def test_byte_code_that_is_good_is_left_alone(layer: Layer, byte_code: Path) -> None:
+    before = byte_code.stat()
+    layer.finish()
+    assert (byte_code.stat().st_ino, byte_code.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_byte_code_of_an_older_source_is_made_anew(layer: Layer, byte_code: Path) -> None:
+    before = byte_code.read_bytes()
+    (layer.site_packages / "shop.py").write_text("answer = 43\n", encoding="utf-8")
+    layer.finish()
+    assert byte_code.read_bytes() != before
+
+
 def test_module_for_another_python_is_no_error(layer: Layer, capsys: pytest.CaptureFixture[str]) -> None:
     (layer.site_packages / "broken.py").write_text("print 'two'\n", encoding="utf-8")
     assert layer.finish() == 0
@@ -92,7 +125,7 @@ def test_module_for_another_python_is_no_error(layer: Layer, capsys: pytest.Capt
 
 def test_runtime_compiles_its_whole_library(layer: Layer) -> None:
     (layer.folder / "bin" / "python").unlink()
-    (layer.folder / "bin" / "python").touch()
+    (layer.folder / "bin" / "python").symlink_to(PYTHON)
     (layer.folder / "lib" / "python3.11" / "os.py").touch()
     layer.configure(base_python="bin/python", pylib_dirs=[], dynlib_dirs=[])
     assert layer.finish() == 0
@@ -184,23 +217,19 @@ def test_missing_runtime_is_refused(layer: Layer, capsys: pytest.CaptureFixture[
     ],
 )
 def test_python_that_does_not_run_is_refused(
-    layer: Layer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], python: bytes, reason: str
+    layer: Layer, capsys: pytest.CaptureFixture[str], python: bytes, reason: str
 ) -> None:
-    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
     program = layer.folder / "bin" / "python"
-    program.resolve().write_bytes(python)
-    program.resolve().chmod(0o755)
+    base = layer.folder.parent / "base" / "bin" / "python"
+    base.unlink()
+    base.write_bytes(python)
+    base.chmod(0o755)
     assert layer.finish() == 1
     told = f"app-shop: cannot run {program}: {reason}; is it for this platform?\n"
     assert capsys.readouterr() == ("", told)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a link as Python")
-def test_python_of_the_layer_compiles_what_it_can(layer: Layer, monkeypatch: pytest.MonkeyPatch) -> None:
-    python = layer.folder.parent / "base" / "bin" / "python"
-    python.unlink()
-    python.symlink_to(sys.base_prefix + "/bin/python3")
-    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+def test_python_of_the_layer_compiles_what_it_can(layer: Layer) -> None:
     (layer.site_packages / "broken.py").write_text("print 'two'\n", encoding="utf-8")
     assert layer.finish() == 0
     compiled = [name for name in layer.files() if name.endswith(".pyc")]

@@ -21,7 +21,8 @@ from stackbuild.python_request import PythonRequest
 from stackbuild.runtime_pin import RuntimeFile, RuntimePin
 from stackbuild.runtime_sources import WantedRuntime
 from stackbuild.runtimes import Interpreter
-from stackbuild.standalone import StandaloneSource, cache_folder
+from stackbuild.standalone import StandaloneSource
+from stackbuild.user_cache import cache_folder
 
 LINUX, MAC = TargetPlatform.LINUX_X86_64, TargetPlatform.MACOSX_ARM64
 LIBC = current_libc()

@@ -1,0 +1,80 @@
+"""Which modules of a layer are compiled together, and under which name the result is kept: pure, as values.
+
+Byte code depends on the modules' content, on their paths below the folder they are imported from, and on the Python,
+not on the layer: what was compiled once for a wheel serves every layer and every project that has it.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+
+from stackbuild.archive_entries import ArchiveEntry
+
+_FORMAT = 1
+"""Raised when other bytes are made of the same modules."""
+_MOST_MODULES = 100
+"""A unit keeps one core busy for half a second at most, so that large packages are compiled on all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """A module file. `path` is relative to the folder it is imported from; `hash` is that of its content."""
+
+    path: str
+    source: Path
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompileUnit:
+    """Modules of one package that are compiled in one process, in this order. `folder`: see `Module.path`."""
+
+    folder: PurePosixPath
+    modules: tuple[Module, ...]
+
+    def key(self, python: str) -> str:
+        """The name of its byte code by `python`, a full version such as `cpython@3.11.7`."""
+        digest = hashlib.sha256(f"{_FORMAT}\n{python}\n".encode())
+        for module in self.modules:
+            digest.update(f"{module.hash} {module.path}\n".encode())
+        return digest.hexdigest()
+
+
+def compile_units(
+    entries: Iterable[ArchiveEntry], folders: Iterable[PurePosixPath], *, hash_of: Callable[[str, Path], str]
+) -> tuple[CompileUnit, ...]:
+    """Every module file among the entries, in units; what is generated or lies in none of the `folders` is left out.
+
+    folders: those that modules are imported from, relative to the layer; a module belongs to the first that has it.
+    hash_of: of a module's content, from its path relative to the layer and its file.
+    """
+    prefixes = [(f"{folder}/", folder) for folder in folders]
+    found: dict[PurePosixPath, list[Module]] = defaultdict(list)
+    for entry in entries:
+        if entry.source is None or not entry.path.endswith(".py"):
+            continue
+        for prefix, folder in prefixes:
+            if entry.path.startswith(prefix):
+                path = entry.path.removeprefix(prefix)
+                found[folder].append(Module(path=path, source=entry.source, hash=hash_of(entry.path, entry.source)))
+                break
+    return tuple(
+        CompileUnit(folder=folder, modules=unit) for folder, modules in found.items() for unit in _in_units(modules)
+    )
+
+
+def _in_units(modules: Iterable[Module]) -> Iterable[tuple[Module, ...]]:
+    """Cut at packages, so that a change of one leaves the units of the others as they are."""
+    ordered = sorted(modules, key=lambda module: (_package(module), module.path))
+    for _, package in groupby(ordered, key=_package):
+        members = tuple(package)
+        for start in range(0, len(members), _MOST_MODULES):
+            yield members[start : start + _MOST_MODULES]
+
+
+def _package(module: Module) -> str:
+    """The package at the top; empty for a module that is in none."""
+    return module.path.partition("/")[0] if "/" in module.path else ""

@@ -1,0 +1,70 @@
+"""The byte code of a deployed layer, from the cache that every project of a user has in common."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackbuild.archive_entries import ArchiveEntry
+from stackbuild.byte_code import compile_units
+from stackbuild.byte_code_cache import ByteCodeCache
+from stackbuild.errors import StackbuildError
+from stackbuild.graph import LinkedLayer
+from stackbuild.installed import record_hash, recorded_hashes
+from stackbuild.locks import Locks
+from stackbuild.process import Runner
+from stackbuild.project import Project
+from stackbuild.runtime_sources import RuntimeSource
+from stackbuild.user_cache import cache_folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputTools:
+    """What archives and exports need from outside: the process runner, and where runtimes come from."""
+
+    run: Runner
+    runtimes: Callable[[], RuntimeSource]
+
+
+def byte_code_entries(
+    project: Project,
+    locks: Locks,
+    linked: LinkedLayer,
+    entries: Iterable[ArchiveEntry],
+    tools: OutputTools,
+    *,
+    report: Callable[[str], None],
+) -> list[ArchiveEntry]:
+    """The byte code of all modules among the `entries` of the deployed layer, which are files of its environment.
+
+    Raises `StackbuildError` when the layer's Python cannot be had or run here, or the cache cannot be written to.
+    """
+    layout = project.layout(linked, locks.python(linked))
+    environment = project.workspace.environment(linked.build_name)
+    recorded = recorded_hashes(environment, layout.site_packages)
+    folders = [layout.site_packages]
+    if layout.is_runtime:
+        folders.append(layout.site_packages.parent)  # the standard library
+    folder = cache_folder(project.environ) / "byte-code"
+    try:
+        units = compile_units(entries, folders, hash_of=lambda path, file: recorded.get(path) or record_hash(file))
+        return ByteCodeCache(folder, run=tools.run, environ=project.environ).entries(
+            units,
+            version=locks.pin(linked).python_implementation,
+            python=lambda: _python(project, locks, linked, tools),
+            compiling=lambda count: report(f"compiling {count} module{'' if count == 1 else 's'}"),
+        )
+    except OSError as error:
+        raise StackbuildError(
+            f"cannot compile the modules of {linked.build_name} ({error.filename}): {error.strerror}",
+            hint=f"byte code is kept in {folder}: make room there, or name another folder with STACKBUILD_CACHE_DIR",
+        ) from error
+
+
+def _python(project: Project, locks: Locks, linked: LinkedLayer, tools: OutputTools) -> Path:
+    """An executable of the layer's Python that runs on this machine: its runtime's, or its like for this platform."""
+    if not project.runs_here(linked):
+        return tools.runtimes().python(locks.pin(linked))
+    runtime = project.linked(linked.runtime.build_name)
+    layout = project.layout(runtime, locks.python(runtime))
+    return Path(os.path.join(project.workspace.environment(runtime.build_name), layout.python))
