@@ -66,10 +66,9 @@ def recorded_hashes(environment: Path, site_packages: PurePosixPath) -> dict[str
     }
 
 
-def record_hash(path: Path) -> str:
-    """The SHA-256 of a file as a RECORD has it: `sha256=` and the digest in URL-safe base64 without padding."""
-    digest = base64.urlsafe_b64encode(bytes.fromhex(sha256_file(path)))
-    return f"{_SHA256}{digest.rstrip(b'=').decode()}"
+def record_hash(sha256: str) -> str:
+    """A hexadecimal SHA-256 as a RECORD has it: `sha256=` and the digest in URL-safe base64 without padding."""
+    return f"{_SHA256}{base64.urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b'=').decode()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ def _truthful(file: _Recorded, environment: Path, *, shared: bool) -> _Recorded:
     if not shared and size in ("", actual):
         return file
     if digest:
-        digest = record_hash(environment / file.path)
+        digest = record_hash(sha256_file(environment / file.path))
     return _Recorded(file.path, [name, digest, actual if size else ""])
 
 

@@ -1,5 +1,6 @@
 """The byte code of a deployed layer, from the cache that every project of a user has in common."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from stackbuild.archive_entries import ArchiveEntry
 from stackbuild.byte_code import compile_units
 from stackbuild.byte_code_cache import ByteCodeCache
 from stackbuild.errors import StackbuildError
+from stackbuild.files import sha256_file
 from stackbuild.graph import LinkedLayer
 from stackbuild.installed import record_hash, recorded_hashes
 from stackbuild.locks import Locks
@@ -47,7 +49,9 @@ def byte_code_entries(
         folders.append(layout.site_packages.parent)  # the standard library
     folder = cache_folder(project.environ) / "byte-code"
     try:
-        units = compile_units(entries, folders, hash_of=lambda path, file: recorded.get(path) or record_hash(file))
+        units = compile_units(
+            entries, folders, hash_of=lambda entry: recorded.get(entry.path) or record_hash(_sha256(entry))
+        )
         return ByteCodeCache(folder, run=tools.run, environ=project.environ).entries(
             units,
             version=locks.pin(linked).python_implementation,
@@ -59,6 +63,10 @@ def byte_code_entries(
             f"cannot compile the modules of {linked.build_name} ({error.filename}): {error.strerror}",
             hint=f"byte code is kept in {folder}: make room there, or name another folder with STACKBUILD_CACHE_DIR",
         ) from error
+
+
+def _sha256(entry: ArchiveEntry) -> str:
+    return sha256_file(entry.source) if entry.source is not None else hashlib.sha256(entry.data or b"").hexdigest()
 
 
 def _python(project: Project, locks: Locks, linked: LinkedLayer, tools: OutputTools) -> Path:

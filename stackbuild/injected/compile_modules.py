@@ -1,8 +1,9 @@
 """Compile modules to byte code, the same bytes every time. Run by a layer's Python as `python -s -S`, PYTHONHASHSEED=0.
 
-Standard input: a JSON list of [source file, module path]; argument: an existing folder. Written there: `0.pyc`, `1.pyc`
-and so on, in the "checked hash" form of PEP 552, and last `index.json`: a list of [path of the byte code, size in
-bytes], relative as the module paths are. A module that this Python cannot compile is left out.
+Standard input: a JSON list of modules, each with its `path` below the folder it is imported from, and its source as
+`file` or `text`; argument: an existing folder. Written there: `0.pyc`, `1.pyc` and so on, in the "checked hash" form of
+PEP 552, and last `index.json`: a list of [path of the byte code, size in bytes], relative as the module paths are. A
+module that this Python cannot compile is left out.
 
 What `marshal` writes depends on which objects of the process are shared, so on all that it has compiled before: the
 same bytes come only of the same list, compiled in the same order in a process of its own.
@@ -41,13 +42,21 @@ def has_set_in_random_order(value: object) -> bool:
     return isinstance(value, tuple) and any(map(has_set_in_random_order, value))
 
 
+def source_of(module: "dict[str, str]") -> bytes:
+    """The content of the module file."""
+    if "text" in module:
+        return module["text"].encode()
+    with open(module["file"], "rb") as file:
+        return file.read()
+
+
 def main() -> None:
     """Compile what standard input lists."""
     folder = sys.argv[1]
     index: list[tuple[str, int]] = []
-    for source_file, path in json.load(sys.stdin.buffer):
-        with open(source_file, "rb") as file:
-            content = byte_code(file.read(), path)
+    for module in json.load(sys.stdin.buffer):
+        path = module["path"]
+        content = byte_code(source_of(module), path)
         if content is not None:
             with open(os.path.join(folder, f"{len(index)}.pyc"), "wb") as file:
                 file.write(content)

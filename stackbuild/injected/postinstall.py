@@ -27,6 +27,7 @@ CHECKED_HASH = (3).to_bytes(4, "little")
 
 
 COMPILE = "--compile"
+TESTS = {"test", "tests"}
 
 
 class UnusableLayer(Exception):
@@ -83,9 +84,12 @@ def compile_folder(folder: str) -> None:
 
 
 def modules_to_compile(folder: str) -> "Iterator[str]":
-    """The module files below a folder that have no byte code of this Python, or that of another source."""
+    """The module files below a folder that have no byte code of this Python, or that of another source.
+
+    Those of tests are left out: applications do not import them, and they take two fifths of the time.
+    """
     for parent, folders, files in os.walk(folder):
-        folders.sort()
+        folders[:] = sorted(set(folders) - TESTS)
         for name in sorted(files):
             if name.endswith(".py") and not is_compiled(os.path.join(parent, name)):
                 yield os.path.join(parent, name)

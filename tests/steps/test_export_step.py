@@ -37,6 +37,7 @@ def test_export_is_the_deployed_layer_named_by_its_install_target(built: World) 
         "bin/python3 -> python",
         "bin/python3.11 -> python",
         BYTE_CODE.format("mid"),
+        BYTE_CODE.format("sitecustomize"),
         f"{SITE}/mid-1.0.dist-info/METADATA",
         f"{SITE}/mid-1.0.dist-info/RECORD",
         f"{SITE}/mid.py",
@@ -45,7 +46,7 @@ def test_export_is_the_deployed_layer_named_by_its_install_target(built: World) 
         "pyvenv.cfg",
         "share/venv/metadata/venvstacks_layer.json",
     ]
-    assert (outcome.done, built.reports) == ("20 files", ["compiling 1 module", "linking 20 files"])
+    assert (outcome.done, built.reports) == ("21 files", ["compiling 2 modules", "linking 21 files"])
 
 
 def compiled(world: World, layer: str) -> list[str]:
@@ -57,7 +58,7 @@ def test_modules_of_packages_applications_and_the_standard_library_are_compiled(
     tag = sys.implementation.cache_tag
     assert compiled(built, "base") == [f"lib/python3.11/__pycache__/os.{tag}.pyc", BYTE_CODE.format("low")]
     assert compiled(built, "app-shop") == [
-        *(BYTE_CODE.format(name) for name in ("shop", "top")),
+        *(BYTE_CODE.format(name) for name in ("shop", "sitecustomize", "top")),
         f"{SITE}/helpers/__pycache__/__init__.{tag}.pyc",
         f"{SITE}/helpers/__pycache__/tool.{tag}.pyc",
     ]

@@ -18,7 +18,7 @@ from stackbuild.archive_entries import ArchiveEntry
 from stackbuild.byte_code import CompileUnit, Module, compile_units
 from stackbuild.byte_code_cache import ByteCodeCache
 from stackbuild.errors import ToolError
-from stackbuild.installed import record_hash
+from stackbuild.files import sha256_file
 from stackbuild.process import Command, Result
 
 PACKAGES = PurePosixPath("lib/python3.11/site-packages")
@@ -29,7 +29,7 @@ VERSION = "cpython@3.11.7"
 
 def units_of(paths: Iterable[str]) -> list[tuple[str, list[str]]]:
     entries = [ArchiveEntry(path=path, source=Path("/built", path)) for path in paths]
-    units = compile_units(entries, [PACKAGES, LIBRARY], hash_of=lambda path, file: f"{path} {file}")
+    units = compile_units(entries, [PACKAGES, LIBRARY], hash_of=lambda entry: entry.path)
     return [(str(unit.folder), [module.path for module in unit.modules]) for unit in units]
 
 
@@ -52,15 +52,22 @@ def test_modules_are_compiled_by_package_and_named_from_the_folder_they_are_impo
     ]
 
 
+def test_generated_modules_are_compiled_from_their_text() -> None:
+    entry = ArchiveEntry(path=f"{PACKAGES}/sitecustomize.py", data="name = 'ü'\n".encode())
+    (unit,) = compile_units([entry], [PACKAGES], hash_of=lambda entry: "sha256=x")
+    assert unit.modules == (Module(path="sitecustomize.py", source="name = 'ü'\n", hash="sha256=x"),)
+
+
 def test_what_is_no_module_of_a_file_is_left_out() -> None:
     entries = [
         ArchiveEntry(path="postinstall.py", source=Path("/x")),
-        ArchiveEntry(path=f"{PACKAGES}/sitecustomize.py", data=b""),
+        ArchiveEntry(path=f"{PACKAGES}/web/tests/test_web.py", source=Path("/x")),
+        ArchiveEntry(path=f"{PACKAGES}/test/__init__.py", source=Path("/x")),
         ArchiveEntry(path=f"{PACKAGES}/link.py", target="other.py"),
         ArchiveEntry(path=f"{PACKAGES}/folder.py"),
         ArchiveEntry(path=f"{PACKAGES}/data.txt", source=Path("/x")),
     ]
-    assert compile_units(entries, [PACKAGES], hash_of=lambda path, file: "") == ()
+    assert compile_units(entries, [PACKAGES], hash_of=lambda entry: "") == ()
 
 
 def test_large_packages_are_cut_into_units() -> None:
@@ -101,12 +108,17 @@ class Environment:
     def entries(self, folder: Path | None = None) -> list[ArchiveEntry]:
         sources = sorted((self.root / PACKAGES).rglob("*.py"))
         modules = [ArchiveEntry(path=path.relative_to(self.root).as_posix(), source=path) for path in sources]
-        units = compile_units(modules, [PACKAGES], hash_of=lambda _, file: record_hash(file))
+        units = compile_units(modules, [PACKAGES], hash_of=hash_of)
         cache = ByteCodeCache(folder or self.cache, run=self.run, environ=os.environ)
         return cache.entries(units, version=VERSION, python=lambda: self.python, compiling=lambda count: None)
 
     def contents(self, folder: Path | None = None) -> dict[str, bytes]:
         return {entry.path: entry.source.read_bytes() for entry in self.entries(folder) if entry.source is not None}
+
+
+def hash_of(entry: ArchiveEntry) -> str:
+    assert entry.source is not None
+    return sha256_file(entry.source)
 
 
 @pytest.fixture

@@ -117,6 +117,15 @@ def test_byte_code_of_an_older_source_is_made_anew(layer: Layer, byte_code: Path
     assert byte_code.read_bytes() != before
 
 
+def test_modules_of_tests_are_not_compiled(layer: Layer) -> None:
+    for name in ("tests", "test"):
+        (layer.site_packages / "shop_parts" / name).mkdir(parents=True)
+        (layer.site_packages / "shop_parts" / name / "test_shop.py").write_text("import shop\n", encoding="utf-8")
+    layer.finish()
+    compiled = [name for name in layer.files() if name.endswith(".pyc")]
+    assert compiled == [f"{SITE}/__pycache__/shop.{sys.implementation.cache_tag}.pyc"]
+
+
 def test_module_for_another_python_is_no_error(layer: Layer, capsys: pytest.CaptureFixture[str]) -> None:
     (layer.site_packages / "broken.py").write_text("print 'two'\n", encoding="utf-8")
     assert layer.finish() == 0
