@@ -73,6 +73,12 @@ class LargeLayer:
 
     def _export(self, ours: Program) -> Results:
         environments = ours.environments()
+        in_turns(
+            "local-export, no byte code yet",
+            {"ours": lambda _: ours.run("local-export --output-dir _export-first")},
+            rounds=1,
+            tell=self.tell,
+        )
         exported = in_turns(
             "local-export",
             {

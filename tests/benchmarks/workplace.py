@@ -24,13 +24,14 @@ def load_of_each_core() -> float:
 
 
 def make_tools(root: Path) -> dict[str, Tool]:
-    """Both tools with one Python for the runtimes, and a cache of uv's for each: they must not share files."""
+    """Both tools with one Python for the runtimes, and caches of their own: they must not share files."""
     python = root / "runtime"
     python.mkdir(parents=True)
     base = getattr(sys, "_base_executable", sys.executable)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "STACKBUILD_", "UV_"))}
     copy_python(python, {**kept, "STACKBUILD_INTERPRETERS": os.path.realpath(base)})
     peer_env, our_env = ({**kept, "UV_CACHE_DIR": str(root / f"cache-{who}")} for who in ("peer", "ours"))
+    our_env["STACKBUILD_CACHE_DIR"] = str(root / "cache-ours-byte-code")
     peer_python = make_peer_environment(root / "peer")
     return {
         "peer": peer_tool(peer_python, python, peer_env, xz_preset=PEER_PRESET),
