@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stackbuild.archives import ArchiveEntry
 from stackbuild.deployment import pyvenv_cfg
-from stackbuild.errors import DeployError
+from stackbuild.errors import DeployError, RuntimeUnavailable
 from stackbuild.files import disk_errors, link_or_copy, make_link, remove_leftovers, replacing_tree, write_atomic
 from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import deployment, export_inputs, export_paths, layer_metadata
@@ -28,8 +28,12 @@ def export_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Out
     inputs = export_inputs(project, locks, linked, built=built_inputs(project, locks, linked))
     metadata = ExportMetadata(**dict(layer_metadata(project, locks, linked)))
     entries = deployed_entries(project, locks, linked)
+    notices: tuple[str, ...] = ()
     if project.has_byte_code("exports"):
-        entries += byte_code_entries(project, locks, linked, entries, tools, report=report)
+        try:
+            entries += byte_code_entries(project, locks, linked, entries, tools, report=report)
+        except RuntimeUnavailable as error:  # for another platform: the layer is as good, and starts slower
+            notices = (f"{linked.build_name}: exported without byte code: {error.message}",)
     size = sum(entry.stored_size for entry in entries)
     report(f"linking {len(entries)} files")
     with disk_errors(f"export {linked.build_name}", DeployError):
@@ -43,7 +47,7 @@ def export_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Out
         metadata.write(paths.layer_metadata(linked.build_name))
         record = OutputRecord(inputs=inputs, files=len(entries), size=size)
         record.write(paths.record(linked.build_name))
-    return Outcome(done=f"{len(entries)} files", size=size)
+    return Outcome(done=f"{len(entries)} files", size=size, notices=notices)
 
 
 def _finish(project: Project, locks: Locks, linked: LinkedLayer, root: Path) -> None:

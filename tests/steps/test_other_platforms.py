@@ -1,6 +1,7 @@
 """Building and packing layers for other platforms than this machine's."""
 
 import json
+import sys
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -8,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.errors import BuildError
+from stackbuild.errors import BuildError, RuntimeUnavailable
 from stackbuild.freshness import why_build
 from stackbuild.inputs import build_inputs
 from stackbuild.metadata import ArchiveMetadata, BuildRecord, LockRecord
 from stackbuild.platforms import TargetPlatform
 from stackbuild.request import Options
-from stackbuild.runtime_pin import RuntimeFile
+from stackbuild.runtime_pin import RuntimeFile, RuntimePin
 from stackbuild.spec import BuildName
 from stackbuild.steps.archive import archive_layer
 from stackbuild.steps.build import BuildTools, build_layer
@@ -187,6 +188,33 @@ def test_same_layer_is_the_same_whether_its_platform_is_this_machines_or_not(wor
         with tarfile.open(tmp_path / "out" / archive) as packed:
             assert packed.getnames()
         assert (tmp_path / "out" / archive).read_bytes() == (world.folder / "_artifacts" / archive).read_bytes()
+
+
+def test_exports_for_another_platform_have_byte_code_of_the_same_python_of_this_machine(world: World) -> None:
+    everywhere(world)
+    world.platform = TargetPlatform.WIN_AMD64
+    world.build(*ALL)
+    outcome = world.export("framework-web")
+    exported = world.project.workspace.export / "framework-web@1"
+    tag = sys.implementation.cache_tag
+    assert (exported / "Lib" / "site-packages" / "__pycache__" / f"mid.{tag}.pyc").is_file()
+    assert outcome.notices == ()
+
+
+def test_export_for_another_platform_says_when_there_is_no_python_to_compile_with(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everywhere(world)
+    world.platform = TargetPlatform.WIN_AMD64
+    world.build(*ALL)
+
+    def unavailable(_pin: RuntimePin) -> Path:
+        raise RuntimeUnavailable("no network")
+
+    monkeypatch.setattr(world.runtimes, "python", unavailable)
+    outcome = world.export("framework-web")
+    assert outcome.notices == ("framework-web: exported without byte code: no network",)
+    assert not list((world.project.workspace.export / "framework-web@1").rglob("__pycache__"))
 
 
 def test_windows_cannot_hold_layers_for_other_platforms(world: World) -> None:
