@@ -84,6 +84,11 @@ class Workspace:
         """Held by the one run that changes this workspace."""
         return self.build / ".stackbuild" / "run.lock"
 
+    @property
+    def durations(self) -> Path:
+        """What tasks took in earlier runs. Losing it costs an estimate of the time left."""
+        return self.build / ".stackbuild" / "durations.json"
+
     def environment(self, name: BuildName) -> Path:
         """The build environment of a layer."""
         return self._of_platform(self.build) / name

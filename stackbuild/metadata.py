@@ -159,6 +159,21 @@ class OutputRecord(_File):
     size: int | None = None
 
 
+class TaskDuration(BaseModel):
+    """What a task took, in seconds, and the bytes that it worked on where these count."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    seconds: float = Field(ge=0, allow_inf_nan=False)
+    size: int | None = Field(default=None, ge=0)
+
+
+class TaskDurations(_File):
+    """What each task took when it ran last, by its name. Only estimates come of it: losing it costs nothing else."""
+
+    tasks: dict[str, TaskDuration] = Field(default_factory=dict)
+
+
 class ModuleMetadata(BaseModel):
     """A support module of an application: import name and module hash."""
 

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from stackbuild.errors import EXIT_INTERRUPTED
+from stackbuild.estimate import format_left
 from stackbuild.plan import Step
 from stackbuild.process import Result
 from stackbuild.quantities import format_seconds, format_size
 from stackbuild.request import Kind
+from stackbuild.run_estimate import RunEstimate, remember_durations
 from stackbuild.run_outputs import RunOutputs
 from stackbuild.session import Session
 from stackbuild.summary import layers_left_out, run_command, summary_rows
@@ -65,6 +67,10 @@ class StackReporter:
         self._seen: set[str] = set()
         self._started = time.monotonic()
         self._live: LiveDisplay | None = None
+        self._estimate: RunEstimate | None = None
+        """Of the time left, where anybody sees it."""
+        self.workers = os.cpu_count() or 1
+        """How many tasks run at a time."""
         self._failed = False
         self._up_to_date = 0
         self.met_bug = False
@@ -92,7 +98,9 @@ class StackReporter:
         for notice in self._session.project.stack.spec.notices:
             print_notice(notice)
         if not self._quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and "CI" not in os.environ:
-            self._live = LiveDisplay(total=len(self._selected))
+            self._live = LiveDisplay(total=len(self._selected), note=self._time_left)
+        if self._live is not None or self._outputs.events is not None:
+            self._estimate = RunEstimate(self._session, self._selected.values(), workers=self.workers)
 
     def get_status(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
         """A task is about to be checked."""
@@ -164,6 +172,7 @@ class StackReporter:
             session.wait_until_stopped(seconds=_PATIENCE_SECONDS)
         if self._live is not None:
             self._live.stop()
+        remember_durations(session)
         session.close()
         if session.unfinished is not None:
             names = ", ".join(session.unfinished) or "nothing"
@@ -178,7 +187,9 @@ class StackReporter:
     # the session's side: called from any thread
 
     def started(self, step: Step) -> None:
-        self._outputs.tell("started", task=step.task_name)
+        if self._estimate is not None:
+            self._estimate.started(step)
+        self._outputs.tell("started", task=step.task_name, left=self._seconds_left())
         if self._live is not None:
             self._live.add(step.task_name)
         if self._verbose and self._session is not None:
@@ -215,7 +226,17 @@ class StackReporter:
         with self._lock:
             print_text(line)
 
+    def _seconds_left(self) -> float | None:
+        left = None if self._estimate is None else self._estimate.seconds_left()
+        return None if left is None else round(left, 1)
+
+    def _time_left(self) -> str:
+        left = self._seconds_left()
+        return "" if left is None else format_left(left)
+
     def _count(self, name: str) -> None:
+        if self._estimate is not None and name in self._selected:
+            self._estimate.settled(self._selected[name].task_name)
         with self._lock:
             if name in self._selected:
                 self._seen.add(name)
@@ -227,7 +248,8 @@ class StackReporter:
         if done is None:
             return
         result, size = done.outcome.done, done.outcome.size
-        self._outputs.tell("done", task=shown, result=result, size=size, why=done.why, took=round(done.seconds, 3))
+        took, left = round(done.seconds, 3), self._seconds_left()
+        self._outputs.tell("done", task=shown, result=result, size=size, why=done.why, took=took, left=left)
         width = len(str(len(self._selected)))
         count = f"[{len(self._seen):>{width}}/{len(self._selected)}]"
         told = f", {format_size(size)}" if size is not None else ""

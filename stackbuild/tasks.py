@@ -166,6 +166,7 @@ def run_plan(session: Session, reporter: StackReporter, *, jobs: int | None) -> 
     config = doit_config(session, reporter)
     if jobs is not None:
         config["num_process"] = jobs
+        reporter.workers = max(jobs, 1)
 
     def task_stack() -> Iterator[TaskDict]:
         yield from stack_tasks(session)

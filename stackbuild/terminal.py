@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
@@ -78,13 +78,26 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+class _Count:
+    """How far a run is, as the text of a column: worked out each time that it is drawn."""
+
+    def __init__(self, total: int, note: Callable[[], str]) -> None:
+        self.completed = 0
+        self._total = total
+        self._note = note
+
+    def __str__(self) -> str:
+        return ", ".join(filter(None, (f"{self.completed} of {self._total}", self._note())))
+
+
 class LiveDisplay:
     """The live display of a terminal: one line for the whole run and one for each running step.
 
     What is printed while it is on the screen appears above it.
     """
 
-    def __init__(self, *, total: int) -> None:
+    def __init__(self, *, total: int, note: Callable[[], str]) -> None:
+        """note: what to say of the whole run, asked for whenever the display is drawn; nothing when it is empty."""
         from rich.progress import (  # noqa: PLC0415
             BarColumn,
             Progress,
@@ -103,8 +116,8 @@ class LiveDisplay:
             transient=True,
             redirect_stderr=sys.stderr.isatty(),  # else what is printed there does not touch the screen
         )
-        self._total = total
-        self._overall = self._progress.add_task("all tasks", total=total, doing=f"0 of {total}")
+        self._count = _Count(total, note)
+        self._overall = self._progress.add_task("all tasks", total=total, doing=self._count)
         self._progress.start()
 
     def add(self, name: str) -> None:
@@ -120,7 +133,8 @@ class LiveDisplay:
             self._progress.remove_task(task)
 
     def advance(self, completed: int) -> None:
-        self._progress.update(self._overall, completed=completed, doing=f"{completed} of {self._total}")
+        self._count.completed = completed
+        self._progress.update(self._overall, completed=completed)
 
     def stop(self) -> None:
         self._progress.stop()

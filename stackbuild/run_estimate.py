@@ -1,0 +1,142 @@
+"""The time that a run will still take: which of its tasks are to run, and what they took in earlier runs."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterable, Mapping
+
+from stackbuild.errors import StackbuildError
+from stackbuild.estimate import Ahead, Took, expected_seconds, seconds_left, steadied
+from stackbuild.metadata import BuildRecord, TaskDuration, TaskDurations
+from stackbuild.plan import Step
+from stackbuild.request import Kind
+from stackbuild.session import Session
+from stackbuild.spec import BuildName
+
+_SECONDS_BETWEEN = 1.0
+"""How often at most the figure is corrected; between it counts down."""
+_MANIFEST = Took(seconds=0.02)
+
+
+class RunEstimate:
+    """Follows a run. Methods may be called from any thread; none calls anything that shows something."""
+
+    def __init__(self, session: Session, selected: Iterable[Step], *, workers: int) -> None:
+        """selected: the steps of the run, whether or not they have to run."""
+        self._session = session
+        self._selected = {step.task_name: step for step in selected}
+        self._workers = workers
+        self._lock = threading.Lock()
+        self._ahead: dict[str, Step] | None = None
+        self._settled: set[str] = set()
+        self._started: dict[str, float] = {}
+        self._before: Mapping[str, Took] = {}
+        self._shown: tuple[float, float] | None = None
+        """The figure that was told last, and when."""
+
+    def started(self, step: Step) -> None:
+        """A step is at work. With the first one it is found out which others are to follow."""
+        with self._lock:
+            if self._ahead is None:
+                self._before = _read(self._session)
+                self._ahead = self._to_run()
+            if step.task_name not in self._settled:
+                self._ahead.setdefault(step.task_name, step)
+            self._started[step.task_name] = time.monotonic()
+
+    def settled(self, name: str) -> None:
+        """The task with this name is done, failed, or had not to run."""
+        with self._lock:
+            self._settled.add(name)
+            if self._ahead is not None:
+                self._ahead.pop(name, None)
+
+    def seconds_left(self) -> float | None:
+        """The figure to show; `None` for as long as some task's time cannot be told, and when none is left."""
+        with self._lock:
+            now = time.monotonic()
+            if self._shown is not None and now - self._shown[1] < _SECONDS_BETWEEN:
+                return max(self._shown[0] - (now - self._shown[1]), 0.0)
+            estimated = self._estimated(now)
+            if estimated is None:
+                return None
+            counted_down = None if self._shown is None else max(self._shown[0] - (now - self._shown[1]), 0.0)
+            self._shown = (steadied(counted_down, estimated), now)
+            return self._shown[0]
+
+    def _estimated(self, now: float) -> float | None:
+        if not self._ahead:
+            return None
+        alike: dict[Kind, list[Took]] = {}
+        for done in list(self._session.done.values()):
+            alike.setdefault(done.step.kind, []).append(_took(self._session, done.step, done.seconds))
+        tasks = []
+        for name, step in self._ahead.items():
+            before = _MANIFEST if step.kind is Kind.MANIFEST else self._before.get(name)
+            expected = expected_seconds(before, alike.get(step.kind, ()), size=self._size_now(step))
+            if expected is None:
+                return None
+            elapsed = now - self._started[name] if name in self._started else 0.0
+            needs = tuple(needed.task_name for needed in self._session.needs(step))
+            tasks.append(Ahead(name=name, needs=needs, expected=expected, elapsed=elapsed))
+        return seconds_left(tasks, workers=self._workers)
+
+    def _to_run(self) -> dict[str, Step]:
+        """The steps whose results are not good, or will not be when those that they need have run, in order.
+
+        What is only asked for leaves what needs it alone: it most often comes out as it was.
+        """
+        ahead: dict[str, Step] = {}
+        changing: set[str] = set()
+        for step in self._session.steps():
+            if step.task_name not in self._selected or step.task_name in self._settled:
+                continue
+            why = None
+            with contextlib.suppress(StackbuildError, OSError):  # whoever runs the step tells of them
+                why = self._session.why(step)
+            needed = any(needed.task_name in changing for needed in self._session.needs(step))
+            if why is not None or needed:
+                ahead[step.task_name] = step
+            if needed or (why is not None and step.task_name not in self._session.plan.forced):
+                changing.add(step.task_name)
+        return ahead
+
+    def _size_now(self, step: Step) -> int | None:
+        """The bytes that a step ahead will work on, when these are there already."""
+        build = next((it.task_name for it in self._session.needs(step) if _is_build_of(it, step)), None)
+        return None if build is None or build in (self._ahead or ()) else _worked_on(self._session, step)
+
+
+def remember_durations(session: Session) -> None:
+    """Write down what the steps of this run took, for estimates of later ones. Failures to do so are no matter."""
+    if not session.done or session.hold():  # times of a run that waited for another one tell nothing
+        return
+    known = {linked.build_name for linked in session.project.layers} | {str(Kind.ARCHIVE), str(Kind.EXPORT)}
+    before = TaskDurations.read(session.project.workspace.durations) or TaskDurations()
+    tasks = {name: took for name, took in before.tasks.items() if name.partition(":")[2] in known}
+    for name, done in session.done.items():
+        took = _took(session, done.step, done.seconds)
+        tasks[name] = TaskDuration(seconds=round(took.seconds, 3), size=took.size)
+    with contextlib.suppress(OSError):
+        TaskDurations(tasks=tasks).write(session.project.workspace.durations)
+
+
+def _read(session: Session) -> Mapping[str, Took]:
+    durations = TaskDurations.read(session.project.workspace.durations) or TaskDurations()
+    return {name: Took(seconds=it.seconds, size=it.size) for name, it in durations.tasks.items()}
+
+
+def _took(session: Session, step: Step, seconds: float) -> Took:
+    return Took(seconds=seconds, size=_worked_on(session, step))
+
+
+def _is_build_of(needed: Step, step: Step) -> bool:
+    return needed.kind is Kind.BUILD and needed.name == step.name
+
+
+def _worked_on(session: Session, step: Step) -> int | None:
+    """The bytes of the environment that a step packs or exports."""
+    if step.kind not in (Kind.ARCHIVE, Kind.EXPORT):
+        return None
+    built = BuildRecord.read(session.project_of(step).workspace.build_record(BuildName(step.name)))
+    return built.size if built else None
