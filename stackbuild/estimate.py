@@ -9,6 +9,8 @@ _STEADY_SECONDS, _STEADY_SHARE = 2.0, 0.2
 """Up to this difference a figure is not corrected: it counts down."""
 _STEP = 1 / 3
 """The share of the difference by which a figure is corrected at a time."""
+_FEWEST_ALIKE = 3
+"""Tasks of a kind differ much: fewer of them say nothing of a further one."""
 _SECONDS_TOLD = 5
 """Seconds are told in steps of so many: nobody knows better."""
 
@@ -43,10 +45,12 @@ def expected_seconds(before: Took | None, alike: Sequence[Took], *, size: int | 
     """
     if before is not None:
         return before.seconds * (size / before.size if size and before.size else 1)
+    if len(alike) < _FEWEST_ALIKE:
+        return None
     sized = [(took.seconds, took.size) for took in alike if took.size]
     if size and sized:
         return size * sum(seconds for seconds, _ in sized) / sum(bytes_ for _, bytes_ in sized)
-    return sum(took.seconds for took in alike) / len(alike) if alike else None
+    return sum(took.seconds for took in alike) / len(alike)
 
 
 def seconds_left(tasks: Iterable[Ahead], *, workers: int) -> float:

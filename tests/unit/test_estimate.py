@@ -28,6 +28,7 @@ def test_a_task_without_history_goes_at_the_rate_of_its_kind() -> None:
 
 def test_nothing_is_expected_where_nothing_tells() -> None:
     assert expected_seconds(None, [], size=1000) is None
+    assert expected_seconds(None, [Took(seconds=1.0, size=10), Took(seconds=2.0, size=20)], size=1000) is None
 
 
 def test_the_longest_chain_counts_when_there_are_workers_enough() -> None:

@@ -98,14 +98,17 @@ def test_nothing_is_told_while_a_tasks_time_is_unknown(folder: Path) -> None:
     assert estimate.seconds_left() is None
 
 
-def test_tasks_without_history_go_by_others_of_their_kind(folder: Path) -> None:
+def test_tasks_without_history_go_by_others_of_their_kind_once_there_are_some(folder: Path) -> None:
     session = open_session(folder)
-    estimate = estimate_of(session, Kind.LOCK)
+    estimate = estimate_of(session, Kind.LOCK, Kind.BUILD, Kind.ARCHIVE)
     estimate.started(step(session, "lock:py"))
+    for name in ("lock:py", "lock:app-hello", "build:py", "build:app-hello", "archive:py"):
+        estimate.settled(name)
+    estimate.started(step(session, "archive:app-hello"))
+    finish(session, "archive:py", 12.0)
     assert estimate.seconds_left() is None
-    finish(session, "lock:py", 12.0)
-    estimate.settled("lock:py")
-    estimate.started(step(session, "lock:app-hello"))
+    for name in ("archive:first", "archive:second"):  # of a larger stack
+        session.done[name] = session.done["archive:py"]
     assert estimate.seconds_left() == pytest.approx(12, abs=1)
 
 
