@@ -42,12 +42,12 @@ class EventLog:
                 self._file.close()
                 self._file = None
 
-    def tell_doing(self, task: str, doing: str) -> None:
-        """Write what a task is at, unless it told a moment ago."""
+    def tell_doing(self, task: str, doing: str, *, done: int | None = None, total: int | None = None) -> None:
+        """Write what a task is at, unless it told a moment ago. done, total: bytes, where it is known how far it is."""
         now = time.monotonic()
-        if now - self._told.get(task, -1.0) >= _SECONDS_BETWEEN:
+        if now - self._told.get(task, -1.0) >= _SECONDS_BETWEEN or (done is not None and done == total):
             self._told[task] = now
-            self.tell("doing", task=task, doing=doing)
+            self.tell("doing", task=task, doing=doing, done=done, total=total)
 
     def close(self) -> None:
         """Write nothing more."""

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -24,12 +24,16 @@ _GRACE_SECONDS = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A program with its arguments, folder and complete environment. `env=None` inherits this process's."""
+    """A program with its arguments, folder and complete environment. `env=None` inherits this process's.
+
+    downloads: a folder that grows by what the command downloads and by nothing else, so that it tells how far that is.
+    """
 
     argv: tuple[str, ...]
     cwd: Path | None = None
     env: Mapping[str, str] | None = field(default=None, repr=False)
     stdin: str | None = None
+    downloads: Path | None = None
 
     def __str__(self) -> str:
         return shlex.join(self.argv)
@@ -73,8 +77,10 @@ _children_lock = threading.RLock()  # a signal handler may run inside
 _stopping = threading.Event()
 
 
-def run(command: Command, /) -> Result:
+def run(command: Command, /, *, follow: Callable[[str], None] | None = None) -> Result:
     """Run `command` and wait for it. The standard `Runner`.
+
+    follow: is called in another thread with each line of the standard error as soon as it is there.
 
     Raises `ToolError` when it cannot be started, `Interrupted` when the run is being stopped.
     """
@@ -84,7 +90,7 @@ def run(command: Command, /) -> Result:
         child = _start(command)
         _children.add(child)
     try:
-        stdout, stderr = child.communicate(command.stdin)
+        stdout, stderr = child.communicate(command.stdin) if follow is None else _followed(child, command, follow)
     finally:
         with _children_lock:
             _children.discard(child)
@@ -108,6 +114,30 @@ def _start(command: Command) -> subprocess.Popen[str]:
         )
     except OSError as error:
         raise ToolError(f"cannot start {command.argv[0]}: {error.strerror or error}") from error
+
+
+def _followed(child: subprocess.Popen[str], command: Command, follow: Callable[[str], None]) -> tuple[str, str]:
+    """What a child writes until it ends, each line of its standard error told meanwhile."""
+    errors, child.stderr = child.stderr, None  # `communicate` leaves it to us
+    assert errors is not None
+    lines: list[str] = []
+
+    def read() -> None:
+        with errors:
+            try:
+                for line in errors:
+                    lines.append(line)
+                    follow(line.rstrip("\n"))
+            finally:
+                lines.extend(errors)  # whatever becomes of `follow`, the child must not wait for a reader
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        stdout, _ = child.communicate(command.stdin)
+    finally:
+        reader.join()
+    return stdout, "".join(lines)
 
 
 def check_stopping() -> None:

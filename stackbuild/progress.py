@@ -17,7 +17,7 @@ from stackbuild.errors import EXIT_INTERRUPTED
 from stackbuild.estimate import format_left
 from stackbuild.plan import Step
 from stackbuild.process import Result
-from stackbuild.quantities import format_seconds, format_size
+from stackbuild.quantities import Amount, format_seconds, format_size
 from stackbuild.request import Kind
 from stackbuild.run_estimate import RunEstimate, remember_durations
 from stackbuild.run_outputs import RunOutputs
@@ -32,6 +32,7 @@ from stackbuild.terminal import (
     print_text,
     reader_may_leave,
 )
+from stackbuild.urls import without_credentials
 from stackbuild.watcher import Done
 
 _PATIENCE_SECONDS = 10.0
@@ -197,13 +198,13 @@ class StackReporter:
 
     def ran(self, step: Step, result: Result) -> None:
         if self._verbose:
-            said = [f"  {line}" for line in result.stderr.strip().splitlines()]
+            said = [f"  {line}" for line in without_credentials(result.stderr).strip("\n").splitlines()]
             self._print("\n".join([f"{step.task_name}: $ {result.command}", *said]))
 
-    def reported(self, step: Step, doing: str) -> None:
+    def reported(self, step: Step, doing: str | Amount) -> None:
         self._outputs.tell_doing(step.task_name, doing)
         if self._live is not None:
-            self._live.describe(step.task_name, doing)
+            self._live.describe(step.task_name, str(doing))
 
     def ended(self, step: Step) -> None:
         if self._live is not None:

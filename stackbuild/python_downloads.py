@@ -221,7 +221,7 @@ class PythonDownloads:
             "--no-registry",
             download.key,
         )
-        result = self._run(Command(argv=argv, env=environ))
+        result = self._run(Command(argv=argv, env=environ, downloads=folder / "cache"))
         if result.status > 0:
             raise download_error(download, result.said)
         result.check()
@@ -260,7 +260,7 @@ def changed_file(name: str, *, expected: str, received: str) -> RuntimeSourceErr
 
 def download_error(download: Download, said: str) -> RuntimeSourceError:
     """The error for a download that failed. `said`: what uv wrote to stderr."""
-    report = _report(said)
+    report = UvReport.parse(without_credentials(said))
     hashes = _HASHES.search(report.text)
     if hashes is not None:
         return changed_file(download.name, expected=hashes[1], received=hashes[2])
@@ -273,16 +273,9 @@ def download_error(download: Download, said: str) -> RuntimeSourceError:
     )
 
 
-_PROGRESS = re.compile(r"^ *(?:Downloading|Downloaded|Extracting|Extracted) .*\n?", re.MULTILINE)
-
-
-def _report(said: str) -> UvReport:
-    return UvReport.parse(without_credentials(_PROGRESS.sub("", said)))
-
-
 def _in_short(said: str) -> str:
     """What uv said, as its outermost and its innermost cause, without credentials."""
-    report = _report(said)
+    report = UvReport.parse(without_credentials(said))
     causes = report.causes or (report.headline,)
     told = ": ".join(dict.fromkeys(" ".join(cause.split()) for cause in (causes[0], causes[-1])))
     return re.sub(r" for url \(\S+\)", "", told)

@@ -1,5 +1,7 @@
 """Sizes and times for people."""
 
+from dataclasses import dataclass
+
 
 def format_size(size: int) -> str:
     """Bytes for people, decimal: `38.1 MB`, `4.0 kB`."""
@@ -16,3 +18,20 @@ def format_seconds(seconds: float) -> str:
     if seconds < 60:  # noqa: PLR2004 (a minute)
         return f"{seconds:.1f} s"
     return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount:
+    """How far something is: bytes that are done, bytes that there are, and the seconds since it began.
+
+    As a text `packing 2.0 MB of 8.0 MB, 4.0 MB/s`; the rate as soon as there is one.
+    """
+
+    what: str
+    done: int
+    total: int
+    seconds: float
+
+    def __str__(self) -> str:
+        rate = f", {format_size(int(self.done / self.seconds))}/s" if self.done and self.seconds > 0 else ""
+        return f"{self.what} {format_size(self.done)} of {format_size(self.total)}{rate}"

@@ -10,7 +10,7 @@ from typing import Self
 from stackbuild.errors import StackbuildError
 from stackbuild.events import EventLog
 from stackbuild.files import disk_errors, write_atomic
-from stackbuild.quantities import format_seconds
+from stackbuild.quantities import Amount, format_seconds
 from stackbuild.session import Session
 from stackbuild.terminal import print_notice, print_table, print_text
 
@@ -47,10 +47,11 @@ class RunOutputs:
         if self.events is not None:
             self.events.tell(event, **details)
 
-    def tell_doing(self, task: str, doing: str) -> None:
+    def tell_doing(self, task: str, doing: str | Amount) -> None:
         """Tell programs what a task is at."""
         if self.events is not None:
-            self.events.tell_doing(task, doing)
+            far = {"done": doing.done, "total": doing.total} if isinstance(doing, Amount) else {}
+            self.events.tell_doing(task, str(doing), **far)
 
     def finish(self, session: Session, *, up_to_date: int, outcome: str) -> None:
         """The run is over: `done`, `failed` or `interrupted`."""

@@ -27,6 +27,7 @@ from stackbuild.platforms import TargetPlatform
 from stackbuild.project import Project
 from stackbuild.request import Kind
 from stackbuild.steps import Outcome, Report
+from stackbuild.watched_run import WatchedRunner
 from stackbuild.watcher import Done, Watcher
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Session:
         named = (*project.platforms, *project.named_platforms) if project.names_platforms else (None,)
         self._projects = {name: project.for_platform(name or project.here) for name in named}
         self._running: dict[str, Step] = {}
+        self._run = WatchedRunner(self.watcher)
         self._changed = threading.Condition()
         self._held = ExitStack()
         self._holding = False
@@ -161,7 +163,8 @@ class Session:
             else:
                 process.check_stopping()
                 self._check_allowed(step)
-                outcome = self._carry_out(step, lambda doing: self.watcher.reported(step, doing))
+                with self._run.working_for(step):
+                    outcome = self._carry_out(step, lambda doing: self.watcher.reported(step, doing))
             seconds = time.monotonic() - started
             self.done[step.task_name] = Done(
                 step=step, outcome=outcome, why=why, started=started - self.began, seconds=seconds
@@ -181,13 +184,7 @@ class Session:
             raise not_good([(step, self.why(step) or "its result is not good")])
 
     def _carry_out(self, step: Step, report: Report) -> Outcome:
-        project, locks, linked = self.project_of(step), self.locks, step.linked
-
-        def run(command: process.Command, /) -> process.Result:
-            result = process.run(command)
-            self.watcher.ran(step, result)
-            return result
-
+        project, locks, linked, run = self.project_of(step), self.locks, step.linked, self._run
         # Each step is imported when it runs: most runs need few of them, and importing them takes longer than checking.
         match step.kind, linked:
             case Kind.LOCK, LinkedLayer():
@@ -273,6 +270,7 @@ class Session:
                 self._opened_runtimes = open_sources(
                     self.project.runtime_sources,
                     run=process.run,
+                    run_uv=self._run,
                     environ=self.project.environ,
                     here=self.project.here,
                     warn=self.watcher.warned,

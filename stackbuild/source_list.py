@@ -75,14 +75,18 @@ def open_sources(
     names: tuple[str, ...],
     *,
     run: Runner,
+    run_uv: Runner,
     environ: Mapping[str, str],
     here: TargetPlatform,
     warn: Callable[[str], None],
 ) -> SourceList:
-    """The sources with these names. `here`: the platform of this machine."""
+    """The sources with these names. `here`: the platform of this machine.
+
+    run: for the many small questions to Pythons of this machine; run_uv: for downloads.
+    """
     interpreters = InterpreterSource(run=run, environ=environ, here=here)
     known: dict[str, RuntimeSource] = {
         "interpreter": interpreters,
-        "standalone": StandaloneSource(run=run, environ=environ, here=here, interpreters=interpreters.interpreters),
+        "standalone": StandaloneSource(run=run_uv, environ=environ, here=here, interpreters=interpreters.interpreters),
     }
     return SourceList({name: known[name] for name in names}, warn=warn)

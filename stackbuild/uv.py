@@ -198,6 +198,7 @@ def export_command(folder: Path, *, python: Path, output: Path, environ: Mapping
         environ,
         *("--frozen", "--format", "pylock.toml", "--output-file", os.fspath(output)),
         *("--no-emit-project", "--no-header", "--no-annotate"),
+        "--quiet",  # it would print the file as well
     )
 
 
@@ -206,7 +207,7 @@ def _project_command(verb: str, folder: Path, python: Path, environ: Mapping[str
         argv=(
             *(executable(), verb, "--project", os.fspath(folder), "--config-file", os.fspath(folder / "uv.toml")),
             *("--python", os.fspath(python), "--no-managed-python", "--no-python-downloads"),
-            *("--quiet", *arguments),
+            *arguments,
         ),
         cwd=folder,
         env=clean_environment(environ),
@@ -239,7 +240,7 @@ def sync_command(
         argv=(
             *(executable(), "pip", "sync", "--python", os.fspath(python), "--prefix", os.fspath(prefix)),
             *("--python-version", python_version, "--python-platform", uv_platform(platform, linux_target)),
-            *("--no-config", "--no-build", "--no-python-downloads", "--quiet"),
+            *("--no-config", "--no-build", "--no-python-downloads"),
             *("--break-system-packages", "--allow-empty-requirements", os.fspath(pylock)),
         ),
         # uv takes the relative wheel paths of a lock from its folder; the working folder must not matter.

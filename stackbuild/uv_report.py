@@ -9,6 +9,11 @@ _STARTS = (
     (re.compile(r"\s*hint:\s+"), "hint"),
     (re.compile(r"\s*warning:\s+"), "warning"),
 )
+_PROGRESS = re.compile(
+    r"Using (?:CPython|PyPy|GraalPy|Python) \S+ |(?:Resolved|Prepared|Installed|Uninstalled|Audited|Checked) \d+ "
+    r"| ?(?:Downloading|Downloaded|Extracting|Extracted) \S+( \S+){0,2}$| [+~-] \S+==\S+"
+)
+"""Lines that tell what went well, before something did not."""
 _CONTINUED = re.compile(r"\s*(?:│\s?)?\s*")
 _SENTENCE = re.compile(r"(?:And )?[Bb]ecause ")
 
@@ -26,9 +31,13 @@ class UvReport:
 
     @classmethod
     def parse(cls, said: str) -> "UvReport":
-        """Read what uv wrote to stderr. Warnings are left out; text of no known form is the headline."""
+        """Read what uv wrote to stderr.
+
+        Warnings and what went well before are left out; text of no known form is the headline.
+        """
         statements: list[tuple[str, list[str]]] = [("headline", [])]
-        for line in filter(str.strip, (said or "uv said nothing").splitlines()):
+        told = [line for line in said.splitlines() if line.strip() and not _PROGRESS.match(line)]
+        for line in told or ["uv said nothing"]:
             start = next(((kind, match.end()) for form, kind in _STARTS if (match := form.match(line))), None)
             if start is not None:
                 statements.append((start[0], [line[start[1] :].rstrip()]))

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-Report = Callable[[str], None]
-"""Tells whoever watches what a step is at, in a few words."""
+from stackbuild.quantities import Amount
+
+Report = Callable[[str | Amount], None]
+"""Tells whoever watches what a step is at, in a few words, or how far it is."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ from stackbuild.metadata import (
 from stackbuild.process import check_stopping
 from stackbuild.project import Project
 from stackbuild.publication import built_inputs, deployed_entries
-from stackbuild.quantities import format_size
+from stackbuild.quantities import Amount, format_size
 from stackbuild.steps import Outcome, Report
 
 _EVERY_CORE = threading.Lock()
@@ -117,8 +117,7 @@ def _packed_share(total: int, report: Report) -> Callable[[int], None]:
     def on_bytes(count: int) -> None:
         nonlocal packed
         packed += count
-        rate = packed / max(time.monotonic() - began, 0.001)
-        report(f"packing {format_size(packed)} of {format_size(total)}, {format_size(int(rate))}/s")
+        report(Amount(what="packing", done=packed, total=total, seconds=time.monotonic() - began))
 
     return on_bytes
 

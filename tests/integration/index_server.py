@@ -52,7 +52,7 @@ class PackageIndex:
 
     folders: where the wheels lie; credentials: the user and the password that every request must bring;
     upload_times: RFC 3339 times by file name; with_metadata: whether metadata is offered apart from the wheels;
-    as_json: whether the JSON form is offered beside HTML.
+    as_json: whether the JSON form is offered beside HTML; held: files by name whose second half waits for the event.
     """
 
     folders: tuple[Path, ...]
@@ -60,6 +60,7 @@ class PackageIndex:
     upload_times: dict[str, str] = field(default_factory=dict)
     with_metadata: bool = True
     as_json: bool = True
+    held: dict[str, threading.Event] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
 
     @property
@@ -173,8 +174,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for name, value in {"Cache-Control": "no-cache", "Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        if self.command == "HEAD":
+            return
+        half = len(body) // 2
+        self.wfile.write(body[:half])
+        if (event := self.index.held.get(path.rpartition("/")[2])) is not None:
+            event.wait(60)
+        self.wfile.write(body[half:])
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""

@@ -300,7 +300,7 @@ def _quoted(path: Path, folder: Path) -> str:
     return urllib.parse.quote(path.relative_to(folder).as_posix())
 
 
-Behaviour = Literal["well", "missing", "hang", "truncate", "tamper"]
+Behaviour = Literal["well", "missing", "hang", "halt", "truncate", "tamper"]
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -324,14 +324,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(data[:1000])
             server.released.wait(60)
             return
-        self.wfile.write(data[: len(data) // 2] if server.behaviour == "truncate" else data)
+        self.wfile.write(data[: len(data) // 2])
+        if server.behaviour == "truncate":
+            return
+        if server.behaviour == "halt":
+            server.released.wait(60)
+        self.wfile.write(data[len(data) // 2 :])
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
 
 
 class MirrorServer:
-    """Serves a mirror's folder on 127.0.0.1 for as long as its `with` block lasts. `behaviour` may be changed."""
+    """Serves a mirror's folder on 127.0.0.1 for as long as its `with` block lasts. `behaviour` may be changed.
+
+    `halt`: the second half of each file is sent when `released` is set.
+    """
 
     def __init__(self, mirror: Mirror, behaviour: Behaviour = "well") -> None:
         self.mirror = mirror

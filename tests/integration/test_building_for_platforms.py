@@ -220,7 +220,9 @@ def test_layer_has_the_same_bytes_when_its_platform_is_not_the_machines(stack: S
     project = open_project(stack.root / "venvstacks.toml", Options(), stack.env)
     workspace = replace(project.workspace, build=tmp_path / "build", artifacts=tmp_path / "out")
     elsewhere = replace(project, here=MACOS, workspace=workspace)
-    sources = open_sources(("standalone",), run=process.run, environ=stack.env, here=HERE, warn=pytest.fail)
+    sources = open_sources(
+        ("standalone",), run=process.run, run_uv=process.run, environ=stack.env, here=HERE, warn=pytest.fail
+    )
     tools = BuildTools(run=process.run, runtimes=sources, uv_version="0")
     output_tools = OutputTools(run=process.run, runtimes=lambda: sources)
     locks = Locks(project)

@@ -16,6 +16,7 @@ from stackbuild.files import sha256_file
 from stackbuild.freshness import why_archive
 from stackbuild.metadata import ArchiveMetadata, FileManifest, OutputRecord
 from stackbuild.modules import module_hash
+from stackbuild.quantities import Amount
 from stackbuild.request import Options
 from stackbuild.spec import BuildName
 from stackbuild.steps.archive import archive_layer
@@ -287,9 +288,9 @@ class Reports:
         self.packing = threading.Event()
         self._go_on = go_on
 
-    def __call__(self, doing: str) -> None:
-        self.told.append(doing)
-        if doing.startswith("packing"):
+    def __call__(self, doing: str | Amount) -> None:
+        self.told.append(str(doing))
+        if str(doing).startswith("packing"):
             self.packing.set()
             assert self._go_on.wait(30)
 

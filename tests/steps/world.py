@@ -19,6 +19,7 @@ from stackbuild.platforms import TargetPlatform
 from stackbuild.process import Command, Result, run
 from stackbuild.project import Project, open_project
 from stackbuild.python_request import PythonRequest
+from stackbuild.quantities import Amount
 from stackbuild.request import Options
 from stackbuild.runtime_pin import RuntimeFile, RuntimePin
 from stackbuild.runtime_sources import WantedRuntime
@@ -197,7 +198,7 @@ class World:
     platform: TargetPlatform = TargetPlatform.LINUX_X86_64
     """What environments are built for, on a machine that is `linux_x86_64`."""
     now: datetime = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
-    reports: list[str] = field(default_factory=list)
+    reports: list[str | Amount] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         (self.folder / "helpers").mkdir(parents=True)

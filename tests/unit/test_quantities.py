@@ -2,7 +2,7 @@
 
 import pytest
 
-from stackbuild.quantities import format_seconds, format_size
+from stackbuild.quantities import Amount, format_seconds, format_size
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,10 @@ def test_sizes_have_the_unit_in_which_they_are_not_zero(size: int, text: str) ->
 @pytest.mark.parametrize(("seconds", "text"), [(0.44, "0.4 s"), (59.9, "59.9 s"), (125.9, "2 min 5 s")])
 def test_times_above_a_minute_are_told_in_minutes(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
+
+
+def test_amounts_are_told_with_a_rate_as_soon_as_there_is_one() -> None:
+    amount = Amount(what="packing", done=2_000_000, total=8_000_000, seconds=0.5)
+    assert str(amount) == "packing 2.0 MB of 8.0 MB, 4.0 MB/s"
+    assert str(Amount(what="packing", done=0, total=8_000, seconds=0.5)) == "packing 0 B of 8.0 kB"
+    assert str(Amount(what="packing", done=10, total=8_000, seconds=0.0)) == "packing 10 B of 8.0 kB"

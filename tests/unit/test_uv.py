@@ -321,7 +321,7 @@ def test_lock_command() -> None:
     command = uv.lock_command(Path("/r"), python=Path("/p/bin/python3"), environ={"UV_INDEX": "x", "HOME": "/h"})
     assert command == run(
         *("lock", "--project", "/r", "--config-file", "/r/uv.toml", "--python", "/p/bin/python3"),
-        *("--no-managed-python", "--no-python-downloads", "--quiet", "--upgrade"),
+        *("--no-managed-python", "--no-python-downloads", "--upgrade"),
         cwd="/r",
         env={"HOME": "/h"},
     )
@@ -331,8 +331,8 @@ def test_export_command() -> None:
     command = uv.export_command(Path("/r"), python=Path("/p/bin/python3"), output=Path("/r/pylock.toml"), environ={})
     assert command == run(
         *("export", "--project", "/r", "--config-file", "/r/uv.toml", "--python", "/p/bin/python3"),
-        *("--no-managed-python", "--no-python-downloads", "--quiet", "--frozen", "--format", "pylock.toml"),
-        *("--output-file", "/r/pylock.toml", "--no-emit-project", "--no-header", "--no-annotate"),
+        *("--no-managed-python", "--no-python-downloads", "--frozen", "--format", "pylock.toml"),
+        *("--output-file", "/r/pylock.toml", "--no-emit-project", "--no-header", "--no-annotate", "--quiet"),
         cwd="/r",
     )
 
@@ -356,7 +356,7 @@ def test_sync_command(platform: TargetPlatform, name: str) -> None:
     )
     assert command == run(
         *("pip", "sync", "--python", "/b/bin/python", "--prefix", "/b/.packages", "--python-version", "3.11.7"),
-        *("--python-platform", name, "--no-config", "--no-build", "--no-python-downloads", "--quiet"),
+        *("--python-platform", name, "--no-config", "--no-build", "--no-python-downloads"),
         *("--break-system-packages", "--allow-empty-requirements"),
         "/l/pylock.a.toml",
         cwd="/l",

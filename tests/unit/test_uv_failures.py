@@ -115,6 +115,19 @@ def test_report_keeps_the_lines_of_what_is_no_prose_and_leaves_out_warnings() ->
     )
 
 
+def test_report_leaves_out_what_went_well_before() -> None:
+    went_well = (
+        "Using CPython 3.12.7 interpreter at: /b/bin/python\nResolved 3 packages in 1.83s\nDownloading big (5.7MiB)\n"
+        "Downloading cpython-3.12.7-linux-x86_64-gnu (download) (20.1MiB)\n Downloaded big\n"
+        "Prepared 3 packages in 1ms\nUninstalled 1 package in 1ms\nInstalled 3 packages in 2ms\n + big==1.0\n"
+    )
+    said = f"{went_well}error: Failed to install: x\n  cause: Downloading it failed, as was said\n  - x==1 is broken\n"
+    assert UvReport.parse(said) == UvReport(
+        headline="Failed to install: x", causes=("Downloading it failed, as was said\n- x==1 is broken",), hints=()
+    )
+    assert UvReport.parse(went_well).headline == "uv said nothing"
+
+
 def test_silence_is_told(tmp_path: Path) -> None:
     error = resolution_error(asked(tmp_path), "")
     assert error.message == "framework-f: its requirements cannot be resolved\n  uv said nothing"

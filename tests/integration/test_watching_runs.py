@@ -1,0 +1,130 @@
+"""What whoever watches a run is told meanwhile: downloads of uv's as they go on, and the commands that were run."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stackbuild.plan import Step
+from stackbuild.platforms import current_platform
+from stackbuild.process import Result
+from stackbuild.progress import StackReporter
+from stackbuild.project import open_project
+from stackbuild.quantities import Amount
+from stackbuild.request import Options
+from stackbuild.session import Session
+from tests.integration.index_server import IndexServer, PackageIndex
+from tests.integration.small_stack import index, runtime, settings, small_stack
+from tests.integration.stack_project import StackProject, make_wheel, module
+from tests.integration.standalone_mirror import Mirror, MirrorServer, linux_tree, local_interpreters
+
+HERE = current_platform()
+VERSION = ".".join(map(str, sys.version_info[:3]))
+
+
+class Recorder(StackReporter):
+    """Keeps what it is told; `on_amount` is called with each amount."""
+
+    def __init__(self, on_amount: Callable[[Amount], None] = lambda _: None) -> None:
+        super().__init__(quiet=True)
+        self.amounts: list[Amount] = []
+        self.verbs: list[tuple[str, ...]] = []
+        self._on_amount = on_amount
+
+    def reported(self, step: Step, doing: str | Amount) -> None:
+        if isinstance(doing, Amount):
+            self.amounts.append(doing)
+            self._on_amount(doing)
+
+    def ran(self, step: Step, result: Result) -> None:
+        self.verbs.append((step.task_name, *result.command.argv[1:3]))
+
+
+def run_steps(project: StackProject, recorder: Recorder, *names: str, **env: str) -> None:
+    """Carry out the steps with these names."""
+    opened = open_project(project.root / "venvstacks.toml", Options(), {**project.env, **env})
+    session = Session(project=opened, watcher=recorder)
+    steps = {step.task_name: step for step in session.steps()}
+    try:
+        for name in names:
+            session.run(steps[name])
+    finally:
+        session.close()
+
+
+def test_wheels_are_told_of_when_they_begin_and_when_they_have_ended(tmp_path: Path, clean_env: dict[str, str]) -> None:
+    wheels = tmp_path / "wheels"
+    for name, size in (("large", 6_000_000), ("middling", 2_000_000), ("small", 1_000)):
+        make_wheel(wheels, name, "1.0", {**module(name, "1.0"), f"{name}/data.bin": os.urandom(size)})
+    served = PackageIndex(folders=(wheels,))
+    large, middling = threading.Event(), threading.Event()
+    served = PackageIndex(folders=(wheels,))
+
+    def let_go(amount: Amount) -> None:
+        if amount.total > 7_000_000:  # both have begun
+            middling.set()
+        if amount.done:  # one has ended
+            large.set()
+
+    with IndexServer(served) as server:
+        requirements = ("large", "middling", "small")
+        project = small_stack(tmp_path / "project", clean_env, index("one", server.url), runtime(*requirements))
+        run_steps(project, Recorder(), "lock:py")
+        served.held |= {"large-1.0-py3-none-any.whl": large, "middling-1.0-py3-none-any.whl": middling}
+        recorder = Recorder(let_go)
+        run_steps(project, recorder, "build:py", UV_CACHE_DIR=str(tmp_path / "empty cache"))
+    told = [(amount.what, round(amount.done, -6), round(amount.total, -6)) for amount in recorder.amounts]
+    assert told[1:] == [
+        (told[1][0], 0, 8_000_000),
+        ("downloading large:", 2_000_000, 8_000_000),
+        ("downloaded", 8_000_000, 8_000_000),
+    ]
+    assert told[1][0] in ("downloading large, middling:", "downloading middling, large:")
+
+
+def test_nothing_is_told_of_wheels_that_are_there(tmp_path: Path, clean_env: dict[str, str]) -> None:
+    wheels = tmp_path / "project" / "wheels"
+    make_wheel(wheels, "large", "1.0", {**module("large", "1.0"), "large/data.bin": os.urandom(6_000_000)})
+    parts = (settings("no-index = true", 'find-links = ["wheels"]'), runtime("large"))
+    recorder = Recorder()
+    run_steps(small_stack(tmp_path / "project", clean_env, *parts), recorder, "lock:py", "build:py")
+    assert recorder.amounts == []
+    assert recorder.verbs == [
+        ("lock:py", "lock", "--project"),
+        ("lock:py", "export", "--project"),
+        ("build:py", "pip", "sync"),
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the Pythons of the mirror are copied on Linux")
+def test_pythons_are_told_of_while_they_come_in(tmp_path: Path, clean_env: dict[str, str]) -> None:
+    interpreter = local_interpreters().get(VERSION)
+    if interpreter is None:
+        pytest.skip(f"the running Python {VERSION} cannot be copied")
+    mirror = Mirror(tmp_path / "mirror")
+    size = mirror.add(VERSION, HERE, tree=linux_tree(interpreter, tmp_path / "scratch")).path.stat().st_size
+    with MirrorServer(mirror, "halt") as server:
+
+        def release(amount: Amount) -> None:
+            if amount.done > 0.4 * size:
+                server.released.set()
+
+        env = clean_env | {
+            "HOME": str(tmp_path / "home"),
+            "STACKBUILD_RUNTIME_SOURCE": "standalone",
+            "STACKBUILD_CACHE_DIR": str(tmp_path / "cache"),
+            "UV_PYTHON_DOWNLOADS_JSON_URL": mirror.downloads_json(server.url),
+        }
+        project = small_stack(tmp_path / "project", env, runtime(more=f'platforms = ["{HERE}"]'))
+        recorder = Recorder(release)
+        run_steps(project, recorder, "lock:py")
+    done = [amount.done for amount in recorder.amounts]
+    assert done == sorted(done)
+    assert any(0.4 < amount / size < 0.6 for amount in done)
+    assert recorder.amounts[-1].what == "downloaded"
+    assert {amount.total for amount in recorder.amounts} == {recorder.amounts[-1].done}
+    assert recorder.amounts[-1].total == pytest.approx(size, rel=0.02)
+    assert recorder.verbs == [("lock:py", "python", "list"), ("lock:py", "python", "install")]
