@@ -15,20 +15,19 @@ from typing import Any
 
 from stackbuild.errors import EXIT_INTERRUPTED
 from stackbuild.estimate import format_left
+from stackbuild.layer_changes import LayerChange
 from stackbuild.plan import Step
 from stackbuild.process import Result
 from stackbuild.quantities import Amount, format_seconds, format_size
-from stackbuild.request import Kind
+from stackbuild.run_changes import RunChanges
 from stackbuild.run_estimate import RunEstimate, remember_durations
 from stackbuild.run_outputs import RunOutputs
 from stackbuild.session import Session
-from stackbuild.summary import layers_left_out, run_command, summary_rows
+from stackbuild.shown_summary import show_run_commands, show_summary
 from stackbuild.terminal import (
     LiveDisplay,
-    print_aside,
     print_error,
     print_notice,
-    print_table,
     print_text,
     reader_may_leave,
 )
@@ -68,6 +67,8 @@ class StackReporter:
         self._seen: set[str] = set()
         self._started = time.monotonic()
         self._live: LiveDisplay | None = None
+        self._changes: RunChanges | None = None
+        self._changed: Sequence[tuple[str, LayerChange]] = ()
         self._estimate: RunEstimate | None = None
         """Of the time left, where anybody sees it."""
         self.workers = os.cpu_count() or 1
@@ -82,6 +83,7 @@ class StackReporter:
     def attach(self, session: Session) -> None:
         """Show the run of this session."""
         self._session = session
+        self._changes = RunChanges(session)
 
     # doit's side: called in its main thread, but for execute_task
 
@@ -163,7 +165,7 @@ class StackReporter:
         outcome = "failed" if self._failed else "done"
         if self._session.unfinished is not None:
             outcome = "interrupted"
-        self._outputs.finish(self._session, up_to_date=self._up_to_date, outcome=outcome)
+        self._outputs.finish(self._session, self._changed, up_to_date=self._up_to_date, outcome=outcome)
 
     def _complete_run(self) -> None:
         session = self._session
@@ -174,6 +176,8 @@ class StackReporter:
         if self._live is not None:
             self._live.stop()
         remember_durations(session)
+        if self._changes is not None:
+            self._changed = self._changes.by_layer()
         session.close()
         if session.unfinished is not None:
             names = ", ".join(session.unfinished) or "nothing"
@@ -183,11 +187,15 @@ class StackReporter:
         if self._failed and not self._quiet:
             print_text(f"\n{self._counts(session)}")
         elif self._summary and self._selected:
-            self._show_summary(session)
+            show_summary(session, self._selected.values(), self._changed, shown_from=self.shown_from)
+            print_text(f"\n{self._counts(session)}")
+            show_run_commands(session, self._selected.values(), shown_from=self.shown_from)
 
     # the session's side: called from any thread
 
     def started(self, step: Step) -> None:
+        if self._changes is not None:
+            self._changes.starting(step)
         if self._estimate is not None:
             self._estimate.started(step)
         self._outputs.tell("started", task=step.task_name, left=self._seconds_left())
@@ -267,21 +275,6 @@ class StackReporter:
         left = len(self._selected) - ran - self._up_to_date - failed
         counts += [f"{number} {word}" for number, word in ((failed, "failed"), (left, "not run")) if number]
         return ", ".join([*counts, format_seconds(time.monotonic() - self._started)])
-
-    def _show_summary(self, session: Session) -> None:
-        rows = summary_rows(session, self._selected.values(), shown_from=self.shown_from)
-        print_text("")
-        print_table(("layer", "done", "environment", "archive", "time", "where"), rows)
-        for platform, names in layers_left_out(session, self._selected.values()).items():
-            print_aside(f"not for {platform}: {', '.join(names)}")
-        print_text("")
-        print_text(self._counts(session))
-        exported = [s for s in self._selected.values() if s.kind is Kind.EXPORT and s.linked is not None]
-        commands = [command for step in exported if (command := run_command(session, step, shown_from=self.shown_from))]
-        if commands:
-            print_text("\nrun an application with:")
-            for command in commands:
-                print_text(f"  {command}")
 
 
 def _closure(tasks: Mapping[str, Any], selected: Iterable[str]) -> list[str]:

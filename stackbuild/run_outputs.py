@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -10,6 +10,7 @@ from typing import Self
 from stackbuild.errors import StackbuildError
 from stackbuild.events import EventLog
 from stackbuild.files import disk_errors, write_atomic
+from stackbuild.layer_changes import LayerChange
 from stackbuild.quantities import Amount, format_seconds
 from stackbuild.session import Session
 from stackbuild.terminal import print_notice, print_table, print_text
@@ -53,24 +54,42 @@ class RunOutputs:
             far = {"done": doing.done, "total": doing.total} if isinstance(doing, Amount) else {}
             self.events.tell_doing(task, str(doing), **far)
 
-    def finish(self, session: Session, *, up_to_date: int, outcome: str) -> None:
-        """The run is over: `done`, `failed` or `interrupted`."""
+    def finish(
+        self, session: Session, changes: Sequence[tuple[str, LayerChange]], *, up_to_date: int, outcome: str
+    ) -> None:
+        """The run is over: `done`, `failed` or `interrupted`. changes: of each layer that it changed, by name."""
+        for layer, change in changes:
+            self.tell("changed", layer=layer, **_details(change))
         self.tell("end", outcome=outcome)
         if self.events is not None:
             self.events.close()
         if self.report is not None:
-            _write_report(self.report, session, up_to_date=up_to_date)
+            _write_report(self.report, session, changes, up_to_date=up_to_date)
         if self.timings:
             _show_timings(session)
 
 
-def _write_report(path: Path, session: Session, *, up_to_date: int) -> None:
+def _details(change: LayerChange) -> dict[str, str | float | list[str] | None]:
+    """A change as an event has it; what did not change has no value."""
+    before, now = zip(change.environment or (None, None), change.archive or (None, None), strict=True)
+    return {
+        "packages": list(change.packages) or None,
+        "python": change.python,
+        "target": change.target,
+        "environment_before": before[0],
+        "environment": now[0],
+        "archive_before": before[1],
+        "archive": now[1],
+    }
+
+
+def _write_report(path: Path, session: Session, changes: Sequence[tuple[str, LayerChange]], *, up_to_date: int) -> None:
     # imported here: hardly any run is reported
     from stackbuild.run_report import report_html  # noqa: PLC0415
     from stackbuild.run_reporting import run_report  # noqa: PLC0415
 
     try:
-        write_atomic(path, report_html(run_report(session, up_to_date=up_to_date)))
+        write_atomic(path, report_html(run_report(session, changes, up_to_date=up_to_date)))
     except OSError as error:
         print_notice(f"cannot write the report {os.fspath(path)}: {error.strerror or error}")
 

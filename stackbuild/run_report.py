@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from stackbuild.layer_changes import LayerChange, format_difference
 from stackbuild.quantities import format_seconds, format_size
 from stackbuild.timing import TimedTask, critical_path
 
@@ -28,7 +29,10 @@ class ReportedLayer:
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """What a run amounted to. when: ISO 8601; seconds: from begin to end; up_to_date: tasks that did not run."""
+    """What a run amounted to.
+
+    when: ISO 8601; seconds: from begin to end; up_to_date: tasks that did not run; changes: by the name of the layer.
+    """
 
     specification: str
     when: str
@@ -37,6 +41,7 @@ class RunReport:
     failed: Mapping[str, str]
     tasks: Sequence[TimedTask]
     layers: Sequence[ReportedLayer]
+    changes: Sequence[tuple[str, LayerChange]] = ()
 
 
 def report_html(report: RunReport) -> str:
@@ -64,6 +69,7 @@ def report_html(report: RunReport) -> str:
                 ("task", "because", "result", "time"),
                 [(it.name, it.why, it.done, f"{it.seconds:.2f} s") for it in report.tasks],
             ),
+            *(["<h2>What changed</h2>", _changes(report.changes)] if report.changes else []),
             "<h2>Layers</h2>",
             _graph(report.layers),
             "</body></html>",
@@ -74,6 +80,19 @@ def report_html(report: RunReport) -> str:
 
 def _failures(failed: Mapping[str, str]) -> list[str]:
     return [f"<p><b>{escape(name)}</b></p><pre>{escape(message)}</pre>" for name, message in failed.items()]
+
+
+def _changes(changes: Sequence[tuple[str, LayerChange]]) -> str:
+    """Each layer that changed since the last run: names and packages with their versions, sizes."""
+    rows = []
+    for layer, change in changes:
+        told = [*filter(None, (change.target, change.python)), *change.packages]
+        rows.append((layer, "\n".join(told), _size_change(change.environment), _size_change(change.archive)))
+    return _table(("layer", "packages and versions", "environment", "archive"), rows)
+
+
+def _size_change(size: tuple[int, int] | None) -> str:
+    return "" if size is None else f"{format_size(size[1])} ({format_difference(*size)})"
 
 
 def _chart(report: RunReport, critical: frozenset[str]) -> str:
@@ -148,4 +167,5 @@ text.small { fill: var(--soft); font-size: 12px; } .bar { fill: var(--bar); } .c
 .line { fill: none; stroke: var(--line); stroke-width: 1.5; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: 0.2rem 0.8rem 0.2rem 0; vertical-align: top; border-top: 1px solid var(--line); }
+td { white-space: pre-line; }
 """

@@ -2,10 +2,12 @@
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import archive_paths
+from stackbuild.layer_changes import LayerChange
 from stackbuild.metadata import ArchiveMetadata, BuildRecord
 from stackbuild.platforms import TargetPlatform
 from stackbuild.run_report import ReportedLayer, RunReport
@@ -30,7 +32,7 @@ def timed_tasks(session: Session) -> list[TimedTask]:
     ]
 
 
-def run_report(session: Session, *, up_to_date: int) -> RunReport:
+def run_report(session: Session, changes: Sequence[tuple[str, LayerChange]], *, up_to_date: int) -> RunReport:
     """What the run amounted to so far, for people to look at later."""
     return RunReport(
         specification=os.fspath(session.project.workspace.spec),
@@ -39,6 +41,7 @@ def run_report(session: Session, *, up_to_date: int) -> RunReport:
         up_to_date=up_to_date,
         failed=dict(session.failed),
         tasks=timed_tasks(session),
+        changes=changes,
         layers=[
             _reported_layer(session, linked, platform if project.is_foreign else None)
             for platform, project in session.projects.items()

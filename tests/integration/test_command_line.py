@@ -71,6 +71,30 @@ def test_where_the_time_went_is_told_and_reported(project: StackProject, program
     assert events[-1] == {"event": "end", "outcome": "done", "seconds": events[-1]["seconds"]}
 
 
+def test_what_changed_since_the_last_run_is_told(built: StackProject) -> None:
+    content = module("webby", "2.5", "basic") | {"webby/data.txt": "x" * 300_000}
+    make_wheel(built.root / "wheels", "webby", "2.5", content, requires=("basic",), scripts=("webby",))
+    built.replace("venvstacks.toml", '["webby==1.0"]', '["webby==2.5"]\nversioned = true')
+    options = ("--report", "run.html", "--events", "events.jsonl")
+    done = built.stackbuild(*options, "build", "--lock-if-needed", "--publish")
+    told = done.stdout.partition("changed since the last run:\n")[2].partition("\n\n")[0].splitlines()
+    assert re.fullmatch(
+        r"  framework-web: framework-web -> framework-web@2, webby 1\.0 -> 2\.5, environment \+300\.\d kB, "
+        r"archive \+\d+\.\d kB",
+        told[0],
+    )
+    assert not any(line.startswith(("  py:", "  framework-data:")) for line in told)
+    lines = (built.root / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    (change,) = (event for line in lines if (event := json.loads(line)).get("layer") == "framework-web")
+    assert (change["event"], change["packages"]) == ("changed", ["webby 1.0 -> 2.5"])
+    assert 300_000 <= change["environment"] - change["environment_before"] < 301_000
+    assert change["archive"] == (built.root / "_artifacts" / "framework-web@2.tar").stat().st_size
+    report = (built.root / "run.html").read_text(encoding="utf-8")
+    assert "framework-web -&gt; framework-web@2\nwebby 1.0 -&gt; 2.5" in report
+    again = built.stackbuild("build", "--lock-if-needed", "--publish")
+    assert "changed since" not in again.stdout
+
+
 def test_a_specification_that_is_not_there_is_explained(project: StackProject) -> None:
     done = project.stackbuild("lock", "elsewhere.toml", check=False)
     assert done.returncode == 1

@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 
+from stackbuild.layer_changes import LayerChange
 from stackbuild.run_report import ReportedLayer, RunReport, report_html
 from stackbuild.timing import TimedTask
 
@@ -73,6 +74,18 @@ def test_layers_stand_right_of_those_below_with_their_sizes() -> None:
     assert text.count('class="line"') == 1
     assert "2.0 MB · packed 500.0 kB" in text
     assert "- · packed -" in text
+
+
+def test_changes_since_the_last_run_are_told_where_there_are_some() -> None:
+    packages = ("scipy 1.14.0 -> 1.15.1", "+ <new> 1.0")
+    change = LayerChange(packages=packages, target="x@1 -> x@2", archive=(1_000_000, 3_100_000))
+    text = report_html(report(changes=[("app-x", change)]))
+    outline = Outline()
+    outline.feed(text)
+    assert (outline.open, outline.wrong) == ([], [])
+    assert "<td>x@1 -&gt; x@2\nscipy 1.14.0 -&gt; 1.15.1\n+ &lt;new&gt; 1.0</td>" in text
+    assert "<td></td><td>3.1 MB (+2.1 MB)</td>" in text
+    assert "What changed" not in report_html(report())
 
 
 def test_run_without_tasks_and_failures_are_told() -> None:
