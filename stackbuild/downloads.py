@@ -53,8 +53,9 @@ class Downloads:
         names = list(self.under_way)
         more = f" and {len(names) - _NAMES_TOLD} more" if len(names) > _NAMES_TOLD else ""
         return Amount(
-            what=f"downloading {', '.join(names[:_NAMES_TOLD])}{more}:" if names else "downloaded",
+            what="downloading" if names else "downloaded",
             done=self.received if received is None else min(received, self.total),
             total=self.total,
             seconds=seconds,
+            things=f"{', '.join(names[:_NAMES_TOLD])}{more}",
         )

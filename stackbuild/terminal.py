@@ -78,6 +78,10 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+_BAR, _SHORT_BAR, _WIDE = 20, 8, 100
+"""The width of a bar, on a wide screen and on a narrow one, and from which width on a screen is wide."""
+
+
 class _Count:
     """How far a run is, as the text of a column: worked out each time that it is drawn."""
 
@@ -98,6 +102,7 @@ class LiveDisplay:
 
     def __init__(self, *, total: int, note: Callable[[], str]) -> None:
         """note: what to say of the whole run, asked for whenever the display is drawn; nothing when it is empty."""
+        from rich.console import Console  # noqa: PLC0415
         from rich.progress import (  # noqa: PLC0415
             BarColumn,
             Progress,
@@ -105,14 +110,19 @@ class LiveDisplay:
             TextColumn,
             TimeElapsedColumn,
         )
+        from rich.table import Column  # noqa: PLC0415
 
         self._steps: dict[str, TaskID] = {}
+        console = Console()
         self._progress: Progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[doing]}", markup=False, style="dim"),
+            BarColumn(bar_width=_BAR if console.width >= _WIDE else _SHORT_BAR),
             TimeElapsedColumn(),
+            # last, and with the room that is left: the others stay whole on a narrow screen
+            TextColumn("{task.fields[doing]}", markup=False, style="dim", table_column=Column(ratio=1, no_wrap=True)),
+            console=console,
+            expand=True,
             transient=True,
             redirect_stderr=sys.stderr.isatty(),  # else what is printed there does not touch the screen
         )

@@ -74,6 +74,7 @@ def build_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Buil
                 raise BuildError(
                     f"{linked.build_name}: what it is made from changed while it was built", hint="run the same again"
                 )
+            report("checking the environment")
             checked = check_built(project, locks, linked, fresh)
             files, size = tree_size(fresh)
         checked.native_files.write(project.workspace.native_files(linked.build_name))
@@ -167,7 +168,8 @@ def _install(
         return 0
     python = locks.python(linked)
     layout = project.layout(linked, python)
-    report(f"installing {len(own)} package{'' if len(own) == 1 else 's'}")
+    installing = f"installing {len(own)} package{'' if len(own) == 1 else 's'}"
+    report(installing)
     prefix = fresh / ".packages"
     command = uv.sync_command(
         _installing_python(project, locks, linked, fresh, tools),
@@ -185,6 +187,7 @@ def _install(
         bad_wheels = unusable_wheels(project.lock_paths(linked).pylock, named_in=result.said)
         raise installation_error(linked, result.said, settings=project.stack.spec.uv, bad_wheels=tuple(bad_wheels))
     result.check()
+    report(installing)  # what uv downloaded was told meanwhile
     filled = EnvironmentLayout(python_version=python.version, platform=project.here, is_runtime=False, kind=python.kind)
     placement = Placement.of(filled, layout)
     packages = make_portable(

@@ -48,7 +48,7 @@ def test_runtime_is_the_pinned_python_with_its_packages(locked: World) -> None:
     assert locked.runtimes.asked == ["cpython@3.11.13 for linux_x86_64"]
     assert (outcome.done, locked.reports) == (
         "1 package, 6 files",
-        ["copying cpython 3.11.13", "installing 1 package"],
+        ["copying cpython 3.11.13", *["installing 1 package"] * 2, "checking the environment"],
     )
 
 

@@ -39,10 +39,10 @@ def test_words_have_bytes_and_a_rate_as_soon_as_there_is_one() -> None:
     downloads = Downloads()
     for name in ("torch", "numpy", "pandas", "scipy"):
         downloads.read(f"Downloading {name} (10MB)")
-    assert str(downloads.amount(seconds=1.0)) == "downloading torch, numpy and 2 more: 0 B of 40.0 MB"
+    assert str(downloads.amount(seconds=1.0)) == "downloading 0 B of 40.0 MB: torch, numpy and 2 more"
     downloads.read("Downloaded torch")
     downloads.read("Downloaded pandas")
-    assert str(downloads.amount(seconds=4.0)) == "downloading numpy, scipy: 20.0 MB of 40.0 MB, 5.0 MB/s"
+    assert str(downloads.amount(seconds=4.0)) == "downloading 20.0 MB of 40.0 MB, 5.0 MB/s: numpy, scipy"
     downloads.read("Downloaded numpy")
     downloads.read("Downloaded scipy")
     assert str(downloads.amount(seconds=8.0)) == "downloaded 40.0 MB of 40.0 MB, 5.0 MB/s"
@@ -52,6 +52,8 @@ def test_bytes_that_are_known_otherwise_count_and_are_never_more_than_there_are(
     downloads = Downloads()
     downloads.read("Downloading cpython-3.13.1 (10MB)")
     assert str(downloads.amount(seconds=2.0, received=4_000_000)) == (
-        "downloading cpython-3.13.1: 4.0 MB of 10.0 MB, 2.0 MB/s"
+        "downloading 4.0 MB of 10.0 MB, 2.0 MB/s: cpython-3.13.1"
     )
-    assert str(downloads.amount(seconds=2.0, received=10_400_000)).endswith("10.0 MB of 10.0 MB, 5.0 MB/s")
+    assert str(downloads.amount(seconds=2.0, received=10_400_000)).startswith(
+        "downloading 10.0 MB of 10.0 MB, 5.0 MB/s"
+    )

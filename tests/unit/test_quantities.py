@@ -1,5 +1,7 @@
 """Sizes and times as people read them."""
 
+from dataclasses import replace
+
 import pytest
 
 from stackbuild.quantities import Amount, format_seconds, format_size
@@ -21,5 +23,6 @@ def test_times_above_a_minute_are_told_in_minutes(seconds: float, text: str) -> 
 def test_amounts_are_told_with_a_rate_as_soon_as_there_is_one() -> None:
     amount = Amount(what="packing", done=2_000_000, total=8_000_000, seconds=0.5)
     assert str(amount) == "packing 2.0 MB of 8.0 MB, 4.0 MB/s"
-    assert str(Amount(what="packing", done=0, total=8_000, seconds=0.5)) == "packing 0 B of 8.0 kB"
-    assert str(Amount(what="packing", done=10, total=8_000, seconds=0.0)) == "packing 10 B of 8.0 kB"
+    assert str(replace(amount, things="scipy")) == "packing 2.0 MB of 8.0 MB, 4.0 MB/s: scipy"
+    assert str(replace(amount, done=0)) == "packing 0 B of 8.0 MB"
+    assert str(replace(amount, seconds=0.1, things="scipy")) == "packing 2.0 MB of 8.0 MB: scipy"
