@@ -167,5 +167,5 @@ text.small { fill: var(--soft); font-size: 12px; } .bar { fill: var(--bar); } .c
 .line { fill: none; stroke: var(--line); stroke-width: 1.5; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: 0.2rem 0.8rem 0.2rem 0; vertical-align: top; border-top: 1px solid var(--line); }
-td { white-space: pre-line; }
+td { white-space: pre-line; } td:last-child { white-space: nowrap; }
 """

@@ -1,5 +1,6 @@
 """Commands of the peer tool on some of the layers: what runs, what is left alone, what is refused."""
 
+import itertools
 import json
 import os
 import signal
@@ -180,6 +181,21 @@ def test_quiet_prints_nothing_and_verbose_tells_why_and_what_runs(built: StackPr
     assert "build:framework-data: it is asked for" in told
     assert "build:framework-data: $ " in told
     assert " pip sync " in told
+
+
+def test_what_uv_says_comes_in_whole_blocks_whatever_runs_beside(built: StackProject) -> None:
+    lines = built.stackbuild("build", "--clean", "-n", "4", "-v").stdout.splitlines()
+    installed: dict[str, list[str]] = {}
+    for number, line in enumerate(lines):
+        if ": $ " in line:
+            block = itertools.takewhile(lambda said: said.startswith("  "), lines[number + 1 :])
+            installed[line.partition(": $ ")[0]] = [said.strip() for said in block if " + " in said]
+    assert installed == {
+        "build:py": ["+ basic==1.0"],
+        "build:framework-web": ["+ webby==1.0"],
+        "build:framework-data": ["+ tables==1.0"],
+        "build:app-hello": ["+ greeting==1.0"],
+    }
 
 
 def test_the_specification_is_found_by_default_by_position_or_by_option(built: StackProject) -> None:
