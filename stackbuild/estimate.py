@@ -1,6 +1,6 @@
 """How long a run will still take, from what its tasks took before. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _OVERDUE_SHARE = 0.1
@@ -38,19 +38,35 @@ class Ahead:
         return max(self.expected - self.elapsed, _OVERDUE_SHARE * self.elapsed)
 
 
-def expected_seconds(before: Took | None, alike: Sequence[Took], *, size: int | None) -> float | None:
-    """What a task on `size` bytes will take; `None` when nothing tells.
+@dataclass(kw_only=True)
+class Pace:
+    """What the tasks of one kind took in this run, together: all of them, and those of which the size is known."""
 
-    before: the same task in an earlier run; alike: tasks of its kind in this run, asked when there was none.
-    """
-    if before is not None:
-        return before.seconds * (size / before.size if size and before.size else 1)
-    if len(alike) < _FEWEST_ALIKE:
-        return None
-    sized = [(took.seconds, took.size) for took in alike if took.size]
-    if size and sized:
-        return size * sum(seconds for seconds, _ in sized) / sum(bytes_ for _, bytes_ in sized)
-    return sum(took.seconds for took in alike) / len(alike)
+    tasks: int = 0
+    seconds: float = 0.0
+    sized_seconds: float = 0.0
+    sized_bytes: int = 0
+
+    def add(self, took: Took) -> None:
+        """One more has ended."""
+        self.tasks += 1
+        self.seconds += took.seconds
+        if took.size:
+            self.sized_seconds += took.seconds
+            self.sized_bytes += took.size
+
+    def expected(self, size: int | None) -> float | None:
+        """What a further one on `size` bytes will take; `None` while there are too few of them to tell."""
+        if self.tasks < _FEWEST_ALIKE:
+            return None
+        if size and self.sized_bytes:
+            return size * self.sized_seconds / self.sized_bytes
+        return self.seconds / self.tasks
+
+
+def expected_again(before: Took, *, size: int | None) -> float:
+    """What a task that ran before will take when it works on `size` bytes."""
+    return before.seconds * (size / before.size if size and before.size else 1)
 
 
 def seconds_left(tasks: Iterable[Ahead], *, workers: int) -> float:

@@ -6,16 +6,18 @@ import time
 from collections.abc import Iterable, Mapping
 
 from stackbuild.errors import StackbuildError
-from stackbuild.estimate import Ahead, Took, expected_seconds, seconds_left, steadied
+from stackbuild.estimate import Ahead, Pace, Took, expected_again, seconds_left, steadied
 from stackbuild.metadata import BuildRecord, TaskDuration, TaskDurations
-from stackbuild.plan import Step
+from stackbuild.plan import Step, task_name
 from stackbuild.request import Kind
 from stackbuild.session import Session
 from stackbuild.spec import BuildName
 
 _SECONDS_BETWEEN = 1.0
 """How often at most the figure is corrected; between it counts down."""
-_MANIFEST = Took(seconds=0.02)
+_MANIFEST_SECONDS = 0.02
+_ON_ENVIRONMENTS = (Kind.ARCHIVE, Kind.EXPORT)
+"""Steps that take the longer the larger the environment is."""
 
 
 class RunEstimate:
@@ -31,6 +33,10 @@ class RunEstimate:
         self._settled: set[str] = set()
         self._started: dict[str, float] = {}
         self._before: Mapping[str, Took] = {}
+        self._pace: dict[Kind, Pace] = {}
+        self._needs: dict[str, tuple[str, ...]] = {}
+        self._sizes: dict[str, int | None] = {}
+        """Bytes of environments, by the task that builds them."""
         self._shown: tuple[float, float] | None = None
         """The figure that was told last, and when."""
 
@@ -50,6 +56,8 @@ class RunEstimate:
             self._settled.add(name)
             if self._ahead is not None:
                 self._ahead.pop(name, None)
+            if (done := self._session.done.get(name)) is not None:
+                self._pace.setdefault(done.step.kind, Pace()).add(_took(self._session, done.step, done.seconds))
 
     def seconds_left(self) -> float | None:
         """The figure to show; `None` for as long as some task's time cannot be told, and when none is left."""
@@ -67,19 +75,28 @@ class RunEstimate:
     def _estimated(self, now: float) -> float | None:
         if not self._ahead:
             return None
-        alike: dict[Kind, list[Took]] = {}
-        for done in list(self._session.done.values()):
-            alike.setdefault(done.step.kind, []).append(_took(self._session, done.step, done.seconds))
         tasks = []
         for name, step in self._ahead.items():
-            before = _MANIFEST if step.kind is Kind.MANIFEST else self._before.get(name)
-            expected = expected_seconds(before, alike.get(step.kind, ()), size=self._size_now(step))
+            expected = self._expected(step)
             if expected is None:
                 return None
             elapsed = now - self._started[name] if name in self._started else 0.0
-            needs = tuple(needed.task_name for needed in self._session.needs(step))
-            tasks.append(Ahead(name=name, needs=needs, expected=expected, elapsed=elapsed))
+            tasks.append(Ahead(name=name, needs=self._needs_of(step), expected=expected, elapsed=elapsed))
         return seconds_left(tasks, workers=self._workers)
+
+    def _expected(self, step: Step) -> float | None:
+        if step.kind is Kind.MANIFEST:
+            return _MANIFEST_SECONDS
+        before, size = self._before.get(step.task_name), self._size_now(step)
+        if before is not None:
+            return expected_again(before, size=size)
+        return self._pace.get(step.kind, Pace()).expected(size)
+
+    def _needs_of(self, step: Step) -> tuple[str, ...]:
+        name = step.task_name
+        if name not in self._needs:  # asked for again and again
+            self._needs[name] = tuple(needed.task_name for needed in self._session.needs(step))
+        return self._needs[name]
 
     def _to_run(self) -> dict[str, Step]:
         """The steps whose results are not good, or will not be when those that they need have run, in order.
@@ -94,7 +111,7 @@ class RunEstimate:
             why = None
             with contextlib.suppress(StackbuildError, OSError):  # whoever runs the step tells of them
                 why = self._session.why(step)
-            needed = any(needed.task_name in changing for needed in self._session.needs(step))
+            needed = not changing.isdisjoint(self._needs_of(step))
             if why is not None or needed:
                 ahead[step.task_name] = step
             if needed or (why is not None and step.task_name not in self._session.plan.forced):
@@ -103,8 +120,14 @@ class RunEstimate:
 
     def _size_now(self, step: Step) -> int | None:
         """The bytes that a step ahead will work on, when these are there already."""
-        build = next((it.task_name for it in self._session.needs(step) if _is_build_of(it, step)), None)
-        return None if build is None or build in (self._ahead or ()) else _worked_on(self._session, step)
+        if step.kind not in _ON_ENVIRONMENTS:
+            return None
+        build = task_name(Kind.BUILD, step.name, step.platform)
+        if build in (self._ahead or ()):
+            return None
+        if build not in self._sizes:
+            self._sizes[build] = _worked_on(self._session, step)
+        return self._sizes[build]
 
 
 def remember_durations(session: Session) -> None:
@@ -130,13 +153,9 @@ def _took(session: Session, step: Step, seconds: float) -> Took:
     return Took(seconds=seconds, size=_worked_on(session, step))
 
 
-def _is_build_of(needed: Step, step: Step) -> bool:
-    return needed.kind is Kind.BUILD and needed.name == step.name
-
-
 def _worked_on(session: Session, step: Step) -> int | None:
     """The bytes of the environment that a step packs or exports."""
-    if step.kind not in (Kind.ARCHIVE, Kind.EXPORT):
+    if step.kind not in _ON_ENVIRONMENTS:
         return None
     built = BuildRecord.read(session.project_of(step).workspace.build_record(BuildName(step.name)))
     return built.size if built else None

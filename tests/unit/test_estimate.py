@@ -2,33 +2,40 @@
 
 import pytest
 
-from stackbuild.estimate import Ahead, Took, expected_seconds, format_left, seconds_left, steadied
+from stackbuild.estimate import Ahead, Pace, Took, expected_again, format_left, seconds_left, steadied
 
 
 def ahead(name: str, expected: float, *needs: str, elapsed: float = 0.0) -> Ahead:
     return Ahead(name=name, needs=needs, expected=expected, elapsed=elapsed)
 
 
+def pace(*tasks: Took) -> Pace:
+    made = Pace()
+    for took in tasks:
+        made.add(took)
+    return made
+
+
 def test_a_task_is_expected_to_take_what_it_took_before() -> None:
-    alike = [Took(seconds=100.0)]
-    assert expected_seconds(Took(seconds=4.0), alike, size=None) == 4.0
-    assert expected_seconds(Took(seconds=4.0), alike, size=1000) == 4.0
-    assert expected_seconds(Took(seconds=4.0, size=1000), alike, size=None) == 4.0
+    assert expected_again(Took(seconds=4.0), size=None) == 4.0
+    assert expected_again(Took(seconds=4.0), size=1000) == 4.0
+    assert expected_again(Took(seconds=4.0, size=1000), size=None) == 4.0
 
 
 def test_more_bytes_than_before_take_longer() -> None:
-    assert expected_seconds(Took(seconds=4.0, size=1000), [], size=1500) == 6.0
+    assert expected_again(Took(seconds=4.0, size=1000), size=1500) == 6.0
 
 
-def test_a_task_without_history_goes_at_the_rate_of_its_kind() -> None:
-    alike = [Took(seconds=1.0, size=100), Took(seconds=3.0, size=300), Took(seconds=7.0)]
-    assert expected_seconds(None, alike, size=50) == 0.5
-    assert expected_seconds(None, alike, size=None) == pytest.approx(11 / 3)
+def test_a_task_without_history_goes_at_the_pace_of_its_kind() -> None:
+    alike = pace(Took(seconds=1.0, size=100), Took(seconds=3.0, size=300), Took(seconds=7.0))
+    assert alike.expected(50) == 0.5
+    assert alike.expected(None) == pytest.approx(11 / 3)
+    assert pace(*[Took(seconds=2.0)] * 3).expected(50) == 2.0
 
 
-def test_nothing_is_expected_where_nothing_tells() -> None:
-    assert expected_seconds(None, [], size=1000) is None
-    assert expected_seconds(None, [Took(seconds=1.0, size=10), Took(seconds=2.0, size=20)], size=1000) is None
+def test_too_few_tasks_have_no_pace() -> None:
+    assert pace().expected(1000) is None
+    assert pace(Took(seconds=1.0, size=10), Took(seconds=2.0, size=20)).expected(1000) is None
 
 
 def test_the_longest_chain_counts_when_there_are_workers_enough() -> None:
