@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from stackbuild.quantities import Amount
 
 _BEGUN = re.compile(r"\s*Downloading (\S+)(?: \(download\))? \(([\d.]+) ?([KMGT]?)(i?)B\)")
-_ENDED = re.compile(r"\s*Downloaded (\S+)")
+_ENDED = re.compile(r"\s*Download(?:ed|ing) (\S+)(?: \(download\))?$")
+"""uv 0.9.0 says the same at the end as at the beginning, but without the size."""
 _NAMES_TOLD = 2
 
 

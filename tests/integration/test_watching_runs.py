@@ -1,9 +1,17 @@
 """What whoever watches a run is told meanwhile: downloads of uv's as they go on, and the commands that were run."""
 
+import fcntl
+import json
 import os
+import pty
+import re
+import struct
+import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +25,7 @@ from stackbuild.quantities import Amount
 from stackbuild.request import Options
 from stackbuild.session import Session
 from tests.integration.index_server import IndexServer, PackageIndex
-from tests.integration.small_stack import index, runtime, settings, small_stack
+from tests.integration.small_stack import application, index, runtime, settings, small_stack
 from tests.integration.stack_project import StackProject, make_wheel, module
 from tests.integration.standalone_mirror import Mirror, MirrorServer, linux_tree, local_interpreters
 
@@ -128,3 +136,51 @@ def test_pythons_are_told_of_while_they_come_in(tmp_path: Path, clean_env: dict[
     assert {amount.total for amount in recorder.amounts} == {recorder.amounts[-1].done}
     assert recorder.amounts[-1].total == pytest.approx(size, rel=0.02)
     assert recorder.verbs == [("lock:py", "python", "list"), ("lock:py", "python", "install")]
+
+
+def in_terminal(project: StackProject, *arguments: str, columns: int = 100, **env: str) -> str:
+    """What a run writes to a terminal, which must succeed."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    run = subprocess.Popen(
+        [sys.executable, "-m", "stackbuild", *arguments],
+        cwd=project.root,
+        env={**project.env, "TERM": "xterm", **env},
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    written = b""
+    with suppress(OSError):  # Linux ends what was a terminal with an error
+        while part := os.read(leader, 65536):
+            written += part
+    os.close(leader)
+    assert run.wait() == 0, written.decode()
+    return written.decode()
+
+
+def test_a_terminal_shows_the_time_left_as_earlier_runs_let_expect(tmp_path: Path, clean_env: dict[str, str]) -> None:
+    parts = (runtime(), application("hello", on='runtime = "py"'))
+    project = small_stack(tmp_path / "project", clean_env, *parts)
+    (project.root / "hello.py").touch()
+    assert "left" not in in_terminal(project, "lock")
+    took = {f"build:{layer}": {"seconds": seconds} for layer, seconds in (("py", 600), ("app-hello", 120))}
+    durations = project.root / "_build" / ".stackbuild" / "durations.json"
+    assert set(json.loads(durations.read_text(encoding="utf-8"))["tasks"]) == {"lock:py", "lock:app-hello"}
+    durations.write_text(json.dumps({"tasks": took}), encoding="utf-8")
+    assert "2 of 4, about 12 min left" in in_terminal(project, "build")
+    assert json.loads(durations.read_text(encoding="utf-8"))["tasks"]["build:py"]["seconds"] < 300
+
+
+def test_a_narrow_terminal_shows_whole_names_and_times(tmp_path: Path, clean_env: dict[str, str]) -> None:
+    project = small_stack(tmp_path / "project", clean_env, runtime())
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", in_terminal(project, "build", "--lock", columns=45))
+    assert re.search(r"build:py +━+ 0:00:0\d copying", shown)
+
+
+def test_no_live_lines_where_ci_is_set(tmp_path: Path, clean_env: dict[str, str]) -> None:
+    project = small_stack(tmp_path / "project", clean_env, runtime())
+    shown = in_terminal(project, "lock", CI="1")
+    assert "━" not in shown
+    assert "[1/1] lock:py" in shown

@@ -21,6 +21,15 @@ def test_downloads_of_pythons_are_known_by_their_name_alone() -> None:
     assert downloads.under_way == {}
 
 
+def test_lines_of_older_releases_end_downloads_as_well() -> None:
+    downloads = Downloads()
+    for line in ("Downloading mid (2.4MiB)", "Downloading cpython-3.11.7 (download) (7.1MiB)"):
+        downloads.read(line)
+    for line in (" Downloading mid", " Downloading cpython-3.11.7 (download)"):
+        assert downloads.read(line)
+    assert (downloads.under_way, list(downloads.ended)) == ({}, ["mid", "cpython-3.11.7"])
+
+
 def test_other_lines_and_the_end_of_what_never_began_are_no_downloads() -> None:
     downloads = Downloads()
     for line in (
