@@ -131,7 +131,7 @@ def _followed(child: subprocess.Popen[str], command: Command, follow: Callable[[
             finally:
                 lines.extend(errors)  # whatever becomes of `follow`, the child must not wait for a reader
 
-    reader = threading.Thread(target=read)
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
         stdout, _ = child.communicate(command.stdin)

@@ -67,6 +67,7 @@ class RunEstimate:
                 return max(self._shown[0] - (now - self._shown[1]), 0.0)
             estimated = self._estimated(now)
             if estimated is None:
+                self._shown = None
                 return None
             counted_down = None if self._shown is None else max(self._shown[0] - (now - self._shown[1]), 0.0)
             self._shown = (steadied(counted_down, estimated), now)
@@ -137,7 +138,7 @@ def remember_durations(session: Session) -> None:
     known = {linked.build_name for linked in session.project.layers} | {str(Kind.ARCHIVE), str(Kind.EXPORT)}
     before = TaskDurations.read(session.project.workspace.durations) or TaskDurations()
     tasks = {name: took for name, took in before.tasks.items() if name.partition(":")[2] in known}
-    for name, done in session.done.items():
+    for name, done in list(session.done.items()):  # after an interrupt a step may still be at its end
         took = _took(session, done.step, done.seconds)
         tasks[name] = TaskDuration(seconds=round(took.seconds, 3), size=took.size)
     with contextlib.suppress(OSError):

@@ -73,7 +73,7 @@ class _ToldDownloads:
             yield
             return
         over = threading.Event()
-        thread = threading.Thread(target=self._look, args=(over,))
+        thread = threading.Thread(target=self._look, args=(over,), daemon=True)
         thread.start()
         try:
             yield
