@@ -201,21 +201,22 @@ class Session:
             case Kind.ARCHIVE, LinkedLayer():
                 from stackbuild.steps.archive import archive_layer  # noqa: PLC0415
 
-                return archive_layer(project, locks, linked, self._output_tools(run), report=report)
+                return archive_layer(project, locks, linked, self._output_tools(), report=report)
             case Kind.EXPORT, LinkedLayer():
                 from stackbuild.steps.export import export_layer  # noqa: PLC0415
 
-                return export_layer(project, locks, linked, self._output_tools(run), report=report)
+                return export_layer(project, locks, linked, self._output_tools(), report=report)
             case _:
                 from stackbuild.steps import manifest  # noqa: PLC0415
 
                 write = manifest.export_manifest if step.name == Kind.EXPORT else manifest.archive_manifest
                 return write(project, self.manifest_layers(project))
 
-    def _output_tools(self, run: process.Runner) -> "OutputTools":
+    def _output_tools(self) -> "OutputTools":
         from stackbuild.layer_byte_code import OutputTools  # noqa: PLC0415 (as in _carry_out)
 
-        return OutputTools(run=run, runtimes=lambda: self._runtimes)
+        # compiling takes many commands, one for each package: nobody wants to read them
+        return OutputTools(run=process.run, runtimes=lambda: self._runtimes)
 
     def catch_signals(self) -> None:
         """From now on Ctrl-C, SIGTERM and SIGHUP stop the children, then raise `KeyboardInterrupt` here."""
