@@ -27,6 +27,7 @@ MAGIC = b"\x7fELF"
 _EXECUTABLE_TYPE, _SHARED_TYPE = 2, 3
 _LOAD, _DYNAMIC, _INTERPRETER = 1, 2, 3  # program headers
 _NO_MORE, _NEEDED, _STRINGS, _NAME, _FLAGS, _VERSIONS = 0, 1, 5, 14, 0x6FFFFFFB, 0x6FFFFFFE  # dynamic entries
+_RPATH, _RUNPATH = 15, 29
 _IS_PROGRAM = 0x08000000  # DF_1_PIE
 _WEAK = 0x2  # VER_FLG_WEAK: the linker lets the program start without it
 
@@ -110,6 +111,31 @@ def parse_elf(content: Content) -> NativeBinary | None:
         format=NativeFormat.ELF,
         kind=NativeKind.EXECUTABLE if is_program else NativeKind.LIBRARY,
         code=(Code(machine=_machine(machine, layout), minimum=minimum),),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linking:
+    """What a file tells the dynamic linker: the names of the libraries it needs, and the folders to look in first.
+
+    run_path: separated by `:`, as it stands there; DT_RUNPATH where there is one, else DT_RPATH, which it overrides.
+    """
+
+    needed: frozenset[str]
+    run_path: str
+
+
+def read_linking(content: Content) -> Linking:
+    """How a program or library is linked; one that is linked statically needs nothing. Raises `Malformed`."""
+    layout = _Layout.of(content)
+    _, _, _, _, segments_at, _, _, _, segment_size, count = unpack(layout.header, content, 16)
+    segments = list(_segments(content, layout, segments_at, segment_size, min(count, _MOST_ENTRIES)))
+    dynamic = list(_dynamic_entries(content, layout, segments))
+    paths = dict(reversed(dynamic))  # of several the first counts
+    place = paths.get(_RUNPATH, paths.get(_RPATH))
+    return Linking(
+        needed=frozenset(_needed_libraries(content, segments, dynamic)),
+        run_path="" if place is None else text_at(content, _table(segments, dynamic, _STRINGS) + place),
     )
 
 

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from stackbuild import elf
 from stackbuild.debian_python import restore_upstream_layout
 from stackbuild.errors import RuntimeSourceError
 from stackbuild.files import disk_errors, make_link
 from stackbuild.process import Command, Runner, check_stopping
-from stackbuild.run_paths import ELF_MAGIC, LibrarySearch, make_run_paths_relative
+from stackbuild.run_paths import LibrarySearch, make_run_paths_relative
 from stackbuild.runtimes import Interpreter
 
 NEUTRAL_PREFIX = b"/install"
@@ -145,7 +146,7 @@ class _Copier:
                 self.copy_file(path, destination / relative)
 
     def _neutral(self, content: bytes, *, settings: bool) -> bytes:
-        if content.startswith(ELF_MAGIC):
+        if content.startswith(elf.MAGIC):
             for path, _ in self.replacements:
                 content = content.replace(path, same_length_neutral(path))
             return content

@@ -1,21 +1,21 @@
 """Give a copied Python run paths relative to its files, and the shared libraries of its prefix that it needs.
 
-ELF only (Linux); reads and edits with patchelf.
+ELF only (Linux); edits with patchelf.
 """
 
 import importlib.metadata
+import mmap
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackbuild.errors import ToolError
+from stackbuild.elf import MAGIC, Linking, read_linking
+from stackbuild.errors import RuntimeSourceError, ToolError
 from stackbuild.files import make_link
+from stackbuild.native_binary import Malformed
 from stackbuild.process import Command, Runner
-
-ELF_MAGIC = b"\x7fELF"
 
 _SYSTEM_PREFIXES = frozenset({Path("/"), Path("/usr")})
 """Their libraries are the machine's, which the copy uses where it runs; only libpython itself is copied."""
@@ -48,11 +48,10 @@ class LibrarySearch:
 
 @dataclass(frozen=True, kw_only=True)
 class _Binary:
-    """A program or library of the copy, as patchelf reads it."""
+    """A program or library of the copy."""
 
     path: Path
-    run_path: str
-    needed: frozenset[str]
+    linking: Linking
 
 
 def make_run_paths_relative(
@@ -66,20 +65,20 @@ def make_run_paths_relative(
     library = destination / "lib"
     extensions = sorted((library / search.name / "lib-dynload").glob("*.so"))
     program = destination / "bin" / search.name
-    binaries = _read_all([program, *extensions], patchelf=patchelf, run=run)
+    binaries = [_read(path) for path in (program, *extensions)]
     asked: set[str] = set()
     wanted = {*search.python_libraries(), *_needed_by(binaries)}
     while wanted:
         asked |= wanted
         copied = [path for name in sorted(wanted) for path in _copy_library(name, search, library, copy_file)]
-        fresh = _read_all(copied, patchelf=patchelf, run=run)
+        fresh = [_read(path) for path in copied]
         binaries += fresh
         wanted = _needed_by(fresh) - asked
     _write_run_paths(binaries, destination, patchelf=patchelf, run=run)
 
 
 def _needed_by(binaries: Iterable[_Binary]) -> set[str]:
-    return {name for binary in binaries for name in binary.needed}
+    return {name for binary in binaries for name in binary.linking.needed}
 
 
 def _copy_library(
@@ -96,30 +95,26 @@ def _copy_library(
         return []
     copy_file(real, library / real.name)
     with real.open("rb") as file:
-        return [library / real.name] if file.read(len(ELF_MAGIC)) == ELF_MAGIC else []
+        return [library / real.name] if file.read(len(MAGIC)) == MAGIC else []
 
 
-def _read_all(paths: Sequence[Path], *, patchelf: Path, run: Runner) -> list[_Binary]:
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        return list(pool.map(lambda path: _read(path, patchelf=patchelf, run=run), paths))
-
-
-def _read(path: Path, *, patchelf: Path, run: Runner) -> _Binary:
-    result = run(Command(argv=(str(patchelf), "--print-rpath", "--print-needed", str(path))))
-    if result.status != 0 and "cannot find section" in result.stderr:  # a static program needs nothing
-        return _Binary(path=path, run_path="", needed=frozenset())
-    run_path, *needed = result.check().stdout.splitlines() or [""]
-    return _Binary(path=path, run_path=run_path, needed=frozenset(needed))
+def _read(path: Path) -> _Binary:
+    """How a file of the copy is linked. Raises `RuntimeSourceError` when it is damaged."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return _Binary(path=path, linking=read_linking(content))
+    except (Malformed, ValueError) as error:
+        raise RuntimeSourceError(f"{path.name} of this Python is damaged: {error}") from error
 
 
 def _write_run_paths(binaries: Iterable[_Binary], destination: Path, *, patchelf: Path, run: Runner) -> None:
     library = destination / "lib"
     edits: dict[tuple[str, ...], list[str]] = {}
     for binary in binaries:
-        needs_copied = any((library / name).exists() for name in binary.needed)
+        needs_copied = any((library / name).exists() for name in binary.linking.needed)
         folder = os.path.relpath(library, binary.path.parent)
-        new = relative_run_path(binary.run_path, needs_copied=needs_copied, to_library=folder)
-        if new != binary.run_path:
+        new = relative_run_path(binary.linking.run_path, needs_copied=needs_copied, to_library=folder)
+        if new != binary.linking.run_path:
             edit: tuple[str, ...] = ("--set-rpath", new) if new else ("--remove-rpath",)
             edits.setdefault(edit, []).append(str(binary.path))
     for options, paths in edits.items():

@@ -23,10 +23,14 @@ def elf(
     weak: bool = False,
     name: str | None = None,
     flags: int = 0,
+    run_paths: Sequence[tuple[int, str]] = (),
 ) -> bytes:
-    """An ELF file that needs the symbol `versions` of one library, and the libraries `needed`. `kind` 3: shared."""
+    """An ELF file that needs the symbol `versions` of one library, and the libraries `needed`. `kind` 3: shared.
+
+    `run_paths`: dynamic entries for them, as tag and text.
+    """
     wide = bits == 64
-    texts = [*versions, *needed, *([name] if name else [])]
+    texts = [*versions, *needed, *([name] if name else []), *(text for _, text in run_paths)]
     strings, places = b"\0", {}
     for text in texts:
         places[text] = len(strings)
@@ -41,6 +45,7 @@ def elf(
     dynamic_at = versions_at + len(table)
     entries = [*((1, places[text]) for text in needed), (5, BASE + strings_at)]
     entries += [(14, places[name])] if name else []
+    entries += [(tag, places[text]) for tag, text in run_paths]
     entries += [(0x6FFFFFFB, flags)] if flags else []
     entries += [(0x6FFFFFFE, BASE + versions_at), (0x6FFFFFFF, 1)] if versions else []
     dynamic = b"".join(struct.pack(order + pair, *entry) for entry in [*entries, (0, 0)])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackbuild.elf import parse_elf
+from stackbuild.elf import Linking, parse_elf, read_linking
 from stackbuild.mach_o import parse_mach_o
 from stackbuild.native_binary import Content, Malformed, Minimum, NativeBinary, highest
 from stackbuild.portable_executable import parse_pe
@@ -54,6 +54,28 @@ def test_elf_tells_which_c_library_it_needs(
     versions: tuple[str, ...], needed: tuple[str, ...], minimum: str | None
 ) -> None:
     assert summary(parse_elf(elf(versions, needed=needed))) == ("library", [("x86_64", minimum)])
+
+
+DT_RPATH, DT_RUNPATH = 15, 29
+
+
+@pytest.mark.parametrize(
+    ("run_paths", "expected"),
+    [
+        ((), ""),
+        (((DT_RPATH, "/old:$ORIGIN"),), "/old:$ORIGIN"),
+        (((DT_RUNPATH, "/new"),), "/new"),
+        (((DT_RPATH, "/old"), (DT_RUNPATH, "/new")), "/new"),
+        (((DT_RUNPATH, "/new"), (DT_RPATH, "/old")), "/new"),
+        (((DT_RUNPATH, "/first"), (DT_RUNPATH, "/second")), "/first"),
+    ],
+)
+def test_run_path_is_the_one_that_the_dynamic_linker_follows(
+    run_paths: tuple[tuple[int, str], ...], expected: str
+) -> None:
+    for bits, order in ((64, "<"), (32, ">")):
+        content = elf(needed=("libz.so.1", "libc.so.6"), run_paths=run_paths, bits=bits, order=order)
+        assert read_linking(content) == Linking(needed=frozenset({"libz.so.1", "libc.so.6"}), run_path=expected)
 
 
 def test_version_that_the_dynamic_linker_does_without_is_not_needed() -> None:
