@@ -53,12 +53,18 @@ class RuntimeSource(Protocol):
 
 
 class InterpreterSource:
-    """Copies of the interpreters on this machine, which serve on this machine's platform only."""
+    """Copies of the interpreters on this machine, which serve on this machine's platform only.
 
-    def __init__(self, *, run: Runner, environ: Mapping[str, str], here: TargetPlatform) -> None:
+    memory: a file in which what they say of themselves is kept for the next run.
+    """
+
+    def __init__(
+        self, *, run: Runner, environ: Mapping[str, str], here: TargetPlatform, memory: Path | None = None
+    ) -> None:
         self._run = run
         self._environ = environ
         self._here = here
+        self._memory = memory
         self._lock = threading.Lock()
         self._found: tuple[Interpreter, ...] | None = None
 
@@ -97,5 +103,5 @@ class InterpreterSource:
         """Every Python of this machine."""
         with self._lock:  # asking every Python of the machine takes a moment: once a run is enough
             if self._found is None:
-                self._found = find_interpreters(run=self._run, environ=self._environ)
+                self._found = find_interpreters(run=self._run, environ=self._environ, memory=self._memory)
             return self._found

@@ -1,5 +1,7 @@
 """Where a runtime layer's Python comes from: find the interpreters of this machine and choose one."""
 
+import contextlib
+import hashlib
 import os
 import re
 import sys
@@ -17,6 +19,7 @@ from stackbuild.errors import Interrupted, RuntimeUnavailable, ToolError
 from stackbuild.pinned_python import PinnedPython, PythonKind
 from stackbuild.process import Command, Runner, check_stopping
 from stackbuild.python_request import PythonRequest
+from stackbuild.remembered_answers import RememberedAnswers
 
 SEARCH_VARIABLE = "STACKBUILD_INTERPRETERS"
 """Environment variable with more places to look: executables, or folders that hold `bin/python3`."""
@@ -124,17 +127,21 @@ def _what_to_do(request: PythonRequest) -> str:
     )
 
 
-def find_interpreters(*, run: Runner, environ: Mapping[str, str], also: Iterable[Path] = ()) -> tuple[Interpreter, ...]:
+def find_interpreters(
+    *, run: Runner, environ: Mapping[str, str], also: Iterable[Path] = (), memory: Path | None = None
+) -> tuple[Interpreter, ...]:
     """Every Python that answers, each base interpreter once, in the order of the places looked at.
 
     The places: `STACKBUILD_INTERPRETERS`, `also` (executables or folders), the running Python, `PATH`, pyenv's
     versions, uv's managed Pythons. What is broken, hangs, is a shell wrapper or no Python 3 is passed over.
+    `memory`: a file to keep the answers in, so that the next call need not start the same Pythons.
     """
     places = list(dict.fromkeys(_real_programs(_places(environ, also))))
     answers: dict[Path, Interpreter] = {}
+    remembered = RememberedAnswers(memory, question=_question_here(environ))
 
     def ask(executable: Path) -> None:
-        answer = _ask(executable, run=run, environ=environ)
+        answer = _ask(executable, remembered, run=run, environ=environ)
         if answer is not None:
             answers[executable] = answer
 
@@ -146,6 +153,7 @@ def find_interpreters(*, run: Runner, environ: Mapping[str, str], also: Iterable
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     check_stopping()
+    remembered.save()
     found = dict(answers)
     by_executable: dict[Path, Interpreter] = {}
     for place in places:
@@ -188,12 +196,33 @@ def _real_programs(places: Iterable[Path]) -> Iterator[Path]:
             yield real
 
 
-def _ask(executable: Path, *, run: Runner, environ: Mapping[str, str]) -> Interpreter | None:
+def _ask(
+    executable: Path, remembered: RememberedAnswers, *, run: Runner, environ: Mapping[str, str]
+) -> Interpreter | None:
+    known = _understood(remembered.get(executable))
+    if known is not None:
+        return known
     command = Command(argv=(str(executable), "-I", "-S", "-c", _QUESTION), env=dict(environ))
     try:
-        return _ANSWER.validate_json(run(command).check().stdout)
-    except (ToolError, Interrupted, ValidationError):
+        said = run(command).check().stdout
+    except (ToolError, Interrupted):
         return None
+    answer = _understood(said)
+    if answer is not None and answer.executable == executable:  # else a virtual environment's, whose base may change
+        remembered.keep(executable, said, files=(executable, answer.stdlib, answer.extensions, answer.headers))
+    return answer
+
+
+def _understood(said: str | None) -> Interpreter | None:
+    with contextlib.suppress(ValidationError):
+        return None if said is None else _ANSWER.validate_json(said)
+    return None
+
+
+def _question_here(environ: Mapping[str, str]) -> str:
+    """The question, and the variables that decide which libraries a Python is loaded with."""
+    loading = sorted((name, value) for name, value in environ.items() if name.startswith(("LD_", "DYLD_")))
+    return hashlib.sha256(repr((_QUESTION, loading)).encode()).hexdigest()
 
 
 _ANSWER = TypeAdapter(Interpreter)

@@ -9,6 +9,7 @@ from stackbuild.process import Runner
 from stackbuild.runtime_pin import RuntimePin
 from stackbuild.runtime_sources import InterpreterSource, RuntimeSource, WantedRuntime
 from stackbuild.standalone import StandaloneSource
+from stackbuild.user_cache import cache_folder
 
 
 class SourceList:
@@ -84,7 +85,8 @@ def open_sources(
 
     run: for the many small questions to Pythons of this machine; run_uv: for downloads.
     """
-    interpreters = InterpreterSource(run=run, environ=environ, here=here)
+    memory = cache_folder(environ) / "interpreters.json"
+    interpreters = InterpreterSource(run=run, environ=environ, here=here, memory=memory)
     known: dict[str, RuntimeSource] = {
         "interpreter": interpreters,
         "standalone": StandaloneSource(run=run_uv, environ=environ, here=here, interpreters=interpreters.interpreters),

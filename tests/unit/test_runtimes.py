@@ -198,3 +198,81 @@ def test_scripts_and_broken_programs_are_passed_over(pythons: FakePythons, find:
     loop.symlink_to(loop)
     assert find(PATH=os.pathsep.join(str(it.parent) for it in (shim, broken, silent, plain, loop))) == []
     assert str(shim) not in pythons.asked
+
+
+class Memory:
+    """Finds a Python of its own again and again, each time as a new run would; tells which programs were started."""
+
+    def __init__(self, pythons: FakePythons, root: Path) -> None:
+        self.pythons = pythons
+        self.file = root / "cache" / "interpreters.json"
+        self.python = pythons.add(root / "base" / "bin" / "python3", "3.12.1")
+        (root / "base" / "lib" / "python3.12").mkdir(parents=True)
+        self.environ = {"STACKBUILD_INTERPRETERS": str(self.python)}
+
+    def started(self) -> list[str]:
+        self.pythons.asked.clear()
+        found = find_interpreters(run=self.pythons, environ=self.environ, memory=self.file)
+        assert [it.version for it in found] == ["3.12.1"]
+        return [program for program in self.pythons.asked if program == str(self.python)]
+
+
+@pytest.fixture
+def memory(pythons: FakePythons, tmp_path: Path) -> Memory:
+    return Memory(pythons, tmp_path)
+
+
+def test_python_that_is_remembered_is_not_started_again(memory: Memory) -> None:
+    assert memory.started() == [str(memory.python)]
+    assert memory.started() == []
+
+
+def test_python_that_was_replaced_is_asked_again(memory: Memory) -> None:
+    memory.started()
+    memory.python.with_name("new").write_bytes(b"\x7fELF of another release")
+    memory.python.with_name("new").chmod(0o755)
+    memory.python.with_name("new").replace(memory.python)
+    assert memory.started() == [str(memory.python)]
+    assert memory.started() == []
+
+
+def test_python_is_asked_again_when_its_standard_library_changed(memory: Memory) -> None:
+    memory.started()
+    (memory.python.parent.parent / "lib" / "python3.12" / "os.py").write_bytes(b"")
+    assert memory.started() == [str(memory.python)]
+
+
+def test_python_is_asked_again_where_other_libraries_would_be_loaded(memory: Memory) -> None:
+    memory.started()
+    memory.environ["LD_LIBRARY_PATH"] = "/elsewhere"
+    assert memory.started() == [str(memory.python)]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"question": 1, "answers": {}}'])
+def test_damaged_memory_is_written_anew(memory: Memory, content: bytes) -> None:
+    memory.started()
+    memory.file.write_bytes(content)
+    assert memory.started() == [str(memory.python)]
+    assert memory.started() == []
+
+
+def test_answer_is_not_believed_when_it_is_not_one(memory: Memory) -> None:
+    memory.started()
+    kept = json.loads(memory.file.read_text())
+    kept["answers"][str(memory.python)]["answer"] = "{}"
+    memory.file.write_text(json.dumps(kept))
+    assert memory.started() == [str(memory.python)]
+
+
+def test_memory_that_cannot_be_written_is_done_without(memory: Memory) -> None:
+    memory.file.parent.write_bytes(b"a file in the place of the folder")
+    assert memory.started() == [str(memory.python)]
+    assert memory.started() == [str(memory.python)]
+
+
+def test_virtual_environment_made_with_copies_is_asked_each_time(memory: Memory, tmp_path: Path) -> None:
+    copy = memory.pythons.add(tmp_path / "environment" / "bin" / "python3", "3.12.1", base=memory.python)
+    memory.environ["STACKBUILD_INTERPRETERS"] = str(copy)
+    for _ in range(2):
+        find_interpreters(run=memory.pythons, environ=memory.environ, memory=memory.file)
+    assert memory.pythons.asked.count(str(copy)) == 2
