@@ -23,7 +23,7 @@ class ArchiveEntry:
     """
 
     path: str
-    source: Path | None = None
+    source: str | Path | None = None
     data: bytes | None = None
     target: str | None = None
     mode: int = 0o644
@@ -88,7 +88,7 @@ def _found_entry(path: str, item: "os.DirEntry[str]") -> ArchiveEntry:
     found = item.stat(follow_symlinks=False)
     mode = stat.S_IMODE(found.st_mode)
     if stat.S_ISREG(found.st_mode):
-        return ArchiveEntry(path=path, source=Path(item.path), mode=mode, size=found.st_size)
+        return ArchiveEntry(path=path, source=item.path, mode=mode, size=found.st_size)
     if stat.S_ISDIR(found.st_mode):
         return ArchiveEntry(path=path, mode=mode)
     raise ArchiveError(f"cannot pack {item.path}: it is neither a file nor a folder nor a symbolic link")

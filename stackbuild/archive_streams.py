@@ -105,7 +105,7 @@ class Gathered:
         self._take(self._buffer[:used])
 
 
-def copy_file(source: Path, size: int, gathered: Gathered, meter: Meter) -> str:
+def copy_file(source: str | Path, size: int, gathered: Gathered, meter: Meter) -> str:
     """Put the file `source` of `size` bytes into `gathered`; its SHA-256.
 
     Raises `ArchiveError` when it cannot be opened or has another size.

@@ -59,8 +59,13 @@ def compile_units(
     prefixes = [(f"{folder}/", folder) for folder in folders]
     found: dict[PurePosixPath, list[Module]] = defaultdict(list)
     for entry in entries:
-        source = entry.source if entry.data is None else entry.data.decode()
-        if source is None or not entry.path.endswith(".py") or not _TESTS.isdisjoint(entry.path.split("/")):
+        if not entry.path.endswith(".py") or not _TESTS.isdisjoint(entry.path.split("/")):
+            continue
+        if entry.source is not None:
+            source: Path | str = Path(entry.source)
+        elif entry.data is not None:
+            source = entry.data.decode()
+        else:
             continue
         for prefix, folder in prefixes:
             if entry.path.startswith(prefix):

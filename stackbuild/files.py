@@ -164,7 +164,7 @@ def copy_stream(source: IO[bytes], destination: IO[bytes]) -> None:
     shutil.copyfileobj(source, destination, 1 << 20)
 
 
-def link_or_copy(source: Path, destination: Path) -> None:
+def link_or_copy(source: str | Path, destination: str | Path) -> None:
     """Make `destination` the same file as `source`: a hard link, or a copy with the same mode where links fail."""
     try:
         os.link(source, destination, follow_symlinks=False)
@@ -178,9 +178,9 @@ def link_or_copy(source: Path, destination: Path) -> None:
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EACCES}
 
 
-def sha256_file(path: Path) -> str:
+def sha256_file(path: str | Path) -> str:
     """The hexadecimal SHA-256 of a file's content."""
-    with path.open("rb", buffering=0) as file:
+    with open(path, "rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

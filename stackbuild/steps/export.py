@@ -6,7 +6,7 @@ from pathlib import Path
 from stackbuild.archives import ArchiveEntry
 from stackbuild.deployment import pyvenv_cfg
 from stackbuild.errors import DeployError, RuntimeUnavailable
-from stackbuild.files import disk_errors, link_or_copy, make_link, remove_leftovers, replacing_tree, write_atomic
+from stackbuild.files import disk_errors, link_or_copy, remove_leftovers, replacing_tree, write_atomic
 from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import deployment, export_inputs, export_paths, layer_metadata
 from stackbuild.layer_byte_code import OutputTools, byte_code_entries
@@ -42,7 +42,7 @@ def export_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Out
         paths.record(linked.build_name).unlink(missing_ok=True)
         remove_leftovers(target.parent, target.name)
         with replacing_tree(target) as fresh:
-            _fill(fresh, entries)
+            _fill(os.fspath(fresh), entries)
             _finish(project, locks, linked, fresh)
         metadata.write(paths.layer_metadata(linked.build_name))
         record = OutputRecord(inputs=inputs, files=len(entries), size=size)
@@ -58,18 +58,18 @@ def _finish(project: Project, locks: Locks, linked: LinkedLayer, root: Path) -> 
         write_atomic(root / PYVENV_CFG, pyvenv_cfg(plan.python_version, home=home))
 
 
-def _fill(root: Path, entries: list[ArchiveEntry]) -> None:
+def _fill(root: str, entries: list[ArchiveEntry]) -> None:
     """Make every entry below the empty folder `root`."""
     for number, entry in enumerate(sorted(entries, key=lambda entry: entry.path)):
         if number % 256 == 0:
             check_stopping()
-        path = Path(os.path.join(root, entry.path))
-        if entry.target is not None:
-            make_link(path, entry.target)
-        elif entry.source is not None:
+        path = f"{root}/{entry.path}"  # a `Path` for each would take as long as the link
+        if entry.source is not None:
             link_or_copy(entry.source, path)
+        elif entry.target is not None:
+            os.symlink(entry.target, path)
         elif entry.data is not None:
-            path.write_bytes(entry.data)
-            path.chmod(entry.stored_mode)
+            Path(path).write_bytes(entry.data)
+            os.chmod(path, entry.stored_mode)
         else:
-            path.mkdir(exist_ok=True)
+            os.mkdir(path)

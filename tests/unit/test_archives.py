@@ -542,7 +542,7 @@ def test_a_listing_has_an_entry_for_everything_but_caches_and_what_is_skipped(tm
     found = {entry.path: entry for entry in list_folder(root, skip=skip)}
     assert found == {
         "pkg": ArchiveEntry(path="pkg", mode=stat.S_IMODE((root / "pkg").stat().st_mode)),
-        "pkg/mod.py": ArchiveEntry(path="pkg/mod.py", source=root / "pkg/mod.py", mode=0o750, size=3),
+        "pkg/mod.py": ArchiveEntry(path="pkg/mod.py", source=str(root / "pkg/mod.py"), mode=0o750, size=3),
         "empty": ArchiveEntry(path="empty", mode=0o700),
         "link": ArchiveEntry(path="link", target="pkg"),
         "broken": ArchiveEntry(path="broken", target=".//nowhere"),

@@ -113,7 +113,9 @@ class Environment:
         return cache.entries(units, version=VERSION, python=lambda: self.python, compiling=lambda count: None)
 
     def contents(self, folder: Path | None = None) -> dict[str, bytes]:
-        return {entry.path: entry.source.read_bytes() for entry in self.entries(folder) if entry.source is not None}
+        return {
+            entry.path: Path(entry.source).read_bytes() for entry in self.entries(folder) if entry.source is not None
+        }
 
 
 def hash_of(entry: ArchiveEntry) -> str:
@@ -142,7 +144,7 @@ def test_byte_code_lies_where_python_looks_for_it(environment: Environment) -> N
         f"{PACKAGES}/web/sub/__pycache__/tool.{TAG}.pyc",
     ]
     files = [entry for entry in entries if entry.source is not None]
-    assert [entry.size for entry in files] == [entry.source.stat().st_size for entry in files if entry.source]
+    assert [entry.size for entry in files] == [Path(entry.source).stat().st_size for entry in files if entry.source]
 
 
 def test_python_takes_the_byte_code_and_sees_that_a_source_changed(environment: Environment) -> None:
