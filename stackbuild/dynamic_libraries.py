@@ -33,7 +33,7 @@ def offered_libraries(
     Files of one name and content count as one, the first. Raises `BuildError` with every name that stands for more.
     """
     found: dict[str, list[PurePosixPath]] = {}
-    for path in _library_files(environment, site_packages):
+    for path in map(PurePosixPath, _library_files(environment, str(site_packages))):
         if not any(fits_end(PurePosixPath(layer, path), pattern) for pattern in excluded):
             found.setdefault(path.name, []).append(path)
     surplus = {name: _unlike_the_first(environment, paths) for name, paths in sorted(found.items())}
@@ -65,16 +65,16 @@ def fits_end(path: PurePosixPath, pattern: str) -> bool:
     return len(names) in reached
 
 
-def _library_files(environment: Path, folder: PurePosixPath) -> Iterator[PurePosixPath]:
+def _library_files(environment: Path, folder: str) -> Iterator[str]:
     """The library files below `folder`, in sorted order; links and debug symbols left out."""
     with os.scandir(environment / folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
-        path = folder / entry.name
+        path = f"{folder}/{entry.name}"
         if entry.is_dir(follow_symlinks=False):
             if not entry.name.endswith(_DEBUG_SYMBOLS):
                 yield from _library_files(environment, path)
-        elif entry.is_file(follow_symlinks=False) and is_dynamic_library(entry.name):
+        elif is_dynamic_library(entry.name) and entry.is_file(follow_symlinks=False):
             yield path
 
 

@@ -94,7 +94,7 @@ def _drop(file: _Recorded, environment: Path, scripts: Collection[PurePosixPath]
     if file.path.startswith(("/", "../")):
         return True  # outside the environment, where nothing is ours to remove
     if _is_carried(file.path, scripts) and not _is_note_about_machine(file.path, environment):
-        return not os.path.isfile(os.path.join(environment, file.path))
+        return not os.path.isfile(f"{environment}/{file.path}")
     path = environment / file.path
     if path.is_file():
         path.unlink()
@@ -110,16 +110,18 @@ def _is_carried(path: str, scripts: Collection[PurePosixPath]) -> bool:
 
 
 def _is_note_about_machine(path: str, environment: Path) -> bool:
-    folder, name = posixpath.split(path)
-    if not folder.endswith(".dist-info"):
+    if ".dist-info/" not in path:
         return False
-    return name in _MACHINE_FILES or (name == "direct_url.json" and _is_local(environment / path))
+    folder, name = posixpath.split(path)
+    return folder.endswith(".dist-info") and (
+        name in _MACHINE_FILES or (name == "direct_url.json" and _is_local(environment / path))
+    )
 
 
 def _truthful(file: _Recorded, environment: Path, *, shared: bool) -> _Recorded:
     """The entry with hash and size of the file as it is, as far as it had them."""
     name, digest, size = (*file.row, "", "")[:3]
-    actual = str(os.stat(os.path.join(environment, file.path)).st_size)
+    actual = str(os.stat(f"{environment}/{file.path}").st_size)
     if not shared and size in ("", actual):
         return file
     if digest:

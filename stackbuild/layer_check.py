@@ -67,12 +67,12 @@ def layout_problems(entries: Entries, layout: EnvironmentLayout) -> Iterator[str
     """Packages and Pythons where another system or Python has them. Other folders may have any name: wheels do."""
     if str(layout.site_packages) not in entries:
         yield f"{layout.site_packages}: missing, the packages of a layer for {layout.platform} belong there"
+    own = layout.kind.library(layout.short_version)
     for path in entries:
         if _belongs_to_another_system(path, layout):
             yield f"{path}: layers for {layout.platform} do not have this there"
             continue
         match = _PYTHON_FOLDER.fullmatch(path)
-        own = layout.kind.library(layout.short_version)
         if match and not layout.platform.is_windows and match[1] != own:
             yield f"{path}: packages for {match[1]}, the layer's Python is {own}"
 
@@ -88,9 +88,10 @@ def _belongs_to_another_system(path: str, layout: EnvironmentLayout) -> bool:
 
 def script_problems(folder: Path, entries: Entries, layout: EnvironmentLayout) -> Iterator[str]:
     """Programs beside Python that layers do not carry; a runtime may have some that name no absolute interpreter."""
+    beginning = f"{layout.scripts}/"
     for path in entries:
-        place, name = posixpath.split(path)
-        if place != str(layout.scripts) or _PYTHON.fullmatch(name) or _LIBRARY.fullmatch(name):
+        name = path.removeprefix(beginning)
+        if name == path or "/" in name or _PYTHON.fullmatch(name) or _LIBRARY.fullmatch(name):
             continue
         if not layout.is_runtime:
             yield f"{path}: a script, which layers do not carry"

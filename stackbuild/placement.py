@@ -42,7 +42,10 @@ class Placement:
 
     def recorded(self, path: str) -> str:
         """How RECORD files name the file at `path` of the prefix: relative to the folder of packages."""
-        return posixpath.relpath(self.place(path), self.site_packages)
+        placed, packages = self.place(path), f"{self.site_packages}/"
+        if placed.startswith(packages):
+            return placed.removeprefix(packages)
+        return posixpath.relpath(placed, self.site_packages)
 
 
 def move_packages(prefix: Path, environment: Path, placement: Placement) -> None:

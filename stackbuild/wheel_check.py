@@ -57,8 +57,8 @@ def wheel_problems(root: Path, entries: Entries, site_packages: str, target: Whe
     """Everything that is wrong with the wheels installed in a layer. `hashes`: compare the digest of every file."""
     problems: list[str] = []
     for path in entries:
-        folder, name = posixpath.split(path)
-        if name == "RECORD" and folder.endswith(".dist-info") and posixpath.dirname(folder) == site_packages:
+        folder = path.removesuffix("/RECORD")
+        if folder != path and folder.endswith(".dist-info") and posixpath.dirname(folder) == site_packages:
             problems += _distribution_problems(root, entries, folder, target, hashes=hashes)
     return problems
 
