@@ -123,11 +123,13 @@ class _Copier:
     def copy_file(self, source: Path, destination: Path) -> None:
         """Write the neutral form of `source`: mode 0755 when its owner may execute it, else 0644."""
         check_stopping()
-        content = self._neutral(source.read_bytes(), settings=_is_build_settings(destination))
+        with source.open("rb", buffering=0) as file:
+            executable = os.fstat(file.fileno()).st_mode & 0o100
+            content = self._neutral(file.read(), settings=_is_build_settings(destination))
         _make_folder(destination.parent)
         destination.unlink(missing_ok=True)
         destination.write_bytes(content)
-        destination.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
+        destination.chmod(0o755 if executable else 0o644)
 
     def copy_tree(self, source: Path, destination: Path, *, left_out: Callable[[PurePath, bool], bool]) -> None:
         """Copy the files below `source`, and the folders that hold some.
@@ -136,8 +138,7 @@ class _Copier:
         dangling ones stay behind.
         """
         root = source.resolve()
-        for path in _walk(root, root, left_out):
-            relative = path.relative_to(root)
+        for path, relative in _walk(root, PurePath(), left_out):
             inner = _inner_target(path, root, left_out) if path.is_symlink() else None
             if inner is not None:
                 _make_folder((destination / relative).parent)
@@ -178,15 +179,21 @@ def _is_build_settings(path: Path) -> bool:
     return path.parent.name.startswith("config-") or _BUILD_SETTINGS.fullmatch(path.name) is not None
 
 
-def _walk(folder: Path, root: Path, left_out: Callable[[PurePath, bool], bool]) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        is_folder = path.is_dir() and not path.is_symlink()
-        if left_out(path.relative_to(root), is_folder):
+def _walk(
+    folder: Path, relative: PurePath, left_out: Callable[[PurePath, bool], bool]
+) -> Iterator[tuple[Path, PurePath]]:
+    """Files and links below `folder`, in sorted order: their places, and their paths when its own is `relative`."""
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        inner = relative / entry.name
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if left_out(inner, is_folder):
             continue
         if is_folder:
-            yield from _walk(path, root, left_out)
+            yield from _walk(folder / entry.name, inner, left_out)
         else:
-            yield path
+            yield folder / entry.name, inner
 
 
 def _inner_target(link: Path, root: Path, left_out: Callable[[PurePath, bool], bool]) -> PurePath | None:
