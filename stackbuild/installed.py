@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from stackbuild.files import replace_bytes, sha256_file
 from stackbuild.placement import Placement
+from stackbuild.wheel_check import recorded_path
 
 _MACHINE_FILES = frozenset({"uv_cache.json", "uv_build.json"})
 """Notes of the installer to itself in `.dist-info`, with times and paths of this machine."""
@@ -81,7 +82,8 @@ class _Recorded:
 
 def _read(record: Path, site_packages: PurePosixPath) -> list[_Recorded]:
     rows = csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline=""))
-    return [_Recorded(posixpath.normpath(posixpath.join(site_packages, row[0])), row) for row in rows if row]
+    folder = str(site_packages)
+    return [_Recorded(recorded_path(folder, row[0]), row) for row in rows if row]
 
 
 def _placed(file: _Recorded, placement: Placement) -> _Recorded:

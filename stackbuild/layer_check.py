@@ -68,19 +68,20 @@ def layout_problems(entries: Entries, layout: EnvironmentLayout) -> Iterator[str
     if str(layout.site_packages) not in entries:
         yield f"{layout.site_packages}: missing, the packages of a layer for {layout.platform} belong there"
     own = layout.kind.library(layout.short_version)
+    windows = layout.platform.is_windows
     for path in entries:
-        if _belongs_to_another_system(path, layout):
+        if _belongs_to_another_system(path, windows=windows):
             yield f"{path}: layers for {layout.platform} do not have this there"
             continue
         match = _PYTHON_FOLDER.fullmatch(path)
-        if match and not layout.platform.is_windows and match[1] != own:
+        if match and not windows and match[1] != own:
             yield f"{path}: packages for {match[1]}, the layer's Python is {own}"
 
 
-def _belongs_to_another_system(path: str, layout: EnvironmentLayout) -> bool:
+def _belongs_to_another_system(path: str, *, windows: bool) -> bool:
     """Whether this is the folder of packages, or a Python, in the layout of Windows in a layer that has the other."""
-    place, name = posixpath.split(path)
-    if layout.platform.is_windows:
+    place, _, name = path.rpartition("/")
+    if windows:
         return bool(_PYTHON_FOLDER.fullmatch(path)) or (place == "bin" and bool(_PYTHON.fullmatch(name)))
     is_program = place == "Scripts" and name.endswith(".exe") and bool(_PYTHON.fullmatch(name))
     return path == "Lib/site-packages" or is_program

@@ -29,6 +29,7 @@ Entries = Mapping[str, ArchiveEntry]
 _TAG = re.compile(r"^Tag:[ \t]*(\S+)[ \t\r]*$", re.MULTILINE)
 _EXTENSION = re.compile(r".*\.(?:cpython-(\d+)t?[-.].*|cp(\d+)t?-.*)", re.DOTALL)
 _NATIVE = re.compile(r".*\.(?:so(?:\.[\d.]+)?|dylib|pyd|dll)", re.DOTALL | re.IGNORECASE)
+_PLAIN_PATH = re.compile(r"(?:[^./][^/]*/)*[^./][^/]*", re.DOTALL)
 _ANY_LINUX = {variant: LinuxTarget(variant=variant, version=(9999, 0)) for variant in ("glibc", "musl")}
 _ANY_MACOS = (9999, 0)
 
@@ -93,7 +94,14 @@ def _record(root: Path, info: str) -> list[tuple[str, str, str]]:
 
 def _recorded_path(info: str, recorded: str) -> str:
     """A path of a RECORD, relative to the layer."""
-    return posixpath.normpath(posixpath.join(posixpath.dirname(info), recorded.replace("\\", "/")))
+    return recorded_path(info.rpartition("/")[0], recorded.replace("\\", "/"))
+
+
+def recorded_path(folder: str, recorded: str) -> str:
+    """Where a RECORD says that a file lies: its `/`-separated path, relative to that of the folder of packages."""
+    if _PLAIN_PATH.fullmatch(recorded):  # nearly all are, and need nothing more
+        return f"{folder}/{recorded}"
+    return posixpath.normpath(posixpath.join(folder, recorded))
 
 
 def files_of_pure_wheels(root: Path, site_packages: str) -> frozenset[str]:

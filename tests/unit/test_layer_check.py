@@ -4,15 +4,19 @@ import base64
 import hashlib
 import json
 import os
+import posixpath
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stackbuild.layer_check import ExpectedLayer, bad_names, collisions, layer_problems
 from stackbuild.layout import LAYER_CONFIG, EnvironmentLayout
 from stackbuild.pinned_python import PythonKind
 from stackbuild.platforms import TargetPlatform
+from stackbuild.wheel_check import recorded_path
 from tests.native_bytes import elf, mach_o, universal
 
 LINUX, MACOS, WINDOWS = TargetPlatform.LINUX_X86_64, TargetPlatform.MACOSX_X86_64, TargetPlatform.WIN_AMD64
@@ -333,3 +337,8 @@ def test_nothing_of_a_layer_is_changed_by_checking_it(layer: Path) -> None:
     before = sorted((path, os.lstat(path).st_mtime_ns) for path in layer.rglob("*"))
     layer_problems(layer, expected(), hashes=True)
     assert sorted((path, os.lstat(path).st_mtime_ns) for path in layer.rglob("*")) == before
+
+
+@given(recorded=st.text("./ab", max_size=8))
+def test_recorded_path_is_normal_however_it_is_written(recorded: str) -> None:
+    assert recorded_path(SITE, recorded) == posixpath.normpath(posixpath.join(SITE, recorded))
