@@ -184,9 +184,13 @@ def _layer_indexes(linked: LinkedLayer, settings: UvSettings, *, used: Iterable[
     return [*first, *(index.to_toml() for index in rest)]
 
 
-def lock_command(folder: Path, *, python: Path, environ: Mapping[str, str]) -> Command:
-    """Resolve the project in `folder` afresh to its `uv.lock`."""
-    return _project_command("lock", folder, python, environ, "--upgrade")
+def lock_command(folder: Path, *, python: Path, environ: Mapping[str, str], refresh: bool = False) -> Command:
+    """Resolve the project in `folder` to its `uv.lock`, which must not be there to have no influence.
+
+    What uv has in its cache counts for as long as the index lets it, metadata of wheels for ever; `refresh`: the index
+    is asked for all of it again. (uv's `--upgrade` does that too.)
+    """
+    return _project_command("lock", folder, python, environ, *(["--refresh"] if refresh else []))
 
 
 def export_command(folder: Path, *, python: Path, output: Path, environ: Mapping[str, str]) -> Command:

@@ -57,7 +57,8 @@ def lock_layer(
     """Make the lock of `linked` anew; the layers below must be locked.
 
     A resolution that changes nothing keeps the recorded time and version. When only the version has to rise, nothing
-    is resolved unless it is `forced`. `reset`: the Python of a runtime is chosen afresh, whatever the lock says.
+    is resolved unless it is `forced`. `reset`: the Python of a runtime is chosen afresh, whatever the lock says, and
+    the indexes are asked for everything again.
 
     Raises `LockError`, `RuntimeSourceError`, `ToolError`; nothing of the old lock is lost then.
     """
@@ -72,7 +73,7 @@ def lock_layer(
     lower = lower_packages(locks.lower(linked))
     report(f"resolving {_count(len(linked.layer.requirements), 'requirement')}")
     target = locks.target(linked, pin)
-    exported = _resolve(project, linked, lower, inputs, target, python, tools)
+    exported = _resolve(project, linked, lower, inputs, target, python, tools, refresh=reset)
     refined = refine(
         exported,
         target=target,
@@ -109,6 +110,8 @@ def _resolve(
     target: LockTarget,
     python: Path,
     tools: LockTools,
+    *,
+    refresh: bool,
 ) -> dict[str, Any]:
     """Uv's universal resolution of the layer as a PEP 751 document."""
     short = ".".join(target.python_version.split(".")[:2])
@@ -136,12 +139,14 @@ def _resolve(
     )
     folder = project.workspace.resolution_folder(linked.build_name)
     try:
-        return _run_uv(project, asked, folder, python, tools)
+        return _run_uv(project, asked, folder, python, tools, refresh=refresh)
     finally:
         _forget_credentials(folder)
 
 
-def _run_uv(project: Project, asked: Resolution, folder: Path, python: Path, tools: LockTools) -> dict[str, Any]:
+def _run_uv(
+    project: Project, asked: Resolution, folder: Path, python: Path, tools: LockTools, *, refresh: bool
+) -> dict[str, Any]:
     layer = asked.linked.build_name
     exported = folder / "pylock.toml"
     with disk_errors(f"write uv's inputs for {layer}", LockError):
@@ -151,7 +156,7 @@ def _run_uv(project: Project, asked: Resolution, folder: Path, python: Path, too
         for name, text in asked.files.items():
             write_atomic(folder / name, text)
     for command in (
-        uv.lock_command(folder, python=python, environ=project.environ),
+        uv.lock_command(folder, python=python, environ=project.environ, refresh=refresh),
         uv.export_command(folder, python=python, output=exported, environ=project.environ),
     ):
         result = tools.run(command)

@@ -90,6 +90,13 @@ def test_only_the_record_of_a_runtime_names_its_python(locked: World) -> None:
     assert [record(locked, name).runtime is None for name in ALL] == [False, True, True]
 
 
+def test_index_is_asked_for_everything_again_when_a_lock_is_reset(world: World) -> None:
+    for reset in (False, True):
+        world.uv.commands.clear()
+        world.lock("base", forced=True, reset=reset)
+        assert ("--refresh" in world.uv.commands[0].argv) is reset
+
+
 def test_uv_resolves_and_exports_in_a_generated_project(world: World) -> None:
     world.lock("base")
     folder = world.folder / "_build" / ".stackbuild" / "resolve" / "base"

@@ -227,13 +227,13 @@ class World:
         assert old in self.specification
         self.specification = self.specification.replace(old, new)
 
-    def lock(self, *names: str, forced: bool = False) -> Outcome:
+    def lock(self, *names: str, forced: bool = False, reset: bool = False) -> Outcome:
         """Lock the layers in this order; the outcome of the last one."""
         tools = LockTools(run=self.uv, runtimes=self.runtimes, uv_version="1.2.3", now=lambda: self.now)
         return self._each(
             names,
             lambda linked: lock_layer(
-                self.project, self.locks, linked, tools, report=self.reports.append, forced=forced
+                self.project, self.locks, linked, tools, report=self.reports.append, forced=forced, reset=reset
             ),
         )
 

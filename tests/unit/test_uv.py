@@ -317,11 +317,13 @@ def run(*argv: str, cwd: str, env: dict[str, str] | None = None) -> Command:
     return Command(argv=(uv.executable(), *argv), cwd=Path(cwd), env={**ALWAYS, **(env or {})})
 
 
-def test_lock_command() -> None:
-    command = uv.lock_command(Path("/r"), python=Path("/p/bin/python3"), environ={"UV_INDEX": "x", "HOME": "/h"})
+@pytest.mark.parametrize(("refresh", "more"), [(False, ()), (True, ("--refresh",))])
+def test_lock_command(refresh: bool, more: tuple[str, ...]) -> None:
+    environ = {"UV_INDEX": "x", "HOME": "/h"}
+    command = uv.lock_command(Path("/r"), python=Path("/p/bin/python3"), environ=environ, refresh=refresh)
     assert command == run(
         *("lock", "--project", "/r", "--config-file", "/r/uv.toml", "--python", "/p/bin/python3"),
-        *("--no-managed-python", "--no-python-downloads", "--upgrade"),
+        *("--no-managed-python", "--no-python-downloads", *more),
         cwd="/r",
         env={"HOME": "/h"},
     )
