@@ -184,6 +184,10 @@ def _layer_indexes(linked: LinkedLayer, settings: UvSettings, *, used: Iterable[
     return [*first, *(index.to_toml() for index in rest)]
 
 
+NO_SOLUTION = 1
+"""The exit status of uv when requirements cannot be fulfilled; other failures have another one."""
+
+
 def lock_command(folder: Path, *, python: Path, environ: Mapping[str, str], refresh: bool = False) -> Command:
     """Resolve the project in `folder` to its `uv.lock`, which must not be there to have no influence.
 

@@ -1,5 +1,6 @@
 """Lock a layer: resolve its requirements on top of the layers below and write its lock files, the record last."""
 
+import functools
 import os
 import tomllib
 import urllib.parse
@@ -155,14 +156,15 @@ def _run_uv(
             old.unlink(missing_ok=True)
         for name, text in asked.files.items():
             write_atomic(folder / name, text)
-    for command in (
-        uv.lock_command(folder, python=python, environ=project.environ, refresh=refresh),
-        uv.export_command(folder, python=python, output=exported, environ=project.environ),
-    ):
-        result = tools.run(command)
-        if result.status > 0:
-            raise resolution_error(asked, result.said)
-        result.check()
+    locking = functools.partial(uv.lock_command, folder, python=python, environ=project.environ)
+    result = tools.run(locking(refresh=refresh))
+    if result.status == uv.NO_SOLUTION and not refresh:
+        result = tools.run(locking(refresh=True))  # it may have been published since uv's cache was asked last
+    if result.status == 0:
+        result = tools.run(uv.export_command(folder, python=python, output=exported, environ=project.environ))
+    if result.status > 0:
+        raise resolution_error(asked, result.said)
+    result.check()
     try:
         return tomllib.loads(exported.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

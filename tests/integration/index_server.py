@@ -52,7 +52,8 @@ class PackageIndex:
 
     folders: where the wheels lie; credentials: the user and the password that every request must bring;
     upload_times: RFC 3339 times by file name; with_metadata: whether metadata is offered apart from the wheels;
-    as_json: whether the JSON form is offered beside HTML; held: files by name whose second half waits for the event.
+    as_json: whether the JSON form is offered beside HTML; held: files by name whose second half waits for the event;
+    cache_control: the header of every answer, which says how long an installer may believe it.
     """
 
     folders: tuple[Path, ...]
@@ -61,6 +62,7 @@ class PackageIndex:
     with_metadata: bool = True
     as_json: bool = True
     held: dict[str, threading.Event] = field(default_factory=dict)
+    cache_control: str = "no-cache"
     asked: list[Asked] = field(default_factory=list)
 
     @property
@@ -171,7 +173,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         user = _user(self.headers.get("Authorization"))
         self.index.asked.append(Asked(path=path, user=user[0] if user else None, status=status))
         self.send_response(status)
-        for name, value in {"Cache-Control": "no-cache", "Content-Length": str(len(body)), **(headers or {})}.items():
+        always = {"Cache-Control": self.index.cache_control, "Content-Length": str(len(body))}
+        for name, value in {**always, **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command == "HEAD":

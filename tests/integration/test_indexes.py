@@ -188,6 +188,43 @@ def test_an_index_without_json_gives_the_same_lock(stack: StackProject, servers:
     assert lock_of(stack).record == before
 
 
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[IndexServer]:
+    """An index whose pages may be believed for an hour; it has tool 1.0."""
+    make_wheel(tmp_path / "patient", "tool", "1.0", module("tool", "1.0"))
+    with IndexServer(PackageIndex(folders=(tmp_path / "patient",), cache_control="max-age=3600")) as server:
+        yield server
+
+
+def publish_newer(server: IndexServer) -> None:
+    make_wheel(server.index.folders[0], "tool", "2.0", module("tool", "2.0"))
+
+
+def test_a_release_that_was_published_a_moment_ago_is_found_when_it_is_needed(
+    stack: StackProject, patient: IndexServer
+) -> None:
+    specify(stack, index("patient", patient.url, DEFAULT), runtime("tool"))
+    stack.stackbuild("lock")
+    publish_newer(patient)
+    specify(stack, index("patient", patient.url, DEFAULT), runtime("tool>=2"))
+    stack.stackbuild("lock")
+    assert locked(stack) == {"tool": "2.0"}
+
+
+@pytest.mark.parametrize("option", ["--upgrade", "--reset-lock=py"])
+def test_a_release_that_was_published_a_moment_ago_is_the_newest_when_locks_are_reset(
+    stack: StackProject, patient: IndexServer, option: str
+) -> None:
+    specify(stack, index("patient", patient.url, DEFAULT), runtime("tool"))
+    stack.stackbuild("lock")
+    asked = len(patient.index.asked)
+    publish_newer(patient)
+    stack.stackbuild("lock")
+    assert (locked(stack), len(patient.index.asked)) == ({"tool": "1.0"}, asked)
+    stack.stackbuild("lock", option)
+    assert locked(stack) == {"tool": "2.0"}
+
+
 # Credentials
 
 

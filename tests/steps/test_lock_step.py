@@ -417,6 +417,16 @@ def test_failing_uv_leaves_the_old_lock_as_it_was(locked: World, verb: str) -> N
     assert reasons(locked, "app-shop") == ("its requirements changed: + more",)
 
 
+@pytest.mark.parametrize(("status", "commands"), [(1, 2), (2, 1)])
+def test_uv_that_finds_no_solution_asks_the_indexes_before_it_is_believed(
+    world: World, status: int, commands: int
+) -> None:
+    world.uv.failing, world.uv.status = "lock", status
+    with pytest.raises(LockError):
+        world.lock("base")
+    assert ["--refresh" in command.argv for command in world.uv.commands] == [False, True][:commands]
+
+
 def test_failing_uv_leaves_nothing_of_a_first_lock(world: World) -> None:
     world.uv.failing = "lock"
     with pytest.raises(LockError):
