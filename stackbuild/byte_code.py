@@ -5,13 +5,15 @@ not on the layer: what was compiled once for a wheel serves every layer and ever
 """
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from stackbuild.archive_entries import ArchiveEntry
+from stackbuild.tar_headers import Kind
 
 _FORMAT = 1
 """Raised when other bytes are made of the same modules."""
@@ -23,14 +25,17 @@ _MOST_MODULES = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
-    """A module file. `path` is relative to the folder it is imported from; `hash` is that of its content.
-
-    source: the file, or its content where it is generated.
-    """
+    """A module file. `path` is relative to the folder it is imported from; `hash` is that of its content."""
 
     path: str
-    source: Path | str
+    entry: ArchiveEntry
     hash: str
+
+    def job(self) -> dict[str, str]:
+        """What `compile_modules.py` is told of it."""
+        if self.entry.source is not None:
+            return {"path": self.path, "file": os.fspath(self.entry.source)}
+        return {"path": self.path, "text": (self.entry.data or b"").decode()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +64,13 @@ def compile_units(
     prefixes = [(f"{folder}/", folder) for folder in folders]
     found: dict[PurePosixPath, list[Module]] = defaultdict(list)
     for entry in entries:
-        if not entry.path.endswith(".py") or not _TESTS.isdisjoint(entry.path.split("/")):
-            continue
-        if entry.source is not None:
-            source: Path | str = Path(entry.source)
-        elif entry.data is not None:
-            source = entry.data.decode()
-        else:
+        is_module = entry.kind is Kind.FILE and entry.path.endswith(".py")
+        if not is_module or not _TESTS.isdisjoint(entry.path.split("/")):
             continue
         for prefix, folder in prefixes:
             if entry.path.startswith(prefix):
                 path = entry.path.removeprefix(prefix)
-                found[folder].append(Module(path=path, source=source, hash=hash_of(entry)))
+                found[folder].append(Module(path=path, entry=entry, hash=hash_of(entry)))
                 break
     return tuple(
         CompileUnit(folder=folder, modules=unit) for folder, modules in found.items() for unit in _in_units(modules)

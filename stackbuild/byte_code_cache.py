@@ -92,14 +92,7 @@ class ByteCodeCache:
 
     def _compile(self, python: Path, item: tuple[CompileUnit, str]) -> None:
         unit, key = item
-        job = json.dumps(
-            [
-                {"path": module.path, "text": module.source}
-                if isinstance(module.source, str)
-                else {"path": module.path, "file": os.fspath(module.source)}
-                for module in unit.modules
-            ]
-        )
+        job = json.dumps([module.job() for module in unit.modules])
         with _processes, workplace(self._folder / f".{key}.{os.getpid()}.{threading.get_ident()}") as fresh:
             argv = (os.fspath(python), "-s", "-S", "-B", "-W", "ignore", os.fspath(_SCRIPT), os.fspath(fresh))
             self._run(Command(argv=argv, env=self._env, stdin=job)).check()

@@ -55,7 +55,7 @@ def test_modules_are_compiled_by_package_and_named_from_the_folder_they_are_impo
 def test_generated_modules_are_compiled_from_their_text() -> None:
     entry = ArchiveEntry(path=f"{PACKAGES}/sitecustomize.py", data="name = 'ü'\n".encode())
     (unit,) = compile_units([entry], [PACKAGES], hash_of=lambda entry: "sha256=x")
-    assert unit.modules == (Module(path="sitecustomize.py", source="name = 'ü'\n", hash="sha256=x"),)
+    assert [module.job() for module in unit.modules] == [{"path": "sitecustomize.py", "text": "name = 'ü'\n"}]
 
 
 def test_what_is_no_module_of_a_file_is_left_out() -> None:
@@ -77,7 +77,7 @@ def test_large_packages_are_cut_into_units() -> None:
 
 def test_key_depends_on_python_paths_and_contents_and_not_on_the_layer() -> None:
     def key(folder: str = "lib", path: str = "a.py", content: str = "sha256=x", python: str = VERSION) -> str:
-        module = Module(path=path, source=Path("/built", path), hash=content)
+        module = Module(path=path, entry=ArchiveEntry(path=path, source=Path("/built", path)), hash=content)
         return CompileUnit(folder=PurePosixPath(folder), modules=(module,)).key(python)
 
     assert key() == key(folder="Lib/site-packages")
