@@ -62,6 +62,8 @@ class RunEstimate:
     def seconds_left(self) -> float | None:
         """The figure to show; `None` for as long as some task's time cannot be told, and when none is left."""
         with self._lock:
+            if not self._ahead:
+                return None
             now = time.monotonic()
             if self._shown is not None and now - self._shown[1] < _SECONDS_BETWEEN:
                 return max(self._shown[0] - (now - self._shown[1]), 0.0)
@@ -74,8 +76,6 @@ class RunEstimate:
             return self._shown[0]
 
     def _estimated(self, now: float) -> float | None:
-        if not self._ahead:
-            return None
         tasks = []
         for name, step in self._ahead.items():
             expected = self._expected(step)

@@ -84,10 +84,11 @@ def test_what_is_done_or_had_not_to_run_no_longer_counts(folder: Path) -> None:
     estimate.started(step(session, "lock:app-hello"))
     assert estimate.seconds_left() == pytest.approx(55, abs=2)
     estimate.settled("lock:app-hello")
-    estimate.settled("build:app-hello")
     shown = estimate.seconds_left()
     assert shown is not None
     assert shown <= 55  # counting down, until the next correction
+    estimate.settled("build:app-hello")
+    assert estimate.seconds_left() is None
 
 
 def test_nothing_is_told_while_a_tasks_time_is_unknown(folder: Path) -> None:
