@@ -4,10 +4,9 @@ A digest has no path, no time and no name of this machine in it: a record made e
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackbuild.archive_format import ArchiveFormat
-from stackbuild.deployment import Deployment, Peer
 from stackbuild.errors import BuildError
 from stackbuild.graph import LinkedLayer
 from stackbuild.layout import OutputPaths
@@ -17,14 +16,18 @@ from stackbuild.modules import module_content, module_hash
 from stackbuild.project import Project
 from stackbuild.spec import ApplicationLayer, BuildName, InstallTarget
 
+if TYPE_CHECKING:
+    from stackbuild.deployment import Deployment
+
 BUILD_FORMAT = 4
 """Raised when environments are built differently from the same inputs."""
 OUTPUT_FORMAT = 4
 """Raised when archives or exports are made differently from the same environment."""
 
 
-def deployment(project: Project, locks: Locks, linked: LinkedLayer, *, deployed: bool) -> Deployment:
+def deployment(project: Project, locks: Locks, linked: LinkedLayer, *, deployed: bool) -> "Deployment":
     """What the generated files of a layer depend on; peers by install target (`deployed`) or by build name."""
+    from stackbuild.deployment import Deployment, Peer  # noqa: PLC0415 (slow to import, and no digest needs it)
 
     def target(lower: LinkedLayer) -> InstallTarget | BuildName:
         return locks.install_target(lower) if deployed else lower.build_name

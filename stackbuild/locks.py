@@ -5,10 +5,10 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from stackbuild.errors import LockError, StackbuildError
 from stackbuild.graph import LinkedLayer
-from stackbuild.lock_refinement import LockTarget
 from stackbuild.metadata import LockRecord, digest_of
 from stackbuild.modules import module_hash
 from stackbuild.pinned_python import PinnedPython
@@ -28,6 +28,9 @@ from stackbuild.validity import (
     other_inputs,
     reasons_to_relock,
 )
+
+if TYPE_CHECKING:
+    from stackbuild.lock_refinement import LockTarget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,8 +149,10 @@ class Locks:
             (lower.build_name, self.get(lower).packages) for lower in self._project.linked_dependencies(linked)
         )
 
-    def target(self, linked: LinkedLayer, pin: RuntimePin) -> LockTarget:
+    def target(self, linked: LinkedLayer, pin: RuntimePin) -> "LockTarget":
         """What the wheels of a layer must fit when its Python is `pin`."""
+        from stackbuild.lock_refinement import LockTarget  # noqa: PLC0415 (slow to import; checking locks needs it not)
+
         return LockTarget(
             platforms=linked.platforms,
             python_version=pin.python.version,
@@ -165,7 +170,7 @@ class Locks:
             readable=locked_inputs(linked, short_version=pin.python.short_version, settings=settings),
             lock_input_hash=declared_hash(linked.layer.requirements),
             other_inputs_hash=hash_strings(other_inputs(linked, short_version=pin.python.short_version)),
-            version_inputs_hash=hash_strings(version_inputs(linked)),
+            version_inputs=lambda: hash_strings(version_inputs(linked)),
             settings_hash=digest_of(settings) if settings else None,
             constraints_hash=constraints_hash(lower_packages(self.lower(linked))),
             versioned=linked.layer.versioned,
@@ -189,6 +194,7 @@ class Locks:
             lock = self.find(linked)
             lower = [self.get(dependency) for dependency in self._project.linked_dependencies(linked)]
             inputs = self.inputs(linked, pin, now=datetime.now(UTC))
+            needs_version = needs_new_version(record, inputs)  # reads modules
         except StackbuildError as error:
             return LockStatus(reasons=(error.message,))
         if record.tools is None and any(below.record.tools is not None for below in lower):
@@ -202,7 +208,7 @@ class Locks:
             declared_before=self._declared_before(linked, record),
             pinned_otherwise=() if lock is None else self._pinned_otherwise(linked, lock),
         )
-        return LockStatus(reasons=reasons, needs_version=needs_new_version(record, inputs))
+        return LockStatus(reasons=reasons, needs_version=needs_version)
 
     def _pinned_otherwise(self, linked: LinkedLayer, lock: LayerLock) -> Iterator[str]:
         """How the pins of lower layers differ from those in a lock; found out only when that is told."""

@@ -190,13 +190,13 @@ class Session:
             case Kind.LOCK, LinkedLayer():
                 from stackbuild.steps.lock import LockTools, lock_layer  # noqa: PLC0415
 
-                tools = LockTools(run=run, runtimes=self._runtimes, uv_version=_uv_version(), now=_now)
+                tools = LockTools(run=run, runtimes=self._open_runtimes, uv_version=_uv_version(), now=_now)
                 forced, reset = step.task_name in self.plan.forced, step.name in self.plan.reset
                 return lock_layer(project, locks, linked, tools, forced=forced, reset=reset, report=report)
             case Kind.BUILD, LinkedLayer():
                 from stackbuild.steps.build import BuildTools, build_layer  # noqa: PLC0415
 
-                build_tools = BuildTools(run=run, runtimes=self._runtimes, uv_version=_uv_version())
+                build_tools = BuildTools(run=run, runtimes=self._open_runtimes, uv_version=_uv_version())
                 return build_layer(project, locks, linked, build_tools, report=report)
             case Kind.ARCHIVE, LinkedLayer():
                 from stackbuild.steps.archive import archive_layer  # noqa: PLC0415
@@ -216,7 +216,7 @@ class Session:
         from stackbuild.layer_byte_code import OutputTools  # noqa: PLC0415 (as in _carry_out)
 
         # compiling takes many commands, one for each package: nobody wants to read them
-        return OutputTools(run=process.run, runtimes=lambda: self._runtimes)
+        return OutputTools(run=process.run, runtimes=self._open_runtimes)
 
     def catch_signals(self) -> None:
         """From now on Ctrl-C, SIGTERM and SIGHUP stop the children, then raise `KeyboardInterrupt` here."""
@@ -262,8 +262,7 @@ class Session:
                 self._holding = True
         return self._waited
 
-    @property
-    def _runtimes(self) -> "RuntimeSource":
+    def _open_runtimes(self) -> "RuntimeSource":
         from stackbuild.source_list import open_sources  # noqa: PLC0415 (as in _carry_out)
 
         with self._runtimes_lock:  # one for all threads: it asks the Pythons of the machine once

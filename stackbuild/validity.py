@@ -7,7 +7,7 @@ forgets have hashes of our own, which are compared only for locks that stackbuil
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,13 +33,19 @@ class LockInputs:
     readable: LockedInputs
     lock_input_hash: str
     other_inputs_hash: str
-    version_inputs_hash: str
+    version_inputs: Callable[[], str]
+    """Makes `version_inputs_hash`: from modules, which need not be read for layers that are not versioned."""
     settings_hash: str | None
     constraints_hash: str | None
     versioned: bool
     python_version: str | None = None
     newest_allowed: datetime | None = None
     """`exclude-newer` as a point in time: a lock recorded later must be made again."""
+
+    @property
+    def version_inputs_hash(self) -> str:
+        """The hash of what a layer's version stands for beside its packages."""
+        return self.version_inputs()
 
 
 def declared_hash(requirements: Iterable[Requirement]) -> str:

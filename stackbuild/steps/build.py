@@ -1,9 +1,10 @@
 """Build a layer's environment from its lock, in a fresh folder that then takes the place of the old one."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from stackbuild import uv
 from stackbuild.built_checks import check_built
@@ -34,19 +35,23 @@ from stackbuild.process import Runner
 from stackbuild.project import Project
 from stackbuild.publication import check_replaceable
 from stackbuild.request import Kind
-from stackbuild.runtime_sources import RuntimeSource
 from stackbuild.spec import ApplicationLayer
 from stackbuild.steps import Outcome, Report
-from stackbuild.uv_failures import installation_error
 from stackbuild.windows import windows_launchers
+
+if TYPE_CHECKING:
+    from stackbuild.runtime_sources import RuntimeSource
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildTools:
-    """What building needs from outside: the process runner, where runtimes come from, uv's version."""
+    """What building needs from outside: the process runner, where runtimes come from, uv's version.
+
+    runtimes: opens the source, which is slow, and which only some layers need.
+    """
 
     run: Runner
-    runtimes: RuntimeSource
+    runtimes: "Callable[[], RuntimeSource]"
     uv_version: str
 
 
@@ -106,8 +111,10 @@ def _check_environments(project: Project, locks: Locks, linked: LinkedLayer) -> 
     """Raise `BuildError` when the lock was resolved for other platforms only: it would install too little."""
     given = project.stack.spec.uv.other.get("environments", ())
     markers = [given] if isinstance(given, str) else given
+    if not markers:
+        return
     target = locks.target(linked, locks.pin(linked))
-    if markers and not any(project.platform in target.matching(marker) for marker in markers):
+    if not any(project.platform in target.matching(marker) for marker in markers):
         raise BuildError(
             f"{linked.build_name}: `environments` in [tool.uv] leaves out {project.platform}, which it is built for",
             hint="add an environment for this platform, or limit the layer with `platforms`",
@@ -123,7 +130,7 @@ def _start_environment(
         pin = locks.pin(linked)
         report(f"copying {pin.python_implementation.replace('@', ' ')}")
         libc = linked.layer.parsed_linux_target.variant
-        tools.runtimes.unpack(pin, fresh, platform=project.platform, libc=libc)
+        tools.runtimes().unpack(pin, fresh, platform=project.platform, libc=libc)
         return
     runtime = project.workspace.environment(linked.runtime.build_name)
     if not os.path.lexists(runtime / plan.runtime.layout.python):
@@ -184,6 +191,8 @@ def _install(
     )
     result = tools.run(command)
     if result.status > 0:
+        from stackbuild.uv_failures import installation_error  # noqa: PLC0415 (hardly any build needs it)
+
         bad_wheels = unusable_wheels(project.lock_paths(linked).pylock, named_in=result.said)
         raise installation_error(linked, result.said, settings=project.stack.spec.uv, bad_wheels=tuple(bad_wheels))
     result.check()
@@ -203,7 +212,7 @@ def _install(
 def _installing_python(project: Project, locks: Locks, linked: LinkedLayer, fresh: Path, tools: BuildTools) -> Path:
     """A Python that runs here and is like the one that will use the packages: itself, where that is possible."""
     if not project.runs_here(linked):
-        return tools.runtimes.python(locks.pin(linked))
+        return tools.runtimes().python(locks.pin(linked))
     runtime = project.linked(linked.runtime.build_name)
     root = fresh if linked.kind == "runtime" else project.workspace.environment(runtime.build_name)
     return root / project.layout(runtime, locks.python(linked)).python

@@ -37,10 +37,13 @@ from stackbuild.validity import LockInputs
 
 @dataclass(frozen=True, kw_only=True)
 class LockTools:
-    """What locking needs from outside: the process runner, where runtimes come from, uv's version, the clock."""
+    """What locking needs from outside: the process runner, where runtimes come from, uv's version, the clock.
+
+    runtimes: opens the source, which is slow, and which only some layers need.
+    """
 
     run: Runner
-    runtimes: RuntimeSource
+    runtimes: Callable[[], RuntimeSource]
     uv_version: str
     now: Callable[[], datetime]
 
@@ -69,12 +72,12 @@ def lock_layer(
     if record is not None and not forced and not status.reasons and status.needs_version:
         return _raise_version(locks, linked, paths, record)
     report("looking for a Python")
-    pin, python = _choose_python(locks, linked, None if reset else record, tools)
+    pin = _choose_python(locks, linked, None if reset else record, tools)
     inputs = locks.inputs(linked, pin, now=tools.now())
     lower = lower_packages(locks.lower(linked))
     report(f"resolving {_count(len(linked.layer.requirements), 'requirement')}")
     target = locks.target(linked, pin)
-    exported = _resolve(project, linked, lower, inputs, target, python, tools, refresh=reset)
+    exported = _resolve(project, linked, lower, inputs, target, pin, tools, refresh=reset)
     refined = refine(
         exported,
         target=target,
@@ -86,21 +89,17 @@ def lock_layer(
     return _write(linked, paths, refined, record, inputs, pin, tools)
 
 
-def _choose_python(
-    locks: Locks, linked: LinkedLayer, record: LockRecord | None, tools: LockTools
-) -> tuple[RuntimePin, Path]:
-    """The pinned Python of the layer's runtime, chosen now if it has no fitting pin, and one to resolve with."""
+def _choose_python(locks: Locks, linked: LinkedLayer, record: LockRecord | None, tools: LockTools) -> RuntimePin:
+    """The pinned Python of the layer's runtime, chosen now if it has no fitting pin."""
     layer = linked.layer
     if not isinstance(layer, RuntimeLayer):
-        pin = locks.pin(linked)
-        return pin, tools.runtimes.python(pin)
+        return locks.pin(linked)
     request = layer.python_request
     kept = record.runtime if record is not None and record.runtime and pin_fits(record.runtime, request) else None
     wanted = WantedRuntime(
         request=request, platforms=linked.platforms, libc=layer.parsed_linux_target.variant, kept=kept
     )
-    pin = tools.runtimes.choose(wanted)
-    return pin, tools.runtimes.python(pin)
+    return tools.runtimes().choose(wanted)
 
 
 def _resolve(
@@ -109,7 +108,7 @@ def _resolve(
     lower: tuple[LowerPackage, ...],
     inputs: LockInputs,
     target: LockTarget,
-    python: Path,
+    pin: RuntimePin,
     tools: LockTools,
     *,
     refresh: bool,
@@ -140,7 +139,7 @@ def _resolve(
     )
     folder = project.workspace.resolution_folder(linked.build_name)
     try:
-        return _run_uv(project, asked, folder, python, tools, refresh=refresh)
+        return _run_uv(project, asked, folder, tools.runtimes().python(pin), tools, refresh=refresh)
     finally:
         _forget_credentials(folder)
 

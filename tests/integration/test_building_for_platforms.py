@@ -223,7 +223,7 @@ def test_layer_has_the_same_bytes_when_its_platform_is_not_the_machines(stack: S
     sources = open_sources(
         ("standalone",), run=process.run, run_uv=process.run, environ=stack.env, here=HERE, warn=pytest.fail
     )
-    tools = BuildTools(run=process.run, runtimes=sources, uv_version="0")
+    tools = BuildTools(run=process.run, runtimes=lambda: sources, uv_version="0")
     output_tools = OutputTools(run=process.run, runtimes=lambda: sources)
     locks = Locks(project)
     for name in LAYERS:

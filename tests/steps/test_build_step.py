@@ -194,7 +194,7 @@ def test_interrupted_build_leaves_the_old_environment_without_a_record(built: Wo
             raise KeyboardInterrupt
 
     before = contents(environment(built, "base"))
-    tools = BuildTools(run=built.uv, runtimes=Interrupted(), uv_version="1.2.3")
+    tools = BuildTools(run=built.uv, runtimes=Interrupted, uv_version="1.2.3")
     with pytest.raises(KeyboardInterrupt):
         build_layer(built.project, built.locks, built.linked("base"), tools, report=built.reports.append)
     assert contents(environment(built, "base")) == before

@@ -16,7 +16,7 @@ from stackbuild.metadata import LockRecord
 from stackbuild.process import Command, Result
 from stackbuild.request import Options
 from stackbuild.steps.lock import LockTools, lock_layer
-from tests.steps.world import ALL, World, contents, forget
+from tests.steps.world import ALL, FakeRuntimes, World, contents, forget
 
 
 def files(world: World, name: str) -> dict[str, bytes]:
@@ -189,7 +189,7 @@ def test_credentials_of_an_index_reach_uv_and_are_left_nowhere(world: World) -> 
         seen.append((command.cwd / "uv.toml").read_text(encoding="utf-8"))
         return world.uv(command)
 
-    tools = LockTools(run=play, runtimes=world.runtimes, uv_version="1.2.3", now=lambda: world.now)
+    tools = LockTools(run=play, runtimes=lambda: world.runtimes, uv_version="1.2.3", now=lambda: world.now)
     lock_layer(world.project, world.locks, world.linked("base"), tools, report=world.reports.append)
     assert ["me:secret@" in text for text in seen] == [True, True]
     left = contents(world.folder / "_build") | contents(world.folder / "requirements")
@@ -484,12 +484,31 @@ def test_lower_layer_must_be_locked_first(world: World) -> None:
     )
 
 
-def test_module_that_cannot_be_read_is_an_error(locked: World) -> None:
-    (locked.folder / "helpers" / "gone.py").symlink_to("nowhere")
+def test_module_that_cannot_be_read_keeps_a_version_from_being_told(world: World) -> None:
+    world.replace('requirements = ["top"]', 'requirements = ["top"]\nversioned = true')
+    world.lock(*ALL)
+    (world.folder / "helpers" / "gone.py").symlink_to("nowhere")
     message = (
-        f"cannot read the module {locked.folder}/helpers ({locked.folder}/helpers/gone.py): No such file or directory"
+        f"cannot read the module {world.folder}/helpers ({world.folder}/helpers/gone.py): No such file or directory"
     )
-    assert reasons(locked, "app-shop") == (message,)
+    assert reasons(world, "app-shop") == (message,)
+
+
+def test_modules_are_not_read_for_the_lock_of_a_layer_without_versions(locked: World) -> None:
+    (locked.folder / "helpers" / "gone.py").symlink_to("nowhere")
+    assert reasons(locked, "app-shop") == ()
+
+
+def test_no_python_is_looked_for_where_nothing_is_resolved(locked: World) -> None:
+    locked.replace('requirements = ["top"]', "requirements = []")
+
+    def open_runtimes() -> FakeRuntimes:
+        raise AssertionError("a source of Pythons was opened")
+
+    tools = LockTools(run=locked.uv, runtimes=open_runtimes, uv_version="1.2.3", now=lambda: locked.now)
+    shop = locked.linked("app-shop")
+    outcome = lock_layer(locked.project, locked.locks, shop, tools, report=locked.reports.append)
+    assert outcome.done == "0 packages"
 
 
 def test_versioned_runtime_with_another_python_gets_the_next_version(world: World) -> None:

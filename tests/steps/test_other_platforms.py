@@ -177,7 +177,7 @@ def test_same_layer_is_the_same_whether_its_platform_is_this_machines_or_not(wor
         project,
         workspace=replace(project.workspace, build=tmp_path / "build", artifacts=tmp_path / "out"),
     )
-    tools = BuildTools(run=world.uv, runtimes=world.runtimes, uv_version="1.2.3")
+    tools = BuildTools(run=world.uv, runtimes=lambda: world.runtimes, uv_version="1.2.3")
     for name in ALL:
         build_layer(elsewhere, world.locks, elsewhere.linked(BuildName(name)), tools, report=world.reports.append)
     for name in ALL:
@@ -220,7 +220,7 @@ def test_export_for_another_platform_says_when_there_is_no_python_to_compile_wit
 def test_windows_cannot_hold_layers_for_other_platforms(world: World) -> None:
     everywhere(world)
     project = replace(world.project, here=TargetPlatform.WIN_AMD64)
-    tools = BuildTools(run=world.uv, runtimes=world.runtimes, uv_version="1.2.3")
+    tools = BuildTools(run=world.uv, runtimes=lambda: world.runtimes, uv_version="1.2.3")
     with pytest.raises(BuildError, match="layers for linux_x86_64 cannot be built on Windows"):
         build_layer(project, world.locks, world.linked("base"), tools, report=world.reports.append)
     assert world.uv.commands == []

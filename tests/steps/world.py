@@ -230,7 +230,7 @@ class World:
 
     def lock(self, *names: str, forced: bool = False, reset: bool = False) -> Outcome:
         """Lock the layers in this order; the outcome of the last one."""
-        tools = LockTools(run=self.uv, runtimes=self.runtimes, uv_version="1.2.3", now=lambda: self.now)
+        tools = LockTools(run=self.uv, runtimes=lambda: self.runtimes, uv_version="1.2.3", now=lambda: self.now)
         return self._each(
             names,
             lambda linked: lock_layer(
@@ -240,7 +240,7 @@ class World:
 
     def build(self, *names: str) -> Outcome:
         """Build the layers, whose locks must be good."""
-        tools = BuildTools(run=self.uv, runtimes=self.runtimes, uv_version="1.2.3")
+        tools = BuildTools(run=self.uv, runtimes=lambda: self.runtimes, uv_version="1.2.3")
         return self._each(
             names,
             lambda linked: build_layer(self.project, self.locks, linked, tools, report=self.reports.append),

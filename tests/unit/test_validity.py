@@ -262,7 +262,7 @@ INPUTS = LockInputs(
     readable=READABLE,
     lock_input_hash="declared",
     other_inputs_hash="other",
-    version_inputs_hash="version",
+    version_inputs=lambda: "version",
     settings_hash="settings",
     constraints_hash="constraints",
     versioned=True,
@@ -331,7 +331,7 @@ def test_reasons_tell_what_was_and_what_is() -> None:
         readable=now,
         lock_input_hash="1",
         other_inputs_hash="2",
-        version_inputs_hash="version",
+        version_inputs=lambda: "version",
         settings_hash="3",
         constraints_hash="4",
         versioned=True,
@@ -391,7 +391,7 @@ def test_lock_recorded_after_the_limit_is_not_good() -> None:
 
 
 def test_version_input_alone_is_no_reason_to_resolve_but_asks_for_a_version() -> None:
-    inputs = replace(INPUTS, version_inputs_hash="new")
+    inputs = replace(INPUTS, version_inputs=lambda: "new")
     assert reasons(inputs=inputs) == ()
     assert needs_new_version(RECORD, inputs)
     assert not needs_new_version(RECORD, replace(inputs, versioned=False))
