@@ -13,6 +13,7 @@ from stackbuild import cli_options as option
 from stackbuild import cli_start
 from stackbuild.errors import EXIT_BUG
 from stackbuild.request import Kind, Options, Related, Request, Showing, Wish
+from stackbuild.settled import Start
 
 app = typer.Typer(
     name="stackbuild",
@@ -35,7 +36,9 @@ def _common(
     events: option.Events = None,
 ) -> None:
     del version
-    context.obj = Showing(quiet=quiet, verbose=verbose, timings=timings, report=report, events=events)
+    context.obj = Showing(
+        quiet=quiet, verbose=verbose, timings=timings, report=report, events=events, start=context.obj
+    )
 
 
 @app.command()
@@ -275,10 +278,7 @@ def show(
 
 @app.command()
 def check(
-    spec: option.SpecArgument = None,
-    *,
-    json: option.AsJson = False,
-    spec_option: option.SpecOption = None,
+    spec: option.SpecArgument = None, *, json: option.AsJson = False, spec_option: option.SpecOption = None
 ) -> None:
     """Check a specification: every problem at once, exit status 1 if there are some."""
     from stackbuild import commands
@@ -290,11 +290,11 @@ app.command()(cli_start.init)
 app.command()(cli_start.schema)
 
 
-def main() -> None:
-    """The console script. Ends the process."""
+def main(start: Start | None = None) -> None:
+    """The console script. Ends the process. start: what is known of the run when its snapshot may be kept."""
     try:
         # Patterns such as `--include *` are the program's, also where the shell leaves them alone (Windows).
-        app(windows_expand_args=False)
+        app(windows_expand_args=False, obj=start)
     except Exception:  # noqa: BLE001 (a bug: said as such by the exit status)
         traceback.print_exc()
         sys.exit(EXIT_BUG)

@@ -23,14 +23,8 @@ from stackbuild.run_changes import RunChanges
 from stackbuild.run_estimate import RunEstimate, remember_durations
 from stackbuild.run_outputs import RunOutputs
 from stackbuild.session import Session
-from stackbuild.shown_summary import show_run_commands, show_summary
-from stackbuild.terminal import (
-    LiveDisplay,
-    print_error,
-    print_notice,
-    print_text,
-    reader_may_leave,
-)
+from stackbuild.shown_summary import show_counts, show_run_commands, show_summary
+from stackbuild.terminal import LiveDisplay, print_error, print_notice, print_text, reader_may_leave
 from stackbuild.urls import without_credentials
 from stackbuild.watcher import Done
 
@@ -66,6 +60,7 @@ class StackReporter:
         self._name_width = 0
         self._seen: set[str] = set()
         self._started = time.monotonic()
+        self._shows_live = False
         self._live: LiveDisplay | None = None
         self._changes: RunChanges | None = None
         self._changed: Sequence[tuple[str, LayerChange]] = ()
@@ -75,6 +70,7 @@ class StackReporter:
         """How many tasks run at a time."""
         self._failed = False
         self._up_to_date = 0
+        self._waited = False
         self.met_bug = False
         """Whether a task ended in an unexpected exception."""
         self.shown_from = Path.cwd()
@@ -84,6 +80,16 @@ class StackReporter:
         """Show the run of this session."""
         self._session = session
         self._changes = RunChanges(session)
+
+    @property
+    def selected(self) -> Sequence[Step]:
+        """The steps of the run: those that were asked for, and all that these need."""
+        return tuple(self._selected.values())
+
+    @property
+    def settled(self) -> bool:
+        """Whether the run is over, and neither had to do anything nor to wait."""
+        return self._up_to_date == len(self._selected) and not self._waited
 
     # doit's side: called in its main thread, but for execute_task
 
@@ -100,9 +106,9 @@ class StackReporter:
         self._outputs.tell("begin", tasks=[step.task_name for step in self._selected.values()])
         for notice in self._session.project.stack.spec.notices:
             print_notice(notice)
-        if not self._quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and "CI" not in os.environ:
-            self._live = LiveDisplay(total=len(self._selected), note=self._time_left)
-        if self._live is not None or self._outputs.events is not None:
+        shows_live = not self._quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        self._shows_live = shows_live and "CI" not in os.environ
+        if self._shows_live or self._outputs.events is not None:
             self._estimate = RunEstimate(self._session, self._selected.values(), workers=self.workers)
 
     def get_status(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
@@ -184,11 +190,12 @@ class StackReporter:
             hint = "what was finished is kept: run the same again to go on"
             print_error(f"interrupted; unfinished: {names}\n\nhint: {hint}")
             raise SystemExit(EXIT_INTERRUPTED)
+        took = time.monotonic() - self._started
         if self._failed and not self._quiet:
-            print_text(f"\n{self._counts(session)}")
+            show_counts(session, selected=len(self._selected), up_to_date=self._up_to_date, seconds=took)
         elif self._summary and self._selected:
             show_summary(session, self._selected.values(), self._changed, shown_from=self.shown_from)
-            print_text(f"\n{self._counts(session)}")
+            show_counts(session, selected=len(self._selected), up_to_date=self._up_to_date, seconds=took)
             show_run_commands(session, self._selected.values(), shown_from=self.shown_from)
 
     # the session's side: called from any thread
@@ -199,6 +206,7 @@ class StackReporter:
         if self._estimate is not None:
             self._estimate.started(step)
         self._outputs.tell("started", task=step.task_name, left=self._seconds_left())
+        self._start_live()
         if self._live is not None:
             self._live.add(step.task_name)
         if self._verbose and self._session is not None:
@@ -219,6 +227,7 @@ class StackReporter:
             self._live.remove(step.task_name)
 
     def waiting(self, lock: Path) -> None:
+        self._waited = True
         held = os.path.relpath(lock, self.shown_from)
         if not self._quiet:  # on stderr: a dry run prints JSON on stdout, and nothing else
             print_notice(f"another run is at work here (it holds {held}); waiting for it to end …")
@@ -228,6 +237,13 @@ class StackReporter:
             print_notice(text)
 
     # output
+
+    def _start_live(self) -> None:
+        """Show what is at work, now that something is; a run without work shows nothing but its end."""
+        with self._lock:
+            if self._shows_live and self._live is None:
+                self._live = LiveDisplay(total=len(self._selected), note=self._time_left)
+                self._live.advance(len(self._seen))
 
     def _print(self, line: str) -> None:
         if self._quiet:
@@ -266,15 +282,6 @@ class StackReporter:
         with self._lock:
             for notice in done.outcome.notices:
                 print_notice(notice)
-
-    def _counts(self, session: Session) -> str:
-        """How many of the selected tasks ended how, and the time of the run."""
-        ran = len(session.done)
-        counts = [f"{ran} task{'' if ran == 1 else 's'} run", f"{self._up_to_date} up to date"]
-        failed = len(session.failed)
-        left = len(self._selected) - ran - self._up_to_date - failed
-        counts += [f"{number} {word}" for number, word in ((failed, "failed"), (left, "not run")) if number]
-        return ", ".join([*counts, format_seconds(time.monotonic() - self._started)])
 
 
 def _closure(tasks: Mapping[str, Any], selected: Iterable[str]) -> list[str]:

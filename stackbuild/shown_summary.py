@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stackbuild.layer_changes import LayerChange
 from stackbuild.plan import Step
+from stackbuild.quantities import format_seconds
 from stackbuild.request import Kind
 from stackbuild.session import Session
 from stackbuild.summary import layers_left_out, run_command, summary_rows
@@ -24,6 +25,15 @@ def show_summary(
         print_text("\nchanged since the last run:")
     for name, change in changes:
         print_text(f"  {name}: {change.line}")
+
+
+def show_counts(session: Session, *, selected: int, up_to_date: int, seconds: float) -> None:
+    """How many of the selected tasks ended how, and the time of the run."""
+    ran, failed = len(session.done), len(session.failed)
+    counts = [f"{ran} task{'' if ran == 1 else 's'} run", f"{up_to_date} up to date"]
+    left = selected - ran - up_to_date - failed
+    counts += [f"{number} {word}" for number, word in ((failed, "failed"), (left, "not run")) if number]
+    print_text(f"\n{', '.join(counts)}, ", time=format_seconds(seconds))
 
 
 def show_run_commands(session: Session, steps: Iterable[Step], *, shown_from: Path) -> None:

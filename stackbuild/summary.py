@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from stackbuild.deployment import launch_command
 from stackbuild.errors import StackbuildError
 from stackbuild.inputs import archive_paths, export_paths
 from stackbuild.metadata import ArchiveMetadata, BuildRecord
@@ -44,13 +43,14 @@ def summary_rows(session: Session, steps: Iterable[Step], *, shown_from: Path) -
 
 
 def _row(session: Session, own: Sequence[Step], shown_from: Path) -> tuple[str, ...]:
-    """The row of one layer, with some steps."""
+    """The row of one layer, with some steps. It tells of results that they make: others may be out of date."""
     done = [session.done[step.task_name] for step in own if step.task_name in session.done]
     words = [_DONE_WORDS[item.step.kind] for item in sorted(done, key=lambda item: _ORDER.index(item.step.kind))]
     last = max(own, key=lambda step: _ORDER.index(step.kind))
     project, name = session.project_of(last), BuildName(last.name)
-    built = BuildRecord.read(project.workspace.build_record(name))
-    packed = ArchiveMetadata.read(archive_paths(project).layer_metadata(name))
+    kinds = {step.kind for step in own}
+    built = BuildRecord.read(project.workspace.build_record(name)) if kinds != {Kind.LOCK} else None
+    packed = ArchiveMetadata.read(archive_paths(project).layer_metadata(name)) if Kind.ARCHIVE in kinds else None
     return (
         f"{name} ({last.platform})" if last.platform else name,
         ", ".join(words) or "up to date",
@@ -106,6 +106,8 @@ def run_command(session: Session, step: Step, *, shown_from: Path) -> str | None
     lower = session.project.linked_dependencies(linked)
     if not all((place / session.locks.install_target(layer)).exists() for layer in lower):
         return None  # its runtime or a framework is not exported yet
+    from stackbuild.deployment import launch_command  # noqa: PLC0415 (slow to import, and only exports need it)
+
     layout = session.project.layout(linked, session.locks.python(linked))
     folder = os.path.relpath(_place(session, step), shown_from)
     return shlex.join(launch_command(folder, layout, linked.layer.launch_name))

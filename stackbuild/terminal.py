@@ -3,12 +3,18 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
 
+TYPE_CHECKING = False  # importing `typing` would take a tenth of the time of a run in which nothing changed
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from rich.progress import TaskID
+
+    from stackbuild.settled import Said
+
+_said: "list[Said]" = []
 
 
 def prepare_streams() -> None:
@@ -21,7 +27,7 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def print_error(message: str, *, stream: TextIO | None = None) -> None:
+def print_error(message: str, *, stream: "TextIO | None" = None) -> None:
     """Show an error with its hint on stderr, red in a terminal."""
     stream = stream or sys.stderr
     head, _, hint = message.partition("\n\nhint: ")
@@ -33,13 +39,16 @@ def print_error(message: str, *, stream: TextIO | None = None) -> None:
 
 def print_notice(message: str) -> None:
     """Show a warning on stderr."""
-    print(f"\033[1;33mwarning:\033[0m {message}" if _has_colors(sys.stderr) else f"warning: {message}", file=sys.stderr)
+    text = f"\033[1;33mwarning:\033[0m {message}" if _has_colors(sys.stderr) else f"warning: {message}"
+    _said.append(("stderr", text, False))
+    print(text, file=sys.stderr)
 
 
-def print_text(text: str) -> None:
-    """Print what a command was asked to show on stdout."""
+def print_text(text: str, *, time: str = "") -> None:
+    """Print what a command was asked to show on stdout; `time` is that of the run, and stands behind the text."""
+    _said.append(("stdout", text, bool(time)))
     with reader_may_leave():
-        print(text, flush=True)
+        print(f"{text}{time}", flush=True)
 
 
 def print_aside(text: str) -> None:
@@ -47,7 +56,21 @@ def print_aside(text: str) -> None:
     print_text(f"\033[2m{text}\033[0m" if _has_colors(sys.stdout) else text)
 
 
-def _has_colors(stream: TextIO) -> bool:
+def said() -> "tuple[Said, ...]":
+    """All that was printed up to now but errors, in this order: what `print_again` takes."""
+    return tuple(_said)
+
+
+def print_again(said: "Iterable[Said]", *, time: str) -> None:
+    """Print what another run said, with the time of this run where it told its own."""
+    for where, text, timed in said:
+        if where == "stdout":
+            print_text(text, time=time if timed else "")
+        else:
+            print(text, file=sys.stderr)
+
+
+def _has_colors(stream: "TextIO") -> bool:
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
@@ -71,11 +94,18 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table = Table(*header, box=None, header_style="bold", pad_edge=False)
         for row in rows:
             table.add_row(*row)
-        Console().print(table, markup=False)
+        console = Console()
+        with console.capture() as captured:
+            console.print(table, markup=False)
+        print_text(captured.get().removesuffix("\n"))
         return
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    for row in (header, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_text(
+        "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in (header, *rows)
+        )
+    )
 
 
 _BAR, _SHORT_BAR, _WIDE = 20, 8, 100

@@ -1,11 +1,14 @@
 """The table at the end of a run: which rows there are, and which layers it says are for other platforms."""
 
+import json
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from stackbuild.inputs import archive_paths
+from stackbuild.metadata import BuildRecord
 from stackbuild.platforms import TargetPlatform
 from stackbuild.progress import StackReporter
 from stackbuild.project import open_project
@@ -70,6 +73,45 @@ def test_locks_stand_in_the_first_row_of_their_layer(session: Session) -> None:
 
 def test_locks_alone_have_one_row_for_each_layer(session: Session) -> None:
     assert rows_of(session, (Kind.LOCK,)) == [("py", "locked"), ("app-mac", "locked"), ("app-pc", "locked")]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "sizes"),
+    [
+        ({Kind.LOCK}, ("-", "-")),
+        ({Kind.LOCK, Kind.BUILD}, ("1.0 kB", "-")),
+        ({Kind.BUILD, Kind.ARCHIVE}, ("1.0 kB", "2.0 kB")),
+        ({Kind.BUILD, Kind.EXPORT}, ("1.0 kB", "-")),
+    ],
+    ids=lambda value: "-".join(sorted(value)) if isinstance(value, set) else "",
+)
+def test_sizes_are_told_of_what_the_run_makes(session: Session, kinds: set[Kind], sizes: tuple[str, str]) -> None:
+    steps = [it for it in session.steps() if it.kind in kinds and it.name == "app-mac" and it.platform in (None, MACOS)]
+    project = session.projects[MACOS]
+    (name,) = {step.linked.build_name for step in steps if step.linked is not None}
+    BuildRecord(inputs="", packages=0, files=1, size=1000).write(project.workspace.build_record(name))
+    metadata = archive_paths(project).layer_metadata(name)
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text(json.dumps(ARCHIVE), encoding="utf-8")
+    (row,) = summary_rows(session, steps, shown_from=Path.cwd())
+    assert row[2:4] == sizes
+
+
+ARCHIVE = {
+    "layer_name": "app-mac",
+    "install_target": "app-mac",
+    "requirements_hash": "",
+    "lock_version": 1,
+    "locked_at": "2026-01-02T03:04:05+00:00",
+    "runtime_layer": "py",
+    "python_implementation": "cpython@3.12.1",
+    "bound_to_implementation": False,
+    "archive_build": 1,
+    "archive_name": "app-mac.tar.zst",
+    "target_platform": "macosx_arm64",
+    "archive_size": 2000,
+    "archive_hashes": {"sha256": ""},
+}
 
 
 def test_layers_that_are_not_for_a_platform_are_told_of_where_all_others_are_made(session: Session) -> None:
