@@ -13,12 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stackbuild.amounts import Amount
 from stackbuild.errors import EXIT_INTERRUPTED
 from stackbuild.estimate import format_left
 from stackbuild.layer_changes import LayerChange
 from stackbuild.plan import Step
 from stackbuild.process import Result
-from stackbuild.quantities import Amount, format_seconds, format_size
+from stackbuild.quantities import format_seconds, format_size
 from stackbuild.run_changes import RunChanges
 from stackbuild.run_estimate import RunEstimate, remember_durations
 from stackbuild.run_outputs import RunOutputs

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from stackbuild.quantities import Amount, format_seconds, format_size
+from stackbuild.amounts import Amount
+from stackbuild.quantities import format_seconds, format_size
 
 
 @pytest.mark.parametrize(
