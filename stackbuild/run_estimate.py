@@ -67,7 +67,7 @@ class RunEstimate:
             now = time.monotonic()
             if self._shown is not None and now - self._shown[1] < _SECONDS_BETWEEN:
                 return max(self._shown[0] - (now - self._shown[1]), 0.0)
-            estimated = self._estimated(now)
+            estimated = self._estimated(self._ahead, now)
             if estimated is None:
                 self._shown = None
                 return None
@@ -75,9 +75,9 @@ class RunEstimate:
             self._shown = (steadied(counted_down, estimated), now)
             return self._shown[0]
 
-    def _estimated(self, now: float) -> float | None:
+    def _estimated(self, steps: Mapping[str, Step], now: float) -> float | None:
         tasks = []
-        for name, step in self._ahead.items():
+        for name, step in steps.items():
             expected = self._expected(step)
             if expected is None:
                 return None
