@@ -31,11 +31,10 @@ class Module:
     entry: ArchiveEntry
     hash: str
 
-    def job(self) -> dict[str, str]:
+    def job(self) -> str:
         """What `compile_modules.py` is told of it."""
-        if self.entry.source is not None:
-            return {"path": self.path, "file": os.fspath(self.entry.source)}
-        return {"path": self.path, "text": (self.entry.data or b"").decode()}
+        file = "" if self.entry.source is None else os.fspath(self.entry.source)
+        return f"{self.path}\0{file}\0{(self.entry.data or b'').decode()}\0"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,11 @@
 """The cache of byte code: each unit of modules is compiled once by a Python, whatever layers and projects have it.
 
-A unit is a folder that holds `index.json` and the files it lists. It appears whole or not at all, is never changed, and
+A unit is a folder that holds `index` and the files it lists. It appears whole or not at all, is never changed, and
 may be removed at any time. Safe to use from several threads and several processes at once.
 """
 
 import contextlib
 import functools
-import json
 import os
 import threading
 import time
@@ -20,7 +19,8 @@ from stackbuild.files import remove_tree, workplace
 from stackbuild.process import Command, Runner, check_stopping
 
 _SCRIPT = Path(__file__).with_name("injected") / "compile_modules.py"
-_INDEX = "index.json"
+_OPTIONS = ("-s", "-S", "-B", "-X", "utf8", "-W", "ignore")
+_INDEX = "index"
 _FILE_MODE = 0o644
 _KEPT_SECONDS = 90 * 24 * 3600
 """How long a unit is kept that nobody uses."""
@@ -71,30 +71,31 @@ class ByteCodeCache:
         """What a kept unit holds; `None` when it is missing or not whole."""
         folder = self._folder / key
         try:
-            index = json.loads((folder / _INDEX).read_bytes())
+            fields = (folder / _INDEX).read_bytes().decode().split("\0")
+            index = list(zip(fields[:-1:2], map(int, fields[1::2]), strict=True))
             with os.scandir(folder) as files:
                 sizes = {file.name: file.stat().st_size for file in files}
             if all(sizes[f"{number}.pyc"] == size for number, (_, size) in enumerate(index)):
                 os.utime(folder)
-                return [(str(path), int(size)) for path, size in index]
-        except (OSError, ValueError, TypeError, KeyError):
+                return index
+        except (OSError, ValueError, KeyError):
             pass
         return None
 
     def _compile_all(self, units: Sequence[tuple[CompileUnit, str]], python: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._remove_unused()
+        # the longest first, so that none of them is at work alone at the end
+        ordered = sorted(units, key=lambda item: -len(item[0].modules))
         with ThreadPoolExecutor(_CORES) as threads:
-            # the longest first, so that none of them is at work alone at the end
-            ordered = sorted(units, key=lambda item: -len(item[0].modules))
             for _ in threads.map(functools.partial(self._compile, python), ordered):
                 check_stopping()
 
     def _compile(self, python: Path, item: tuple[CompileUnit, str]) -> None:
         unit, key = item
-        job = json.dumps([module.job() for module in unit.modules])
+        job = "".join(module.job() for module in unit.modules)
         with _processes, workplace(self._folder / f".{key}.{os.getpid()}.{threading.get_ident()}") as fresh:
-            argv = (os.fspath(python), "-s", "-S", "-B", "-W", "ignore", os.fspath(_SCRIPT), os.fspath(fresh))
+            argv = (os.fspath(python), *_OPTIONS, os.fspath(_SCRIPT), os.fspath(fresh))
             self._run(Command(argv=argv, env=self._env, stdin=job)).check()
             fresh.chmod(0o755)
             self._keep(fresh, self._folder / key)

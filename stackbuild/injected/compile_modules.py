@@ -1,23 +1,29 @@
-"""Compile modules to byte code, the same bytes every time. Run by a layer's Python as `python -s -S`, PYTHONHASHSEED=0.
+"""Compile modules to byte code, the same bytes every time.
 
-Standard input: a JSON list of modules, each with its `path` below the folder it is imported from, and its source as
-`file` or `text`; argument: an existing folder. Written there: `0.pyc`, `1.pyc` and so on, in the "checked hash" form of
-PEP 552, and last `index.json`: a list of [path of the byte code, size in bytes], relative as the module paths are. A
-module that this Python cannot compile is left out.
+Run by a layer's Python as `python -s -S -X utf8`, with PYTHONHASHSEED=0. Standard input: for each module its path below
+the folder it is imported from, its file, and its text if there is no file, each ended by a NUL. Argument: an existing
+folder. Written there: `0.pyc`, `1.pyc` and so on, in the "checked hash" form of PEP 552, and last `index`: for each the
+path of the byte code, relative as the module's is, and the size in bytes, each ended by a NUL. A module that this
+Python cannot compile is left out.
 
 What `marshal` writes depends on which objects of the process are shared, so on all that it has compiled before: the
-same bytes come only of the same list, compiled in the same order in a process of its own.
+same bytes come only of the same list, compiled in the same order in a process of its own. There are many, each for a
+part of a second, in a Python whose standard library is not compiled: so nothing is imported that is not built in.
 """
 
-import importlib.util
-import json
 import marshal
 import os
 import sys
-from types import CodeType
+from _frozen_importlib_external import MAGIC_NUMBER, cache_from_source
+from _imp import source_hash
+
+# `importlib.util` has the same under public names.
+_SOURCE_HASH_KEY = int.from_bytes(MAGIC_NUMBER, "little")
 
 CHECKED_HASH = (3).to_bytes(4, "little")
 """PEP 552: Python compares the hash of the source before it takes the byte code."""
+
+CodeType = type(compile("", "", "exec"))
 
 
 def byte_code(source: bytes, path: str) -> "bytes | None":
@@ -28,9 +34,7 @@ def byte_code(source: bytes, path: str) -> "bytes | None":
         return None
     if sys.version_info < (3, 11) and has_set_in_random_order(code):
         return None
-    return b"".join(
-        (importlib.util.MAGIC_NUMBER, CHECKED_HASH, importlib.util.source_hash(source), marshal.dumps(code))
-    )
+    return b"".join((MAGIC_NUMBER, CHECKED_HASH, source_hash(_SOURCE_HASH_KEY, source), marshal.dumps(code)))
 
 
 def has_set_in_random_order(value: object) -> bool:
@@ -42,28 +46,27 @@ def has_set_in_random_order(value: object) -> bool:
     return isinstance(value, tuple) and any(map(has_set_in_random_order, value))
 
 
-def source_of(module: "dict[str, str]") -> bytes:
-    """The content of the module file."""
-    if "text" in module:
-        return module["text"].encode()
-    with open(module["file"], "rb") as file:
+def source_of(file_name: str, text: str) -> bytes:
+    """The content of a module."""
+    if not file_name:
+        return text.encode()
+    with open(file_name, "rb") as file:
         return file.read()
 
 
 def main() -> None:
     """Compile what standard input lists."""
-    folder = sys.argv[1]
-    index: list[tuple[str, int]] = []
-    for module in json.load(sys.stdin.buffer):
-        path = module["path"]
-        content = byte_code(source_of(module), path)
+    folder, fields = sys.argv[1], sys.stdin.buffer.read().decode().split("\0")[:-1]
+    index, number = "", 0
+    for path, file_name, text in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
+        content = byte_code(source_of(file_name, text), path)
         if content is not None:
-            with open(os.path.join(folder, f"{len(index)}.pyc"), "wb") as file:
+            with open(f"{folder}/{number}.pyc", "wb") as file:
                 file.write(content)
-            cached = importlib.util.cache_from_source(path, optimization="").replace(os.sep, "/")
-            index.append((cached, len(content)))
-    with open(os.path.join(folder, "index.json"), "w", encoding="utf-8") as file:
-        json.dump(index, file)
+            index += f"{cache_from_source(path, optimization='').replace(os.sep, '/')}\0{len(content)}\0"
+            number += 1
+    with open(f"{folder}/index", "wb") as file:
+        file.write(index.encode())
 
 
 if __name__ == "__main__":

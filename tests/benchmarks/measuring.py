@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,8 +42,7 @@ class ProgramFailed(Exception):
 
 def measure(argv: Sequence[str | os.PathLike[str]], *, cwd: Path, env: Mapping[str, str]) -> Measured:
     """Run a program to its end. Raises `ProgramFailed` when its exit status is not 0."""
-    said = cwd / f".said-{os.urandom(4).hex()}"
-    with said.open("w+b") as file:
+    with tempfile.TemporaryFile() as file:  # not in the project: what lies there counts
         started = time.perf_counter()
         process = subprocess.Popen(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         memory = _MemoryWatch(process.pid)
@@ -50,8 +50,8 @@ def measure(argv: Sequence[str | os.PathLike[str]], *, cwd: Path, env: Mapping[s
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         peak = memory.stop()
-    text = said.read_text(encoding="utf-8", errors="replace")
-    said.unlink()
+        file.seek(0)
+        text = file.read().decode(errors="replace")
     if process.returncode:
         raise ProgramFailed(f"{' '.join(map(str, argv))}: exit {process.returncode}\n{text}")
     return Measured(wall=wall, cpu=used.ru_utime + used.ru_stime, peak=peak)

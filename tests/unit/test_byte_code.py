@@ -1,6 +1,5 @@
 """Which modules are compiled together, the cache of byte code, and that its bytes are always the same."""
 
-import json
 import os
 import subprocess
 import sys
@@ -55,7 +54,7 @@ def test_modules_are_compiled_by_package_and_named_from_the_folder_they_are_impo
 def test_generated_modules_are_compiled_from_their_text() -> None:
     entry = ArchiveEntry(path=f"{PACKAGES}/sitecustomize.py", data="name = 'ü'\n".encode())
     (unit,) = compile_units([entry], [PACKAGES], hash_of=lambda entry: "sha256=x")
-    assert [module.job() for module in unit.modules] == [{"path": "sitecustomize.py", "text": "name = 'ü'\n"}]
+    assert [module.job() for module in unit.modules] == ["sitecustomize.py\0\0name = 'ü'\n\0"]
 
 
 def test_what_is_no_module_of_a_file_is_left_out() -> None:
@@ -196,14 +195,14 @@ def test_unit_is_compiled_once(environment: Environment) -> None:
 def test_damaged_unit_is_compiled_again(environment: Environment, damage: str) -> None:
     first = environment.contents()
     for unit in environment.cache.iterdir():
-        index = unit / "index.json"
+        index = unit / "index"
         match damage:
             case "truncated":
                 os.truncate(unit / "0.pyc", 20)
             case "missing":
                 (unit / "0.pyc").unlink()
             case "index":
-                index.write_text(json.dumps({"x": 1}))
+                index.write_text("x\0y\0")
             case _:
                 index.unlink()
     assert environment.contents() == first
