@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 COMMANDS = ("lock", "build", "publish", "local-export")
 """The commands whose runs may settle."""
 
-SETTLED_FOLDER = ".stackbuild/settled"
-"""Where snapshots lie in the build folder."""
+SETTLED_FOLDER = ".settled"
+"""Where snapshots lie in the build folder: not beside the records, whose folder's time would change with them."""
 
 Said = tuple[str, str, bool]
 """What was printed: `stdout` or `stderr`, the text, and whether the time of the run stood behind it."""

@@ -14,7 +14,7 @@ from filelock import FileLock
 from tests.integration.stack_project import HELLO, StackProject, copy_project, tasks_run
 
 EVERYTHING = ("build", "--lock-if-needed", "--publish")
-SETTLED = Path("_build", ".stackbuild", "settled")
+SETTLED = Path("_build", ".settled")
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,6 @@ def shared(finished: StackProject, tmp_path_factory: pytest.TempPathFactory) -> 
     project = copy_project(finished, tmp_path_factory.mktemp("settled") / "project")
     (project.root / ".git").mkdir()
     (project.root / ".gitignore").write_text("*.tmp\n", encoding="utf-8")
-    # made by the first run that settles, it would be a change just before the next one
-    (project.root / SETTLED).mkdir()
     return project
 
 
@@ -82,6 +80,14 @@ def test_a_settled_run_says_the_same_again_without_its_work(shared: StackProject
     assert at_once
     assert without_time(done.stdout) == without_time(slow.stdout)
     assert done.stderr == slow.stderr
+
+
+def test_commands_one_right_after_the_other_settle(finished: StackProject, tmp_path: Path) -> None:
+    project = copy_project(finished, tmp_path / "project")
+    commands = (("lock", "--if-needed"), ("build",), ("publish",))
+    for arguments in (*commands, *commands):
+        project.stackbuild(*arguments)
+    assert [run_again(project, *arguments)[0] for arguments in commands] == [True, True, True]
 
 
 def test_a_settled_run_prints_the_same_in_a_terminal(shared: StackProject) -> None:
