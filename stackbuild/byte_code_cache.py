@@ -75,12 +75,13 @@ class ByteCodeCache:
             index = list(zip(fields[:-1:2], map(int, fields[1::2]), strict=True))
             with os.scandir(folder) as files:
                 sizes = {file.name: file.stat().st_size for file in files}
-            if all(sizes[f"{number}.pyc"] == size for number, (_, size) in enumerate(index)):
-                os.utime(folder)
-                return index
+            if any(sizes[f"{number}.pyc"] != size for number, (_, size) in enumerate(index)):
+                return None
         except (OSError, ValueError, KeyError):
-            pass
-        return None
+            return None
+        with contextlib.suppress(OSError):  # it may be somebody else's, such as a cache of CI's that was restored
+            os.utime(folder)
+        return index
 
     def _compile_all(self, units: Sequence[tuple[CompileUnit, str]], python: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

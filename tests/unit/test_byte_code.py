@@ -231,6 +231,18 @@ def test_using_a_unit_keeps_it(environment: Environment) -> None:
     assert all(unit.stat().st_mtime > 1 for unit in environment.cache.iterdir())
 
 
+def test_cache_that_belongs_to_somebody_else_is_used(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = environment.contents()
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "utime", refused)
+    environment.runs.clear()
+    assert environment.contents() == first
+    assert environment.runs == []
+
+
 def test_two_at_once_get_the_same(environment: Environment) -> None:
     barrier = threading.Barrier(2)
 
