@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import PurePosixPath
 
@@ -31,10 +31,10 @@ class Module:
     entry: ArchiveEntry
     hash: str
 
-    def job(self) -> str:
-        """What `compile_modules.py` is told of it."""
-        file = "" if self.entry.source is None else os.fspath(self.entry.source)
-        return f"{self.path}\0{file}\0{(self.entry.data or b'').decode()}\0"
+    def to_compile(self) -> bytes:
+        """Its part of the job for `compile_modules.py`: path, file and text, each ended by a NUL."""
+        file = b"" if self.entry.source is None else os.fsencode(self.entry.source)
+        return b"".join((self.path.encode(), b"\0", file, b"\0", self.entry.data or b"", b"\0"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,15 @@ class CompileUnit:
             digest.update(f"{module.hash} {module.path}\n".encode())
         return digest.hexdigest()
 
+    def read_anew(self, hash_of: Callable[[ArchiveEntry], str]) -> "CompileUnit":
+        """The same with the hashes that the modules' contents have by `hash_of`."""
+        return replace(self, modules=tuple(replace(module, hash=hash_of(module.entry)) for module in self.modules))
+
+    def byte_code_paths(self) -> frozenset[str]:
+        """Where Python looks for the byte code of its modules, but for the tag and the suffix of the names."""
+        split = [module.path.removesuffix(".py").rpartition("/") for module in self.modules]
+        return frozenset(f"{folder}{slash}__pycache__/{name}" for folder, slash, name in split)
+
 
 def compile_units(
     entries: Iterable[ArchiveEntry], folders: Iterable[PurePosixPath], *, hash_of: Callable[[ArchiveEntry], str]
@@ -64,7 +73,7 @@ def compile_units(
     found: dict[PurePosixPath, list[Module]] = defaultdict(list)
     for entry in entries:
         is_module = entry.kind is Kind.FILE and entry.path.endswith(".py")
-        if not is_module or not _TESTS.isdisjoint(entry.path.split("/")):
+        if not is_module or not _TESTS.isdisjoint(entry.path.split("/")) or not _is_text(entry.path):
             continue
         for prefix, folder in prefixes:
             if entry.path.startswith(prefix):
@@ -83,6 +92,15 @@ def _in_units(modules: Iterable[Module]) -> Iterable[tuple[Module, ...]]:
         members = tuple(package)
         for start in range(0, len(members), _MOST_MODULES):
             yield members[start : start + _MOST_MODULES]
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path is UTF-8, and no name that the system has decoded with surrogates."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _package(module: Module) -> str:

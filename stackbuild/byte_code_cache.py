@@ -5,6 +5,7 @@ may be removed at any time. Safe to use from several threads and several process
 """
 
 import contextlib
+import errno
 import functools
 import os
 import threading
@@ -22,6 +23,9 @@ _SCRIPT = Path(__file__).with_name("injected") / "compile_modules.py"
 _OPTIONS = ("-s", "-S", "-B", "-X", "utf8", "-W", "ignore")
 _INDEX = "index"
 _FILE_MODE = 0o644
+_NEEDED = frozenset({"SYSTEMROOT", "TEMP", "TMPDIR"})
+_OF_LOADERS = ("LD_", "DYLD_")
+"""Prefixes of the variables that tell which libraries a program is loaded with."""
 _KEPT_SECONDS = 90 * 24 * 3600
 """How long a unit is kept that nobody uses."""
 _CORES = os.cpu_count() or 1
@@ -32,83 +36,96 @@ Index = list[tuple[str, int]]
 
 
 class ByteCodeCache:
-    """Byte code kept in `folder`, made by running a Python. `environ`: what of it Windows needs is handed on."""
+    """Byte code kept in `folder`, of one version of Python, such as `cpython@3.11.7`, which is run to make it.
 
-    def __init__(self, folder: Path, *, run: Runner, environ: Mapping[str, str]) -> None:
+    environ: what of it a Python may need to start is handed on.
+    """
+
+    def __init__(self, folder: Path, *, version: str, run: Runner, environ: Mapping[str, str]) -> None:
         self._folder = folder
+        self._version = version
         self._run = run
-        self._env = {
-            "PYTHONHASHSEED": "0",
-            **{name: environ[name] for name in ("SYSTEMROOT", "TMPDIR", "TEMP") if name in environ},
-        }
+        needed = {name: value for name, value in environ.items() if name in _NEEDED or name.startswith(_OF_LOADERS)}
+        self._env = {**needed, "PYTHONHASHSEED": "0"}
 
     def entries(
         self,
         units: Sequence[CompileUnit],
         *,
-        version: str,
+        hash_of: Callable[[ArchiveEntry], str],
         python: Callable[[], Path],
         compiling: Callable[[int], None],
     ) -> list[ArchiveEntry]:
         """The byte code of all units and its folders, as entries relative to the layer; compiled where it is missing.
 
-        version: full, such as `cpython@3.11.7`; python: an executable of it, asked for only when something is missing;
+        hash_of: of an entry's content, read now; python: an executable, asked for only when something is missing;
         compiling: told the number of modules that will be compiled. Raises `ToolError` when that Python does not run,
         `OSError` when the cache cannot be written to.
         """
-        keys = [unit.key(version) for unit in units]
-        found = [self._read(key) for key in keys]
-        missing = [(unit, key) for unit, key, index in zip(units, keys, found, strict=True) if index is None]
-        if missing:
-            compiling(sum(len(unit.modules) for unit, _ in missing))
-            self._compile_all(missing, python())
-            found = [self._read(key) if index is None else index for key, index in zip(keys, found, strict=True)]
-        return _entries(
-            (unit, self._folder / key, index) for unit, key, index in zip(units, keys, found, strict=True) if index
-        )
+        found = [(unit, self._read(unit)) for unit in units]
+        if any(index is None for _, index in found):
+            # A recorded hash may be wrong: what is kept for others has to be that of the content.
+            true = [unit if index is not None else unit.read_anew(hash_of) for unit, index in found]
+            missing = [unit for unit in true if self._read(unit) is None]
+            if missing:
+                compiling(sum(len(unit.modules) for unit in missing))
+                self._compile_all(missing, python())
+            found = [(unit, self._read(unit)) for unit in true]
+        return _entries((unit, self._place(unit), self._there(unit, index)) for unit, index in found)
 
-    def _read(self, key: str) -> Index | None:
-        """What a kept unit holds; `None` when it is missing or not whole."""
-        folder = self._folder / key
+    def _place(self, unit: CompileUnit) -> Path:
+        return self._folder / unit.key(self._version)
+
+    def _there(self, unit: CompileUnit, index: Index | None) -> Index:
+        if index is None:
+            raise FileNotFoundError(errno.ENOENT, "what was compiled is gone again", os.fspath(self._place(unit)))
+        return index
+
+    def _read(self, unit: CompileUnit) -> Index | None:
+        """What a kept unit holds; `None` when it is missing or not whole, or holds what is not the unit's."""
+        folder, expected = self._place(unit), unit.byte_code_paths()
         try:
             fields = (folder / _INDEX).read_bytes().decode().split("\0")
             index = list(zip(fields[:-1:2], map(int, fields[1::2]), strict=True))
             with os.scandir(folder) as files:
                 sizes = {file.name: file.stat().st_size for file in files}
-            if any(sizes[f"{number}.pyc"] != size for number, (_, size) in enumerate(index)):
-                return None
+            for number, (path, size) in enumerate(index):
+                untagged = path.removesuffix(".pyc").rpartition(".")[0]
+                if sizes[f"{number}.pyc"] != size or untagged not in expected or not path.endswith(".pyc"):
+                    return None
         except (OSError, ValueError, KeyError):
             return None
         with contextlib.suppress(OSError):  # it may be somebody else's, such as a cache of CI's that was restored
             os.utime(folder)
         return index
 
-    def _compile_all(self, units: Sequence[tuple[CompileUnit, str]], python: Path) -> None:
+    def _compile_all(self, units: Sequence[CompileUnit], python: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._remove_unused()
         # the longest first, so that none of them is at work alone at the end
-        ordered = sorted(units, key=lambda item: -len(item[0].modules))
+        ordered = sorted(units, key=lambda unit: -len(unit.modules))
         with ThreadPoolExecutor(_CORES) as threads:
             for _ in threads.map(functools.partial(self._compile, python), ordered):
                 check_stopping()
 
-    def _compile(self, python: Path, item: tuple[CompileUnit, str]) -> None:
-        unit, key = item
-        job = "".join(module.job() for module in unit.modules)
-        with _processes, workplace(self._folder / f".{key}.{os.getpid()}.{threading.get_ident()}") as fresh:
+    def _compile(self, python: Path, unit: CompileUnit) -> None:
+        place = self._place(unit)
+        with _processes, workplace(place.with_name(f".{place.name}.{os.getpid()}.{threading.get_ident()}")) as fresh:
+            (fresh / "job").write_bytes(b"".join(module.to_compile() for module in unit.modules))
             argv = (os.fspath(python), *_OPTIONS, os.fspath(_SCRIPT), os.fspath(fresh))
-            self._run(Command(argv=argv, env=self._env, stdin=job)).check()
+            self._run(Command(argv=argv, env=self._env)).check()
             fresh.chmod(0o755)
-            self._keep(fresh, self._folder / key)
+            self._keep(unit, fresh)
 
-    def _keep(self, fresh: Path, kept: Path) -> None:
+    def _keep(self, unit: CompileUnit, fresh: Path) -> None:
+        place = self._place(unit)
         try:
-            os.rename(fresh, kept)
+            os.rename(fresh, place)
         except OSError:
-            if self._read(kept.name) is not None:
+            if self._read(unit) is not None:
                 return  # another thread or process was faster, and somebody may be linking its files
-            remove_tree(kept)
-            os.rename(fresh, kept)
+            remove_tree(place)
+            os.rename(fresh, place)
 
     def _remove_unused(self) -> None:
         oldest = time.time() - _KEPT_SECONDS

@@ -49,12 +49,11 @@ def byte_code_entries(
         folders.append(layout.site_packages.parent)  # the standard library
     folder = cache_folder(project.environ) / "byte-code"
     try:
-        units = compile_units(
-            entries, folders, hash_of=lambda entry: recorded.get(entry.path) or record_hash(_sha256(entry))
-        )
-        return ByteCodeCache(folder, run=tools.run, environ=project.environ).entries(
+        units = compile_units(entries, folders, hash_of=lambda entry: recorded.get(entry.path) or _hash(entry))
+        cache = ByteCodeCache(folder, version=_version(project, locks, linked), run=tools.run, environ=project.environ)
+        return cache.entries(
             units,
-            version=locks.pin(linked).python_implementation,
+            hash_of=_hash,
             python=lambda: _python(project, locks, linked, tools),
             compiling=lambda count: report(f"compiling {count} module{'' if count == 1 else 's'}"),
         )
@@ -65,8 +64,18 @@ def byte_code_entries(
         ) from error
 
 
-def _sha256(entry: ArchiveEntry) -> str:
-    return sha256_file(entry.source) if entry.source is not None else hashlib.sha256(entry.data or b"").hexdigest()
+def _hash(entry: ArchiveEntry) -> str:
+    data = entry.data or b""
+    return record_hash(hashlib.sha256(data).hexdigest() if entry.source is None else sha256_file(Path(entry.source)))
+
+
+def _version(project: Project, locks: Locks, linked: LinkedLayer) -> str:
+    """What tells the Python that compiles from others that give other bytes.
+
+    What stands in for that of another platform may be of another patch release: apart, it is used for such layers only.
+    """
+    pinned = locks.pin(linked).python_implementation
+    return pinned if project.runs_here(linked) else f"{pinned} or its like"
 
 
 def _python(project: Project, locks: Locks, linked: LinkedLayer, tools: OutputTools) -> Path:

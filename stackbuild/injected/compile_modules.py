@@ -1,10 +1,10 @@
 """Compile modules to byte code, the same bytes every time.
 
-Run by a layer's Python as `python -s -S -X utf8`, with PYTHONHASHSEED=0. Standard input: for each module its path below
-the folder it is imported from, its file, and its text if there is no file, each ended by a NUL. Argument: an existing
-folder. Written there: `0.pyc`, `1.pyc` and so on, in the "checked hash" form of PEP 552, and last `index`: for each the
-path of the byte code, relative as the module's is, and the size in bytes, each ended by a NUL. A module that this
-Python cannot compile is left out.
+Run by a layer's Python as `python -s -S -X utf8`, with PYTHONHASHSEED=0. Argument: a folder with a file `job`: for each
+module its path below the folder it is imported from, its file, and its text if there is no file, each ended by a NUL.
+Written there: `0.pyc`, `1.pyc` and so on, in the "checked hash" form of PEP 552, and last `index`: for each the path of
+the byte code, relative as the module's is, and the size in bytes, each ended by a NUL. A module that this Python cannot
+compile is left out.
 
 What `marshal` writes depends on which objects of the process are shared, so on all that it has compiled before: the
 same bytes come only of the same list, compiled in the same order in a process of its own. There are many, each for a
@@ -30,11 +30,12 @@ def byte_code(source: bytes, path: str) -> "bytes | None":
     """The content of a .pyc file; `None` when the source is not a module that this Python can compile."""
     try:
         code = compile(source, path, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError):
+        if sys.version_info < (3, 11) and has_set_in_random_order(code):
+            return None
+        content = marshal.dumps(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last for what is nested too deeply
         return None
-    if sys.version_info < (3, 11) and has_set_in_random_order(code):
-        return None
-    return b"".join((MAGIC_NUMBER, CHECKED_HASH, source_hash(_SOURCE_HASH_KEY, source), marshal.dumps(code)))
+    return b"".join((MAGIC_NUMBER, CHECKED_HASH, source_hash(_SOURCE_HASH_KEY, source), content))
 
 
 def has_set_in_random_order(value: object) -> bool:
@@ -46,27 +47,33 @@ def has_set_in_random_order(value: object) -> bool:
     return isinstance(value, tuple) and any(map(has_set_in_random_order, value))
 
 
-def source_of(file_name: str, text: str) -> bytes:
-    """The content of a module."""
-    if not file_name:
-        return text.encode()
-    with open(file_name, "rb") as file:
+def read(path: "bytes | str") -> bytes:
+    """The content of a file."""
+    with open(path, "rb") as file:
         return file.read()
 
 
+def write(path: str, content: bytes) -> None:
+    """Make a file."""
+    with open(path, "wb") as file:
+        file.write(content)
+
+
 def main() -> None:
-    """Compile what standard input lists."""
-    folder, fields = sys.argv[1], sys.stdin.buffer.read().decode().split("\0")[:-1]
+    """Compile what the job lists."""
+    os.umask(0o022)  # exports of other users' have links to these files
+    folder = sys.argv[1]
+    fields = read(f"{folder}/job").split(b"\0")[:-1]
     index, number = "", 0
-    for path, file_name, text in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
-        content = byte_code(source_of(file_name, text), path)
+    for encoded, file, text in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
+        path = encoded.decode()
+        content = byte_code(read(file) if file else text, path)
         if content is not None:
-            with open(f"{folder}/{number}.pyc", "wb") as file:
-                file.write(content)
+            write(f"{folder}/{number}.pyc", content)
             index += f"{cache_from_source(path, optimization='').replace(os.sep, '/')}\0{len(content)}\0"
             number += 1
-    with open(f"{folder}/index", "wb") as file:
-        file.write(index.encode())
+    write(f"{folder}/index", index.encode())
+    os.unlink(f"{folder}/job")
 
 
 if __name__ == "__main__":

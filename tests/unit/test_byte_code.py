@@ -1,6 +1,8 @@
 """Which modules are compiled together, the cache of byte code, and that its bytes are always the same."""
 
 import os
+import shutil
+import stat
 import subprocess
 import sys
 import threading
@@ -54,7 +56,7 @@ def test_modules_are_compiled_by_package_and_named_from_the_folder_they_are_impo
 def test_generated_modules_are_compiled_from_their_text() -> None:
     entry = ArchiveEntry(path=f"{PACKAGES}/sitecustomize.py", data="name = 'ü'\n".encode())
     (unit,) = compile_units([entry], [PACKAGES], hash_of=lambda entry: "sha256=x")
-    assert [module.job() for module in unit.modules] == ["sitecustomize.py\0\0name = 'ü'\n\0"]
+    assert [module.to_compile() for module in unit.modules] == ["sitecustomize.py\0\0name = 'ü'\n\0".encode()]
 
 
 def test_what_is_no_module_of_a_file_is_left_out() -> None:
@@ -85,11 +87,15 @@ def test_key_depends_on_python_paths_and_contents_and_not_on_the_layer() -> None
 
 @dataclass
 class Environment:
-    """An environment's modules, with a cache beside it. `runs` counts the processes that compiled."""
+    """An environment's modules, with a cache beside it.
+
+    runs: the processes that compiled; recorded: hashes by path that nobody checked.
+    """
 
     root: Path
     runs: list[Command] = field(default_factory=list)
     python: Path = Path(sys.executable)
+    recorded: dict[str, str] = field(default_factory=dict)
 
     def write(self, path: str, text: str) -> None:
         file = self.root / PACKAGES / path
@@ -107,9 +113,13 @@ class Environment:
     def entries(self, folder: Path | None = None) -> list[ArchiveEntry]:
         sources = sorted((self.root / PACKAGES).rglob("*.py"))
         modules = [ArchiveEntry(path=path.relative_to(self.root).as_posix(), source=path) for path in sources]
-        units = compile_units(modules, [PACKAGES], hash_of=hash_of)
-        cache = ByteCodeCache(folder or self.cache, run=self.run, environ=os.environ)
-        return cache.entries(units, version=VERSION, python=lambda: self.python, compiling=lambda count: None)
+
+        def recorded(entry: ArchiveEntry) -> str:
+            return self.recorded.get(entry.path) or hash_of(entry)
+
+        units = compile_units(modules, [PACKAGES], hash_of=recorded)
+        cache = ByteCodeCache(folder or self.cache, version=VERSION, run=self.run, environ=os.environ)
+        return cache.entries(units, hash_of=hash_of, python=lambda: self.python, compiling=lambda count: None)
 
     def contents(self, folder: Path | None = None) -> dict[str, bytes]:
         return {
@@ -189,6 +199,57 @@ def test_unit_is_compiled_once(environment: Environment) -> None:
     environment.write("web/sub/tool.py", "changed = True\n")
     environment.contents()
     assert len(environment.runs) == 3
+
+
+def test_wrong_recorded_hash_gives_nobody_byte_code_of_another_source(environment: Environment) -> None:
+    genuine = environment.contents()
+    shutil.rmtree(environment.cache)
+    environment.recorded[f"{PACKAGES}/web/__init__.py"] = "sha256=of-the-genuine-file"
+    source = environment.root / PACKAGES / "web" / "__init__.py"
+    text = source.read_text(encoding="utf-8")
+    source.write_text(text.replace("answer", "edited"), encoding="utf-8")
+    assert environment.contents() != genuine
+    source.write_text(text, encoding="utf-8")
+    assert environment.contents() == genuine
+    environment.runs.clear()
+    assert environment.contents() == genuine
+    assert environment.runs == []
+
+
+@pytest.mark.parametrize("source", ["x = " + "(" * 3000 + ")" * 3000, "x = " + "-" * 30000 + "1", "print 'two'", "\0"])
+def test_what_cannot_be_compiled_is_left_out_and_holds_up_nothing(environment: Environment, source: str) -> None:
+    before = environment.contents()
+    environment.write("web/odd.py", f"{source}\n")
+    after = environment.contents()
+    assert after.keys() == before.keys()
+
+
+@pytest.mark.parametrize("path", ["../../../escaped/__pycache__/alone.x.pyc", "alone.py", "/etc/alone.pyc"])
+def test_kept_unit_that_names_other_files_than_its_own_is_made_anew(environment: Environment, path: str) -> None:
+    first = environment.contents()
+    for unit in environment.cache.iterdir():
+        index = (unit / "index").read_text(encoding="utf-8").split("\0")
+        (unit / "index").write_text("\0".join([path, *index[1:]]), encoding="utf-8")
+    assert environment.contents() == first
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such names")
+def test_folders_may_have_any_name_and_modules_without_a_name_in_utf_8_are_left_out(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"nu\xff")
+    environment = Environment(tmp_path / odd / "environment")
+    environment.write("web.py", "")
+    environment.write(f"{odd}.py", "")
+    assert list(environment.contents()) == [f"{PACKAGES}/__pycache__/web.{TAG}.pyc"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such permissions")
+def test_everybody_may_read_byte_code_whoever_compiled_it(environment: Environment) -> None:
+    before = os.umask(0o077)
+    try:
+        entries = environment.entries()
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(os.stat(entry.source).st_mode) for entry in entries if entry.source is not None} == {0o644}
 
 
 @pytest.mark.parametrize("damage", ["truncated", "missing", "index", "no index"])
