@@ -127,10 +127,12 @@ def archive_inputs(project: Project, locks: Locks, linked: LinkedLayer, *, built
     return digest_of({**inputs, **choices, "byte_code": project.has_byte_code("archives")})
 
 
-def export_inputs(project: Project, locks: Locks, linked: LinkedLayer, *, built: str) -> str:
-    """The digest of what a layer's local export is made from."""
+def export_inputs(
+    project: Project, locks: Locks, linked: LinkedLayer, *, built: str, with_byte_code: bool = True
+) -> str:
+    """The digest of what a layer's local export is made from. with_byte_code: whether it has it if it should."""
     inputs = _output_inputs(project, locks, linked, built)
-    return digest_of({**inputs, "byte_code": project.has_byte_code("exports")})
+    return digest_of({**inputs, "byte_code": with_byte_code and project.has_byte_code("exports")})
 
 
 def layer_metadata(project: Project, locks: Locks, linked: LinkedLayer) -> LayerMetadata:

@@ -135,6 +135,7 @@ class StackReporter:
 
     def skip_ignore(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
         """A task is ignored, as the user told doit once."""
+        self._count(task.name)
         self._print(f"{task.name}: ignored, as `doit ignore` asked for")
 
     def add_failure(self, task: Any, fail: Any) -> None:  # noqa: ANN401 (doit's own)

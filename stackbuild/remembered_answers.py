@@ -28,15 +28,15 @@ class RememberedAnswers:
     def get(self, program: Path) -> str | None:
         """What the program answered, if it would say the same now."""
         match self._kept.get(str(program)):
-            case {"answer": str(answer), "files": dict(files)} if all(
-                _signature(path) == signature for path, signature in files.items()
+            case {"answer": str(answer), "files": dict(files)} if str(program) in files and all(
+                signature(path) == then for path, then in files.items()
             ):
                 return answer
         return None
 
     def keep(self, program: Path, answer: str, *, files: Iterable[Path]) -> None:
-        """Remember an answer for as long as these files and folders stay as they are."""
-        signatures = {str(path): _signature(path) for path in files}
+        """Remember an answer for as long as the program and these files and folders stay as they are."""
+        signatures = {str(path): signature(path) for path in (program, *files)}
         self._kept[str(program)] = {"answer": answer, "files": signatures}
         self._is_new = True
 
@@ -50,16 +50,16 @@ class RememberedAnswers:
 
     def _read(self) -> dict[str, Any]:
         if self._file is not None:
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, RecursionError):
                 match json.loads(self._file.read_bytes()):
                     case {"question": self._question, "answers": dict(answers)}:
                         return answers
         return {}
 
 
-def _signature(path: str | os.PathLike[str]) -> list[int]:
+def signature(path: str | os.PathLike[str]) -> list[int]:
     """What changes when a file is replaced or written, or a folder gets or loses entries; empty: it is missing."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # ValueError: a NUL in the path
         found = os.stat(path)
         return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
     return []

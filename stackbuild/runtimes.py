@@ -19,7 +19,7 @@ from stackbuild.errors import Interrupted, RuntimeUnavailable, ToolError
 from stackbuild.pinned_python import PinnedPython, PythonKind
 from stackbuild.process import Command, Runner, check_stopping
 from stackbuild.python_request import PythonRequest
-from stackbuild.remembered_answers import RememberedAnswers
+from stackbuild.remembered_answers import RememberedAnswers, signature
 
 SEARCH_VARIABLE = "STACKBUILD_INTERPRETERS"
 """Environment variable with more places to look: executables, or folders that hold `bin/python3`."""
@@ -202,14 +202,18 @@ def _ask(
     known = _understood(remembered.get(executable))
     if known is not None:
         return known
+    before = signature(executable)
     command = Command(argv=(str(executable), "-I", "-S", "-c", _QUESTION), env=dict(environ))
     try:
         said = run(command).check().stdout
     except (ToolError, Interrupted):
         return None
     answer = _understood(said)
-    if answer is not None and answer.executable == executable:  # else a virtual environment's, whose base may change
-        remembered.keep(executable, said, files=(executable, answer.stdlib, answer.extensions, answer.headers))
+    is_same = signature(executable) == before
+    if (
+        is_same and answer is not None and answer.executable == executable
+    ):  # else a virtual environment's: its base may change
+        remembered.keep(executable, said, files=(answer.stdlib, answer.extensions, answer.headers))
     return answer
 
 

@@ -184,8 +184,14 @@ def _layer_indexes(linked: LinkedLayer, settings: UvSettings, *, used: Iterable[
     return [*first, *(index.to_toml() for index in rest)]
 
 
-NO_SOLUTION = 1
-"""The exit status of uv when requirements cannot be fulfilled; other failures have another one."""
+def found_no_solution(said: str) -> bool:
+    """Whether `uv lock` failed because requirements cannot be fulfilled together, by what it said."""
+    return "No solution found" in said
+
+
+def _is_offline(environ: Mapping[str, str]) -> bool:
+    """Whether uv may not use the network: then it refuses to be told to refresh."""
+    return environ.get("UV_OFFLINE", "").lower() in ("1", "true", "t", "yes", "y", "on")
 
 
 def lock_command(folder: Path, *, python: Path, environ: Mapping[str, str], refresh: bool = False) -> Command:
@@ -194,7 +200,9 @@ def lock_command(folder: Path, *, python: Path, environ: Mapping[str, str], refr
     What uv has in its cache counts for as long as the index lets it, metadata of wheels for ever; `refresh`: the index
     is asked for all of it again. (uv's `--upgrade` does that too.)
     """
-    return _project_command("lock", folder, python, environ, *(["--refresh"] if refresh else []))
+    return _project_command(
+        "lock", folder, python, environ, *(["--refresh"] if refresh and not _is_offline(environ) else [])
+    )
 
 
 def export_command(folder: Path, *, python: Path, output: Path, environ: Mapping[str, str]) -> Command:

@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
@@ -78,7 +78,15 @@ def compile_folder(folder: str) -> None:
 
     A module of a package may be for another Python: that is no error.
     """
-    with ProcessPoolExecutor() as processes:
+    try:
+        from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 (it may fail)
+
+        processes = ProcessPoolExecutor()
+    except (ImportError, NotImplementedError, OSError):  # no semaphores here
+        for module in modules_to_compile(folder):
+            compile_module(module)
+        return
+    with processes:
         for _ in processes.map(compile_module, modules_to_compile(folder), chunksize=16):
             pass
 
@@ -107,8 +115,9 @@ def is_compiled(module: str) -> bool:
 
 
 def compile_module(module: str) -> None:
-    """Compile one module file."""
-    compileall.compile_file(module, quiet=2, force=True, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+    """Compile one module file. What is nested too deeply for this Python is left as it is."""
+    with suppress(ValueError, RecursionError, MemoryError):
+        compileall.compile_file(module, quiet=2, force=True, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
 
 def set_home(layer: Path, home: Path) -> None:

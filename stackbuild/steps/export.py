@@ -25,7 +25,7 @@ def export_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Out
     Raises `DeployError`, `BuildError`, `LockError`; an older export is then still there, but not recorded as complete.
     """
     paths = export_paths(project)
-    inputs = export_inputs(project, locks, linked, built=built_inputs(project, locks, linked))
+    built = built_inputs(project, locks, linked)
     metadata = ExportMetadata(**dict(layer_metadata(project, locks, linked)))
     entries = deployed_entries(project, locks, linked)
     notices: tuple[str, ...] = ()
@@ -45,6 +45,8 @@ def export_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Out
             _fill(os.fspath(fresh), entries)
             _finish(project, locks, linked, fresh)
         metadata.write(paths.layer_metadata(linked.build_name))
+        # without byte code it should have it is not good: once that can be had, the layer is exported again
+        inputs = export_inputs(project, locks, linked, built=built, with_byte_code=not notices)
         record = OutputRecord(inputs=inputs, files=len(entries), size=size)
         record.write(paths.record(linked.build_name))
     return Outcome(done=f"{len(entries)} files", size=size, notices=notices)

@@ -157,8 +157,9 @@ def _run_uv(
             write_atomic(folder / name, text)
     locking = functools.partial(uv.lock_command, folder, python=python, environ=project.environ)
     result = tools.run(locking(refresh=refresh))
-    if result.status == uv.NO_SOLUTION and not refresh:
-        result = tools.run(locking(refresh=True))  # it may have been published since uv's cache was asked last
+    if not refresh and result.status > 0 and uv.found_no_solution(result.said):
+        again = tools.run(locking(refresh=True))  # it may have been published since uv's cache was asked last
+        result = again if again.status == 0 or uv.found_no_solution(again.said) else result
     if result.status == 0:
         result = tools.run(uv.export_command(folder, python=python, output=exported, environ=project.environ))
     if result.status > 0:

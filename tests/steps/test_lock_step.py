@@ -417,11 +417,11 @@ def test_failing_uv_leaves_the_old_lock_as_it_was(locked: World, verb: str) -> N
     assert reasons(locked, "app-shop") == ("its requirements changed: + more",)
 
 
-@pytest.mark.parametrize(("status", "commands"), [(1, 2), (2, 1)])
+@pytest.mark.parametrize(("says", "commands"), [("error: No solution found when resolving", 2), ("error: broken", 1)])
 def test_uv_that_finds_no_solution_asks_the_indexes_before_it_is_believed(
-    world: World, status: int, commands: int
+    world: World, says: str, commands: int
 ) -> None:
-    world.uv.failing, world.uv.status = "lock", status
+    world.uv.failing, world.uv.says = "lock", says
     with pytest.raises(LockError):
         world.lock("base")
     assert ["--refresh" in command.argv for command in world.uv.commands] == [False, True][:commands]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stackbuild.errors import BuildError, RuntimeUnavailable
-from stackbuild.freshness import why_build
+from stackbuild.freshness import why_build, why_export
 from stackbuild.inputs import build_inputs
 from stackbuild.metadata import ArchiveMetadata, BuildRecord, LockRecord
 from stackbuild.platforms import TargetPlatform
@@ -211,10 +211,14 @@ def test_export_for_another_platform_says_when_there_is_no_python_to_compile_wit
     def unavailable(_pin: RuntimePin) -> Path:
         raise RuntimeUnavailable("no network")
 
-    monkeypatch.setattr(world.runtimes, "python", unavailable)
-    outcome = world.export("framework-web")
+    with monkeypatch.context() as patch:
+        patch.setattr(world.runtimes, "python", unavailable)
+        outcome = world.export("framework-web")
     assert outcome.notices == ("framework-web: exported without byte code: no network",)
     assert not list((world.project.workspace.export / "framework-web@1").rglob("__pycache__"))
+    assert why_export(world.project, world.locks, world.linked("framework-web")) is not None
+    world.export("framework-web")
+    assert why_export(world.project, world.locks, world.linked("framework-web")) is None
 
 
 def test_windows_cannot_hold_layers_for_other_platforms(world: World) -> None:

@@ -60,7 +60,7 @@ class FakeUv:
     """Plays uv: resolves every declared requirement to version 1.0, and installs wheels as a module each.
 
     versions: other versions, by name; also: further packages that a layer's resolution has, by build name; files:
-    further files of a package, by name and path; failing: the verb that fails, what it then says and its exit status;
+    further files of a package, by name and path; failing: the verb that fails, and what it then says;
     commands: those that were run.
     """
 
@@ -69,7 +69,6 @@ class FakeUv:
     files: dict[str, dict[str, str]] = field(default_factory=dict)
     failing: str | None = None
     says: str = "error: it is broken"
-    status: int = 2
     commands: list[Command] = field(default_factory=list)
 
     def __call__(self, command: Command, /) -> Result:
@@ -78,7 +77,7 @@ class FakeUv:
         if verb == "-s":  # the layer's Python is to compile modules: this one does
             return run(replace(command, argv=(sys.executable, *command.argv[1:])))
         if verb == self.failing:
-            return Result(command=command, status=self.status, stdout="", stderr=self.says)
+            return Result(command=command, status=2, stdout="", stderr=self.says)
         match verb:
             case "export":
                 self._export(command)

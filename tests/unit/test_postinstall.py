@@ -117,6 +117,21 @@ def test_byte_code_of_an_older_source_is_made_anew(layer: Layer, byte_code: Path
     assert byte_code.read_bytes() != before
 
 
+def test_one_process_compiles_where_several_are_not_supported(layer: Layer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported() -> None:
+        raise NotImplementedError("this platform lacks a functioning sem_open implementation")
+
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", unsupported)
+    layer.script().compile_folder(str(layer.site_packages))
+    assert Path(importlib.util.cache_from_source(str(layer.site_packages / "shop.py"))).is_file()
+
+
+def test_module_that_is_nested_too_deeply_is_no_error(layer: Layer, capsys: pytest.CaptureFixture[str]) -> None:
+    (layer.site_packages / "deep.py").write_text("x = " + "-" * 30000 + "1\n", encoding="utf-8")
+    assert layer.finish() == 0
+    assert capsys.readouterr() == ("", "")
+
+
 def test_modules_of_tests_are_not_compiled(layer: Layer) -> None:
     for name in ("tests", "test"):
         (layer.site_packages / "shop_parts" / name).mkdir(parents=True)

@@ -248,7 +248,7 @@ def test_python_is_asked_again_where_other_libraries_would_be_loaded(memory: Mem
     assert memory.started() == [str(memory.python)]
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"question": 1, "answers": {}}'])
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"question": 1, "answers": {}}', b"[" * 100_000])
 def test_damaged_memory_is_written_anew(memory: Memory, content: bytes) -> None:
     memory.started()
     memory.file.write_bytes(content)
@@ -260,6 +260,15 @@ def test_answer_is_not_believed_when_it_is_not_one(memory: Memory) -> None:
     memory.started()
     kept = json.loads(memory.file.read_text())
     kept["answers"][str(memory.python)]["answer"] = "{}"
+    memory.file.write_text(json.dumps(kept))
+    assert memory.started() == [str(memory.python)]
+
+
+@pytest.mark.parametrize("files", [{}, {"/nothing\0there": []}])
+def test_answer_that_depends_on_nothing_is_not_believed(memory: Memory, files: dict[str, list[int]]) -> None:
+    memory.started()
+    kept = json.loads(memory.file.read_text())
+    kept["answers"][str(memory.python)]["files"] = files
     memory.file.write_text(json.dumps(kept))
     assert memory.started() == [str(memory.python)]
 

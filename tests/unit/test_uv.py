@@ -317,6 +317,12 @@ def run(*argv: str, cwd: str, env: dict[str, str] | None = None) -> Command:
     return Command(argv=(uv.executable(), *argv), cwd=Path(cwd), env={**ALWAYS, **(env or {})})
 
 
+@pytest.mark.parametrize("offline", ["1", "true", "YES"])
+def test_lock_command_without_network_refreshes_nothing(offline: str) -> None:
+    command = uv.lock_command(Path("/r"), python=Path("/p"), environ={"UV_OFFLINE": offline}, refresh=True)
+    assert "--refresh" not in command.argv
+
+
 @pytest.mark.parametrize(("refresh", "more"), [(False, ()), (True, ("--refresh",))])
 def test_lock_command(refresh: bool, more: tuple[str, ...]) -> None:
     environ = {"UV_INDEX": "x", "HOME": "/h"}
