@@ -1,12 +1,15 @@
 """The cache of byte code: each unit of modules is compiled once by a Python, whatever layers and projects have it.
 
-A unit is a folder that holds `index` and the files it lists. It appears whole or not at all, is never changed, and
-may be removed at any time. Safe to use from several threads and several processes at once.
+A unit is a folder that holds `index.json` and the files it lists, with their hashes. It appears whole or not at all, is
+never changed, and may be removed at any time. Safe to use from several threads and several processes at once.
 """
 
 import contextlib
 import errno
 import functools
+import hashlib
+import itertools
+import json
 import os
 import threading
 import time
@@ -21,13 +24,15 @@ from stackbuild.process import Command, Runner, check_stopping
 
 _SCRIPT = Path(__file__).with_name("injected") / "compile_modules.py"
 _OPTIONS = ("-s", "-S", "-B", "-X", "utf8", "-W", "ignore")
-_INDEX = "index"
+_INDEX = "index.json"
 _FILE_MODE = 0o644
 _NEEDED = frozenset({"SYSTEMROOT", "TEMP", "TMPDIR"})
 _OF_LOADERS = ("LD_", "DYLD_")
 """Prefixes of the variables that tell which libraries a program is loaded with."""
 _KEPT_SECONDS = 90 * 24 * 3600
 """How long a unit is kept that nobody uses."""
+_LEFT_SECONDS = 3600
+"""How long a unit may be in the making."""
 _CORES = os.cpu_count() or 1
 _processes = threading.BoundedSemaphore(_CORES)
 """Layers are exported in parallel, and each is compiled on every core: together they do not start more than that."""
@@ -54,13 +59,13 @@ class ByteCodeCache:
         *,
         hash_of: Callable[[ArchiveEntry], str],
         python: Callable[[], Path],
-        compiling: Callable[[int], None],
+        compiling: Callable[[int, int], None],
     ) -> list[ArchiveEntry]:
         """The byte code of all units and its folders, as entries relative to the layer; compiled where it is missing.
 
         hash_of: of an entry's content, read now; python: an executable, asked for only when something is missing;
-        compiling: told the number of modules that will be compiled. Raises `ToolError` when that Python does not run,
-        `OSError` when the cache cannot be written to.
+        compiling: told of how many modules out of how many are compiled. Raises `ToolError` when that Python does not
+        run, `OSError` when the cache cannot be written to.
         """
         found = [(unit, self._read(unit)) for unit in units]
         if any(index is None for _, index in found):
@@ -68,8 +73,7 @@ class ByteCodeCache:
             true = [unit if index is not None else unit.read_anew(hash_of) for unit, index in found]
             missing = [unit for unit in true if self._read(unit) is None]
             if missing:
-                compiling(sum(len(unit.modules) for unit in missing))
-                self._compile_all(missing, python())
+                self._compile_all(missing, python(), compiling)
             found = [(unit, self._read(unit)) for unit in true]
         return _entries((unit, self._place(unit), self._there(unit, index)) for unit, index in found)
 
@@ -82,31 +86,36 @@ class ByteCodeCache:
         return index
 
     def _read(self, unit: CompileUnit) -> Index | None:
-        """What a kept unit holds; `None` when it is missing or not whole, or holds what is not the unit's."""
-        folder, expected = self._place(unit), unit.byte_code_paths()
+        """What a kept unit holds; `None` when it is missing, damaged, or holds what is not the unit's."""
+        folder = self._place(unit)
         try:
-            fields = (folder / _INDEX).read_bytes().decode().split("\0")
-            index = list(zip(fields[:-1:2], map(int, fields[1::2]), strict=True))
-            with os.scandir(folder) as files:
-                sizes = {file.name: file.stat().st_size for file in files}
-            for number, (path, size) in enumerate(index):
+            index = json.loads((folder / _INDEX).read_bytes())
+            expected = unit.byte_code_paths()
+            for number, (path, size, sha256) in enumerate(index):
                 untagged = path.removesuffix(".pyc").rpartition(".")[0]
-                if sizes[f"{number}.pyc"] != size or untagged not in expected or not path.endswith(".pyc"):
+                if untagged not in expected or not path.endswith(".pyc"):
                     return None
-        except (OSError, ValueError, KeyError):
+                content = (folder / f"{number}.pyc").read_bytes()
+                if (len(content), hashlib.sha256(content).hexdigest()) != (size, sha256):
+                    return None
+        except (OSError, ValueError, TypeError, AttributeError):
             return None
         with contextlib.suppress(OSError):  # it may be somebody else's, such as a cache of CI's that was restored
             os.utime(folder)
-        return index
+        return [(path, size) for path, size, _ in index]
 
-    def _compile_all(self, units: Sequence[CompileUnit], python: Path) -> None:
+    def _compile_all(self, units: Sequence[CompileUnit], python: Path, compiling: Callable[[int, int], None]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._remove_unused()
+        total, done = sum(len(unit.modules) for unit in units), 0
+        compiling(done, total)
         # the longest first, so that none of them is at work alone at the end
         ordered = sorted(units, key=lambda unit: -len(unit.modules))
         with ThreadPoolExecutor(_CORES) as threads:
-            for _ in threads.map(functools.partial(self._compile, python), ordered):
+            for unit, _ in zip(ordered, threads.map(functools.partial(self._compile, python), ordered), strict=True):
                 check_stopping()
+                done += len(unit.modules)
+                compiling(done, total)
 
     def _compile(self, python: Path, unit: CompileUnit) -> None:
         place = self._place(unit)
@@ -114,6 +123,16 @@ class ByteCodeCache:
             (fresh / "job").write_bytes(b"".join(module.to_compile() for module in unit.modules))
             argv = (os.fspath(python), *_OPTIONS, os.fspath(_SCRIPT), os.fspath(fresh))
             self._run(Command(argv=argv, env=self._env)).check()
+            contents = ((fresh / f"{number}.pyc").read_bytes() for number in itertools.count())
+            paths = (fresh / "paths").read_bytes().decode().split("\0")[:-1]
+            index = [
+                (path, len(content), hashlib.sha256(content).hexdigest())
+                for path, content in zip(paths, contents, strict=False)
+            ]
+            for name in ("job", "paths"):
+                (fresh / name).unlink()
+            (fresh / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+            (fresh / _INDEX).chmod(_FILE_MODE)
             fresh.chmod(0o755)
             self._keep(unit, fresh)
 
@@ -128,11 +147,13 @@ class ByteCodeCache:
             os.rename(fresh, place)
 
     def _remove_unused(self) -> None:
-        oldest = time.time() - _KEPT_SECONDS
+        """Remove what nobody has used for long, and what killed runs left."""
+        now = time.time()
         with os.scandir(self._folder) as units:
             for unit in units:
-                with contextlib.suppress(FileNotFoundError):  # another run removes, too
-                    if unit.stat(follow_symlinks=False).st_mtime < oldest:
+                kept = _LEFT_SECONDS if unit.name.startswith(".") else _KEPT_SECONDS
+                with contextlib.suppress(OSError):  # another run removes, too; or it is somebody else's
+                    if unit.stat(follow_symlinks=False).st_mtime < now - kept:
                         remove_tree(Path(unit.path))
 
 

@@ -52,6 +52,10 @@ class RuntimeSourceError(StackbuildError):
     """No Python that fits a runtime layer can be had, or the one found cannot serve as a base runtime."""
 
 
+class NoByteCode(StackbuildError):
+    """Byte code cannot be made or kept. A layer is as good without it, and starts slower."""
+
+
 class RuntimeUnavailable(RuntimeSourceError):
     """A source has no Python that fits, or cannot be reached: another source may do. Never a file that is wrong."""
 

@@ -83,7 +83,10 @@ def remove_tree(path: Path) -> None:
         for folder in (Path(name).parent, Path(name)):
             if (folder == path or path in folder.parents) and folder.is_dir() and not folder.is_symlink():
                 folder.chmod(0o700)
-        function(name)
+        if function in (os.unlink, os.rmdir):
+            function(name)
+        else:  # a folder that could not be opened
+            shutil.rmtree(name)
 
     if sys.version_info >= (3, 12):
         shutil.rmtree(path, onexc=open_and_retry)

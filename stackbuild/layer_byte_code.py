@@ -9,7 +9,7 @@ from pathlib import Path
 from stackbuild.archive_entries import ArchiveEntry
 from stackbuild.byte_code import compile_units
 from stackbuild.byte_code_cache import ByteCodeCache
-from stackbuild.errors import StackbuildError
+from stackbuild.errors import NoByteCode, RuntimeUnavailable
 from stackbuild.files import sha256_file
 from stackbuild.graph import LinkedLayer
 from stackbuild.installed import record_hash, recorded_hashes
@@ -39,7 +39,8 @@ def byte_code_entries(
 ) -> list[ArchiveEntry]:
     """The byte code of all modules among the `entries` of the deployed layer, which are files of its environment.
 
-    Raises `StackbuildError` when the layer's Python cannot be had or run here, or the cache cannot be written to.
+    Raises `NoByteCode` when the layer's Python cannot be had here or the cache cannot be written to, `ToolError` when
+    that Python does not run.
     """
     layout = project.layout(linked, locks.python(linked))
     environment = project.workspace.environment(linked.build_name)
@@ -55,10 +56,12 @@ def byte_code_entries(
             units,
             hash_of=_hash,
             python=lambda: _python(project, locks, linked, tools),
-            compiling=lambda count: report(f"compiling {count} module{'' if count == 1 else 's'}"),
+            compiling=lambda done, total: report(f"compiling modules: {done} of {total}"),
         )
+    except RuntimeUnavailable as error:
+        raise NoByteCode(error.message, hint=error.hint) from error
     except OSError as error:
-        raise StackbuildError(
+        raise NoByteCode(
             f"cannot compile the modules of {linked.build_name} ({error.filename}): {error.strerror}",
             hint=f"byte code is kept in {folder}: make room there, or name another folder with STACKBUILD_CACHE_DIR",
         ) from error

@@ -2,9 +2,8 @@
 
 Run by a layer's Python as `python -s -S -X utf8`, with PYTHONHASHSEED=0. Argument: a folder with a file `job`: for each
 module its path below the folder it is imported from, its file, and its text if there is no file, each ended by a NUL.
-Written there: `0.pyc`, `1.pyc` and so on, in the "checked hash" form of PEP 552, and last `index`: for each the path of
-the byte code, relative as the module's is, and the size in bytes, each ended by a NUL. A module that this Python cannot
-compile is left out.
+Written there: `0.pyc`, `1.pyc` and so on, in the "checked hash" form of PEP 552, and last `paths`: where each belongs,
+relative as the module's path is, ended by a NUL. A module that this Python cannot compile is left out.
 
 What `marshal` writes depends on which objects of the process are shared, so on all that it has compiled before: the
 same bytes come only of the same list, compiled in the same order in a process of its own. There are many, each for a
@@ -64,17 +63,18 @@ def main() -> None:
     os.umask(0o022)  # exports of other users' have links to these files
     folder = sys.argv[1]
     fields = read(f"{folder}/job").split(b"\0")[:-1]
-    index, number = "", 0
+    paths: list[str] = []
     for encoded, file, text in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
         path = encoded.decode()
         content = byte_code(read(file) if file else text, path)
         if content is not None:
-            write(f"{folder}/{number}.pyc", content)
-            index += f"{cache_from_source(path, optimization='').replace(os.sep, '/')}\0{len(content)}\0"
-            number += 1
-    write(f"{folder}/index", index.encode())
-    os.unlink(f"{folder}/job")
+            write(f"{folder}/{len(paths)}.pyc", content)
+            paths.append(cache_from_source(path, optimization="").replace(os.sep, "/"))
+    write(f"{folder}/paths", "".join(f"{path}\0" for path in paths).encode())
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OSError as error:
+        sys.exit(f"{error.strerror}: {error.filename!r}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stackbuild.archives import ArchiveEntry
 from stackbuild.deployment import pyvenv_cfg
-from stackbuild.errors import DeployError, RuntimeUnavailable
+from stackbuild.errors import DeployError, NoByteCode
 from stackbuild.files import disk_errors, link_or_copy, remove_leftovers, replacing_tree, write_atomic
 from stackbuild.graph import LinkedLayer
 from stackbuild.inputs import deployment, export_inputs, export_paths, layer_metadata
@@ -32,7 +32,7 @@ def export_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: Out
     if project.has_byte_code("exports"):
         try:
             entries += byte_code_entries(project, locks, linked, entries, tools, report=report)
-        except RuntimeUnavailable as error:  # for another platform: the layer is as good, and starts slower
+        except NoByteCode as error:
             notices = (f"{linked.build_name}: exported without byte code: {error.message}",)
     size = sum(entry.stored_size for entry in entries)
     report(f"linking {len(entries)} files")

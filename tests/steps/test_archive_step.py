@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from stackbuild.amounts import Amount
-from stackbuild.errors import ArchiveError, BuildError
+from stackbuild.errors import ArchiveError, BuildError, NoByteCode
 from stackbuild.files import sha256_file
 from stackbuild.freshness import why_archive
 from stackbuild.metadata import ArchiveMetadata, FileManifest, OutputRecord
@@ -66,6 +66,16 @@ def test_byte_code_is_packed_where_it_is_asked_for(built: World, tmp_path: Path)
     built.environ["STACKBUILD_CACHE_DIR"] = str(tmp_path / "another cache")
     built.archive("base")
     assert output(built, "base.tar").read_bytes() == first
+
+
+def test_archive_that_is_to_have_byte_code_is_not_packed_without(built: World) -> None:
+    built.replace('runtime_source = "interpreter"', 'runtime_source = "interpreter"\nbyte_code = ["archives"]')
+    cache = Path(f"{built.folder}-cache")
+    cache.write_text("a file where the folder belongs", encoding="utf-8")
+    with pytest.raises(NoByteCode, match="compile the modules of base") as caught:
+        built.archive("base")
+    assert "STACKBUILD_CACHE_DIR" in str(caught.value)
+    assert not record_file(built, "base").exists()
 
 
 def test_archive_holds_the_deployed_layer_below_its_install_target(built: World) -> None:

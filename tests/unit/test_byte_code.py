@@ -1,5 +1,6 @@
 """Which modules are compiled together, the cache of byte code, and that its bytes are always the same."""
 
+import json
 import os
 import shutil
 import stat
@@ -119,7 +120,7 @@ class Environment:
 
         units = compile_units(modules, [PACKAGES], hash_of=recorded)
         cache = ByteCodeCache(folder or self.cache, version=VERSION, run=self.run, environ=os.environ)
-        return cache.entries(units, hash_of=hash_of, python=lambda: self.python, compiling=lambda count: None)
+        return cache.entries(units, hash_of=hash_of, python=lambda: self.python, compiling=lambda done, total: None)
 
     def contents(self, folder: Path | None = None) -> dict[str, bytes]:
         return {
@@ -228,8 +229,8 @@ def test_what_cannot_be_compiled_is_left_out_and_holds_up_nothing(environment: E
 def test_kept_unit_that_names_other_files_than_its_own_is_made_anew(environment: Environment, path: str) -> None:
     first = environment.contents()
     for unit in environment.cache.iterdir():
-        index = (unit / "index").read_text(encoding="utf-8").split("\0")
-        (unit / "index").write_text("\0".join([path, *index[1:]]), encoding="utf-8")
+        index = json.loads((unit / "index.json").read_bytes())
+        (unit / "index.json").write_text(json.dumps([[path, *rest] for _, *rest in index]), encoding="utf-8")
     assert environment.contents() == first
 
 
@@ -252,18 +253,22 @@ def test_everybody_may_read_byte_code_whoever_compiled_it(environment: Environme
     assert {stat.S_IMODE(os.stat(entry.source).st_mode) for entry in entries if entry.source is not None} == {0o644}
 
 
-@pytest.mark.parametrize("damage", ["truncated", "missing", "index", "no index"])
+@pytest.mark.parametrize("damage", ["truncated", "zeros", "missing", "index", "empty index", "no index"])
 def test_damaged_unit_is_compiled_again(environment: Environment, damage: str) -> None:
     first = environment.contents()
     for unit in environment.cache.iterdir():
-        index = unit / "index"
+        index = unit / "index.json"
         match damage:
             case "truncated":
                 os.truncate(unit / "0.pyc", 20)
+            case "zeros":
+                (unit / "0.pyc").write_bytes(bytes((unit / "0.pyc").stat().st_size))
+            case "empty index":
+                index.write_bytes(b"")
             case "missing":
                 (unit / "0.pyc").unlink()
             case "index":
-                index.write_text("x\0y\0")
+                index.write_text(json.dumps({"x": 1}))
             case _:
                 index.unlink()
     assert environment.contents() == first

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -323,3 +324,22 @@ def test_workplace_is_empty_and_private_and_gone_afterwards(tmp_path: Path) -> N
         assert (names(folder), mode(folder)) == ([], 0o700)
         (folder / "half done").touch()
     assert names(tmp_path) == []
+
+
+def test_tree_with_a_folder_that_cannot_be_opened_at_first_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tree" / "closed" / "inner").mkdir(parents=True)
+    (tmp_path / "tree" / "closed" / "inner" / "file").touch()
+    opened, refused = os.open, []
+
+    def refusing(path: str, *arguments: Any, **options: Any) -> int:
+        if os.path.basename(path) == "closed" and not refused:
+            refused.append(path)
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refusing)
+    remove_tree(tmp_path / "tree")
+    assert refused
+    assert not (tmp_path / "tree").exists()
