@@ -331,7 +331,8 @@ def test_tree_with_a_folder_that_cannot_be_opened_at_first_is_removed(
 ) -> None:
     (tmp_path / "tree" / "closed" / "inner").mkdir(parents=True)
     (tmp_path / "tree" / "closed" / "inner" / "file").touch()
-    opened, refused = os.open, []
+    opened = os.open
+    refused: list[str] = []
 
     def refusing(path: str, *arguments: Any, **options: Any) -> int:
         if os.path.basename(path) == "closed" and not refused:
