@@ -220,6 +220,8 @@ class StackReporter:
             self._print("\n".join([f"{step.task_name}: $ {result.command}", *said]))
 
     def reported(self, step: Step, doing: str | Amount) -> None:
+        if self._estimate is not None and isinstance(doing, Amount):
+            self._estimate.progressed(step, doing)
         self._outputs.tell_doing(step.task_name, doing)
         if self._live is not None:
             self._live.describe(step.task_name, str(doing))

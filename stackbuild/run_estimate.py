@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 
+from stackbuild.amounts import Amount
 from stackbuild.errors import StackbuildError
 from stackbuild.estimate import Ahead, Pace, Took, expected_again, seconds_left, steadied
 from stackbuild.metadata import BuildRecord, TaskDuration, TaskDurations
@@ -16,6 +17,8 @@ from stackbuild.spec import BuildName
 _SECONDS_BETWEEN = 1.0
 """How often at most the figure is corrected; between it counts down."""
 _MANIFEST_SECONDS = 0.02
+_SHARE_THAT_TELLS = 0.2
+"""How much of an archive has to be packed before the rest is expected to go at the same rate."""
 _ON_ENVIRONMENTS = (Kind.ARCHIVE, Kind.EXPORT)
 """Steps that take the longer the larger the environment is."""
 
@@ -32,6 +35,8 @@ class RunEstimate:
         self._ahead: dict[str, Step] | None = None
         self._settled: set[str] = set()
         self._started: dict[str, float] = {}
+        self._ends: dict[str, float] = {}
+        """When tasks at work will end, by how far they are."""
         self._before: Mapping[str, Took] = {}
         self._pace: dict[Kind, Pace] = {}
         self._needs: dict[str, tuple[str, ...]] = {}
@@ -49,6 +54,13 @@ class RunEstimate:
             if step.task_name not in self._settled:
                 self._ahead.setdefault(step.task_name, step)
             self._started[step.task_name] = time.monotonic()
+
+    def progressed(self, step: Step, amount: Amount) -> None:
+        """An archive is packed so far: then what is left of it tells more than earlier runs do."""
+        if step.kind is Kind.ARCHIVE and amount.done >= _SHARE_THAT_TELLS * amount.total > 0:
+            with self._lock:
+                left = amount.seconds * (amount.total - amount.done) / amount.done
+                self._ends[step.task_name] = time.monotonic() + left
 
     def settled(self, name: str) -> None:
         """The task with this name is done, failed, or had not to run."""
@@ -78,10 +90,11 @@ class RunEstimate:
     def _estimated(self, steps: Mapping[str, Step], now: float) -> float | None:
         tasks = []
         for name, step in steps.items():
-            expected = self._expected(step)
+            elapsed = now - self._started[name] if name in self._started else 0.0
+            end = self._ends.get(name)
+            expected = self._expected(step) if end is None else elapsed + max(end - now, 0.0)
             if expected is None:
                 return None
-            elapsed = now - self._started[name] if name in self._started else 0.0
             tasks.append(Ahead(name=name, needs=self._needs_of(step), expected=expected, elapsed=elapsed))
         return seconds_left(tasks, workers=self._workers)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from stackbuild.amounts import Amount
 from stackbuild.plan import Step
 from stackbuild.progress import StackReporter
 from stackbuild.project import open_project
@@ -89,6 +90,17 @@ def test_what_is_done_or_had_not_to_run_no_longer_counts(folder: Path) -> None:
     assert shown <= 55  # counting down, until the next correction
     estimate.settled("build:app-hello")
     assert estimate.seconds_left() is None
+
+
+def test_an_archive_goes_on_at_the_rate_at_which_it_is_packed(folder: Path) -> None:
+    remember(folder, archive_py=100.0)
+    session = open_session(folder)
+    packing = step(session, "archive:py")
+    estimate = RunEstimate(session, [packing], workers=4)
+    estimate.started(packing)
+    estimate.progressed(packing, Amount(what="packing", done=10, total=100, seconds=1.0))  # too little to tell
+    estimate.progressed(packing, Amount(what="packing", done=50, total=100, seconds=5.0))
+    assert estimate.seconds_left() == pytest.approx(5, abs=1)
 
 
 def test_nothing_is_told_while_a_tasks_time_is_unknown(folder: Path) -> None:
