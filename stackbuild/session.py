@@ -154,10 +154,10 @@ class Session:
         with self._changed:
             self._running[step.task_name] = step
         try:
-            self.watcher.started(step)
             started = time.monotonic()
             why = self._why_not_good(step) or _ASKED_FOR
             waited = self.hold()
+            self.watcher.started(step)  # now nobody else changes the project
             if (waited or step.task_name in self.plan.frozen) and self.why(step) is None:
                 outcome = Outcome(done="made by another run meanwhile")
             else:
