@@ -8,7 +8,6 @@ import contextlib
 import errno
 import functools
 import hashlib
-import itertools
 import json
 import os
 import threading
@@ -98,7 +97,7 @@ class ByteCodeCache:
                 content = (folder / f"{number}.pyc").read_bytes()
                 if (len(content), hashlib.sha256(content).hexdigest()) != (size, sha256):
                     return None
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             return None
         with contextlib.suppress(OSError):  # it may be somebody else's, such as a cache of CI's that was restored
             os.utime(folder)
@@ -123,12 +122,7 @@ class ByteCodeCache:
             (fresh / "job").write_bytes(b"".join(module.to_compile() for module in unit.modules))
             argv = (os.fspath(python), *_OPTIONS, os.fspath(_SCRIPT), os.fspath(fresh))
             self._run(Command(argv=argv, env=self._env)).check()
-            contents = ((fresh / f"{number}.pyc").read_bytes() for number in itertools.count())
-            paths = (fresh / "paths").read_bytes().decode().split("\0")[:-1]
-            index = [
-                (path, len(content), hashlib.sha256(content).hexdigest())
-                for path, content in zip(paths, contents, strict=False)
-            ]
+            index = _index_of(fresh)
             for name in ("job", "paths"):
                 (fresh / name).unlink()
             (fresh / _INDEX).write_text(json.dumps(index), encoding="utf-8")
@@ -155,6 +149,15 @@ class ByteCodeCache:
                 with contextlib.suppress(OSError):  # another run removes, too; or it is somebody else's
                     if unit.stat(follow_symlinks=False).st_mtime < now - kept:
                         remove_tree(Path(unit.path))
+
+
+def _index_of(folder: Path) -> list[tuple[str, int, str]]:
+    """What a unit holds that was just compiled: path, size and SHA-256 of each file, in the order of their numbers."""
+    index = []
+    for number, path in enumerate((folder / "paths").read_bytes().decode().split("\0")[:-1]):
+        content = (folder / f"{number}.pyc").read_bytes()
+        index.append((path, len(content), hashlib.sha256(content).hexdigest()))
+    return index
 
 
 def _entries(units: Iterable[tuple[CompileUnit, Path, Index]]) -> list[ArchiveEntry]:

@@ -253,7 +253,7 @@ def test_everybody_may_read_byte_code_whoever_compiled_it(environment: Environme
     assert {stat.S_IMODE(os.stat(entry.source).st_mode) for entry in entries if entry.source is not None} == {0o644}
 
 
-@pytest.mark.parametrize("damage", ["truncated", "zeros", "missing", "index", "empty index", "no index"])
+@pytest.mark.parametrize("damage", ["truncated", "zeros", "missing", "index", "empty index", "deep index", "no index"])
 def test_damaged_unit_is_compiled_again(environment: Environment, damage: str) -> None:
     first = environment.contents()
     for unit in environment.cache.iterdir():
@@ -265,6 +265,8 @@ def test_damaged_unit_is_compiled_again(environment: Environment, damage: str) -
                 (unit / "0.pyc").write_bytes(bytes((unit / "0.pyc").stat().st_size))
             case "empty index":
                 index.write_bytes(b"")
+            case "deep index":
+                index.write_bytes(b"[" * 100_000)
             case "missing":
                 (unit / "0.pyc").unlink()
             case "index":
