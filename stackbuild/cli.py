@@ -13,7 +13,6 @@ from stackbuild import cli_options as option
 from stackbuild import cli_start
 from stackbuild.errors import EXIT_BUG
 from stackbuild.request import Kind, Options, Related, Request, Showing, Wish
-from stackbuild.settled import Start
 
 app = typer.Typer(
     name="stackbuild",
@@ -36,9 +35,7 @@ def _common(
     events: option.Events = None,
 ) -> None:
     del version
-    context.obj = Showing(
-        quiet=quiet, verbose=verbose, timings=timings, report=report, events=events, start=context.obj
-    )
+    context.obj = Showing(quiet=quiet, verbose=verbose, timings=timings, report=report, events=events)
 
 
 @app.command()
@@ -290,11 +287,11 @@ app.command()(cli_start.init)
 app.command()(cli_start.schema)
 
 
-def main(start: Start | None = None) -> None:
-    """The console script. Ends the process. start: what is known of the run when its snapshot may be kept."""
+def main() -> None:
+    """The console script. Ends the process."""
     try:
         # Patterns such as `--include *` are the program's, also where the shell leaves them alone (Windows).
-        app(windows_expand_args=False, obj=start)
+        app(windows_expand_args=False)
     except Exception:  # noqa: BLE001 (a bug: said as such by the exit status)
         traceback.print_exc()
         sys.exit(EXIT_BUG)

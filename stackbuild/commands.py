@@ -19,7 +19,7 @@ from stackbuild.run_outputs import RunOutputs
 from stackbuild.selection import Selection, match_layers, select_layers, unmatched_patterns
 from stackbuild.session import Session
 from stackbuild.show import stack_status, status_lines
-from stackbuild.terminal import print_error, print_notice, print_text, said
+from stackbuild.terminal import print_error, print_notice, print_text
 
 
 @contextmanager
@@ -84,17 +84,7 @@ def run(
             raise typer.Exit
         from stackbuild.tasks import run_plan  # noqa: PLC0415 (slow, and what only shows does not need it)
 
-        exit_status = run_plan(session, reporter, jobs=jobs)
-        if exit_status == 0 and reporter.settled and showing.is_plain and not session.plan.forced:
-            _remember(session, reporter, showing)
-        raise typer.Exit(exit_status)
-
-
-def _remember(session: Session, reporter: StackReporter, showing: Showing) -> None:
-    if showing.start is not None:
-        from stackbuild.settling import remember  # noqa: PLC0415 (only runs without work need it)
-
-        remember(session, reporter.selected, showing.start, said())
+        raise typer.Exit(run_plan(session, reporter, jobs=jobs))
 
 
 def _select(project: Project, request: Request, *, allow_missing: bool) -> Selection:

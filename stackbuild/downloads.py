@@ -10,7 +10,7 @@ and other processes may work in it.
 import re
 from dataclasses import dataclass, field
 
-from stackbuild.amounts import Amount
+from stackbuild.quantities import Amount
 
 _BEGUN = re.compile(r"\s*Downloading (\S+)(?: \(download\))? \(([\d.]+) ?([KMGT]?)(i?)B\)")
 _ENDED = re.compile(r"\s*Download(?:ed|ing) (\S+)(?: \(download\))?$")

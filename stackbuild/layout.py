@@ -8,7 +8,6 @@ from typing import NewType
 
 from stackbuild.pinned_python import PythonKind
 from stackbuild.platforms import TargetPlatform
-from stackbuild.settled import SETTLED_FOLDER
 from stackbuild.spec import BuildName, InstallTarget
 
 RecordName = NewType("RecordName", str)
@@ -89,11 +88,6 @@ class Workspace:
     def durations(self) -> Path:
         """What tasks took in earlier runs. Losing it costs an estimate of the time left."""
         return self.build / ".stackbuild" / "durations.json"
-
-    @property
-    def settled(self) -> Path:
-        """Snapshots of runs in which nothing had to be done."""
-        return self.build / SETTLED_FOLDER
 
     def environment(self, name: BuildName) -> Path:
         """The build environment of a layer."""

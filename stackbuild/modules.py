@@ -6,7 +6,7 @@ never counts: what it holds depends on who imported the module last.
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -115,29 +115,6 @@ def counts(module: Path, path: Path) -> bool:
     return not any(rules.exclude(folder, is_folder=True) for folder in inner)
 
 
-def module_sources(module: Path, *, asked: Iterable[Path] = ()) -> Iterator[tuple[Path, bool]]:
-    """Every path that decides what a readable module holds, and whether its content does or only what kind it is.
-
-    asked: paths of which it was asked as well whether they count.
-    """
-    yield module, True
-    if not module.is_dir():
-        return
-    for around in (module, *module.parents):
-        yield around / ".git", False
-        if (around / ".git").exists():
-            break
-    rules = _IgnoreRules.around(module)
-    ruled = {module, *(path for path in asked if module in path.parents)}
-    for folder in module_folders(module):
-        yield folder.path, True
-        yield from ((folder.path / name, True) for name in folder.files)
-        ruled.add(folder.path / "anything")
-        with os.scandir(folder.path) as entries:  # a rule may leave out folders only, and be about a link to one
-            yield from ((Path(entry.path), False) for entry in entries if entry.is_symlink())
-    yield from ((rule_file, True) for rule_file in {it for path in ruled for it in rules.files_about(path)})
-
-
 class _IgnoreRules:
     """The ignore rules of the git repository around a module; without a repository they exclude nothing."""
 
@@ -163,11 +140,6 @@ class _IgnoreRules:
             if verdict is not None:
                 return verdict
         return False
-
-    def files_about(self, path: Path) -> Iterator[Path]:
-        """The files, there or not, whose rules may speak of `path`."""
-        if self._root not in (None, path):
-            yield from (folder / name for folder in self._folders_around(path) for name in _RULE_FILES)
 
     def _folders_around(self, path: Path) -> Iterator[Path]:
         """From the nearest to the root of the repository."""

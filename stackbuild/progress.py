@@ -13,13 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stackbuild.amounts import Amount
 from stackbuild.errors import EXIT_INTERRUPTED
 from stackbuild.estimate import format_left
 from stackbuild.layer_changes import LayerChange
 from stackbuild.plan import Step
 from stackbuild.process import Result
-from stackbuild.quantities import format_seconds, format_size
+from stackbuild.quantities import Amount, format_seconds, format_size
 from stackbuild.run_changes import RunChanges
 from stackbuild.run_estimate import RunEstimate, remember_durations
 from stackbuild.run_outputs import RunOutputs
@@ -71,7 +70,6 @@ class StackReporter:
         """How many tasks run at a time."""
         self._failed = False
         self._up_to_date = 0
-        self._waited = False
         self.met_bug = False
         """Whether a task ended in an unexpected exception."""
         self.shown_from = Path.cwd()
@@ -81,16 +79,6 @@ class StackReporter:
         """Show the run of this session."""
         self._session = session
         self._changes = RunChanges(session)
-
-    @property
-    def selected(self) -> Sequence[Step]:
-        """The steps of the run: those that were asked for, and all that these need."""
-        return tuple(self._selected.values())
-
-    @property
-    def settled(self) -> bool:
-        """Whether the run is over, and neither had to do anything nor to wait."""
-        return self._up_to_date == len(self._selected) and not self._waited
 
     # doit's side: called in its main thread, but for execute_task
 
@@ -231,7 +219,6 @@ class StackReporter:
             self._live.remove(step.task_name)
 
     def waiting(self, lock: Path) -> None:
-        self._waited = True
         held = os.path.relpath(lock, self.shown_from)
         if not self._quiet:  # on stderr: a dry run prints JSON on stdout, and nothing else
             print_notice(f"another run is at work here (it holds {held}); waiting for it to end …")

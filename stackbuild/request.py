@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from pathlib import Path
 
-from stackbuild.settled import Start
-
 
 class Kind(StrEnum):
     """The steps, in the order in which a layer goes through them."""
@@ -98,13 +96,6 @@ class Showing:
     timings: bool = False
     report: Path | None = None
     events: Path | None = None
-    start: Start | None = None
-    """When the run began and what it is known by; `None` when nobody is to find it again."""
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing is asked for beside what every run prints."""
-        return not (self.shows or self.verbose or self.timings or self.report or self.events)
 
     @property
     def shows(self) -> bool:

@@ -5,11 +5,11 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 
-from stackbuild.amounts import Amount
 from stackbuild.errors import StackbuildError
 from stackbuild.estimate import Ahead, Pace, Took, expected_again, seconds_left, steadied
 from stackbuild.metadata import BuildRecord, TaskDuration, TaskDurations
 from stackbuild.plan import Step, task_name
+from stackbuild.quantities import Amount
 from stackbuild.request import Kind
 from stackbuild.session import Session
 from stackbuild.spec import BuildName

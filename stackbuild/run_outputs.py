@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from stackbuild.amounts import Amount
 from stackbuild.errors import StackbuildError
 from stackbuild.events import EventLog
 from stackbuild.files import disk_errors, write_atomic
 from stackbuild.layer_changes import LayerChange
-from stackbuild.quantities import format_seconds
+from stackbuild.quantities import Amount, format_seconds
 from stackbuild.session import Session
 from stackbuild.terminal import print_notice, print_table, print_text
 

@@ -33,7 +33,7 @@ def show_counts(session: Session, *, selected: int, up_to_date: int, seconds: fl
     counts = [f"{ran} task{'' if ran == 1 else 's'} run", f"{up_to_date} up to date"]
     left = selected - ran - up_to_date - failed
     counts += [f"{number} {word}" for number, word in ((failed, "failed"), (left, "not run")) if number]
-    print_text(f"\n{', '.join(counts)}, ", time=format_seconds(seconds))
+    print_text(f"\n{', '.join(counts)}, {format_seconds(seconds)}")
 
 
 def show_run_commands(session: Session, steps: Iterable[Step], *, shown_from: Path) -> None:

@@ -3,18 +3,12 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
 
-TYPE_CHECKING = False  # importing `typing` would take a tenth of the time of a run in which nothing changed
 if TYPE_CHECKING:
-    from typing import TextIO
-
     from rich.progress import TaskID
-
-    from stackbuild.settled import Said
-
-_said: "list[Said]" = []
 
 
 def prepare_streams() -> None:
@@ -27,7 +21,7 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def print_error(message: str, *, stream: "TextIO | None" = None) -> None:
+def print_error(message: str, *, stream: TextIO | None = None) -> None:
     """Show an error with its hint on stderr, red in a terminal."""
     stream = stream or sys.stderr
     head, _, hint = message.partition("\n\nhint: ")
@@ -40,15 +34,13 @@ def print_error(message: str, *, stream: "TextIO | None" = None) -> None:
 def print_notice(message: str) -> None:
     """Show a warning on stderr."""
     text = f"\033[1;33mwarning:\033[0m {message}" if _has_colors(sys.stderr) else f"warning: {message}"
-    _said.append(("stderr", text, False))
     print(text, file=sys.stderr)
 
 
-def print_text(text: str, *, time: str = "") -> None:
-    """Print what a command was asked to show on stdout; `time` is that of the run, and stands behind the text."""
-    _said.append(("stdout", text, bool(time)))
+def print_text(text: str) -> None:
+    """Print what a command was asked to show on stdout."""
     with reader_may_leave():
-        print(f"{text}{time}", flush=True)
+        print(text, flush=True)
 
 
 def print_aside(text: str) -> None:
@@ -56,21 +48,7 @@ def print_aside(text: str) -> None:
     print_text(f"\033[2m{text}\033[0m" if _has_colors(sys.stdout) else text)
 
 
-def said() -> "tuple[Said, ...]":
-    """All that was printed up to now but errors, in this order: what `print_again` takes."""
-    return tuple(_said)
-
-
-def print_again(said: "Iterable[Said]", *, time: str) -> None:
-    """Print what another run said, with the time of this run where it told its own."""
-    for where, text, timed in said:
-        if where == "stdout":
-            print_text(text, time=time if timed else "")
-        else:
-            print(text, file=sys.stderr)
-
-
-def _has_colors(stream: "TextIO") -> bool:
+def _has_colors(stream: TextIO) -> bool:
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 

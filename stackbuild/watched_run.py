@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stackbuild import process
-from stackbuild.amounts import Amount
 from stackbuild.downloads import Downloads
 from stackbuild.plan import Step
 from stackbuild.process import Command, Result
+from stackbuild.quantities import Amount
 from stackbuild.watcher import Watcher
 
 _SECONDS_BETWEEN = 0.2

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from stackbuild.amounts import Amount
 from stackbuild.plan import Step
 from stackbuild.process import Result
+from stackbuild.quantities import Amount
 from stackbuild.steps import Outcome
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stackbuild.amounts import Amount
+from stackbuild.quantities import Amount
 
 Report = Callable[[str | Amount], None]
 """Tells whoever watches what a step is at, in a few words, or how far it is."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from stackbuild.amounts import Amount
 from stackbuild.archives import ArchiveEntry, ArchiveFormat, PackedFile, WrittenArchive, write_archive
 from stackbuild.errors import ArchiveError
 from stackbuild.files import disk_errors, remove_leftovers
@@ -33,7 +32,7 @@ from stackbuild.metadata import (
 from stackbuild.process import check_stopping
 from stackbuild.project import Project
 from stackbuild.publication import built_inputs, deployed_entries
-from stackbuild.quantities import format_size
+from stackbuild.quantities import Amount, format_size
 from stackbuild.steps import Outcome, Report
 
 _EVERY_CORE = threading.Lock()

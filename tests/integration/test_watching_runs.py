@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.amounts import Amount
 from stackbuild.plan import Step
 from stackbuild.platforms import current_platform
 from stackbuild.process import Result
 from stackbuild.progress import StackReporter
 from stackbuild.project import open_project
+from stackbuild.quantities import Amount
 from stackbuild.request import Options
 from stackbuild.session import Session
 from tests.integration.index_server import IndexServer, PackageIndex

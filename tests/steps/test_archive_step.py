@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from stackbuild.amounts import Amount
 from stackbuild.errors import ArchiveError, BuildError, NoByteCode
 from stackbuild.files import sha256_file
 from stackbuild.freshness import why_archive
 from stackbuild.metadata import ArchiveMetadata, FileManifest, OutputRecord
 from stackbuild.modules import module_hash
+from stackbuild.quantities import Amount
 from stackbuild.request import Options
 from stackbuild.spec import BuildName
 from stackbuild.steps.archive import archive_layer

@@ -11,7 +11,6 @@ from typing import Any
 
 import tomli_w
 
-from stackbuild.amounts import Amount
 from stackbuild.graph import LinkedLayer
 from stackbuild.layer_byte_code import OutputTools
 from stackbuild.locks import Locks
@@ -20,6 +19,7 @@ from stackbuild.platforms import TargetPlatform
 from stackbuild.process import Command, Result, run
 from stackbuild.project import Project, open_project
 from stackbuild.python_request import PythonRequest
+from stackbuild.quantities import Amount
 from stackbuild.request import Options
 from stackbuild.runtime_pin import RuntimeFile, RuntimePin
 from stackbuild.runtime_sources import WantedRuntime

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stackbuild.amounts import Amount
-from stackbuild.quantities import format_seconds, format_size
+from stackbuild.quantities import Amount, format_seconds, format_size
 
 
 @pytest.mark.parametrize(

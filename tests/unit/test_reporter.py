@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.amounts import Amount
 from stackbuild.events import EventLog
 from stackbuild.plan import Step
 from stackbuild.process import Command, Result
 from stackbuild.progress import StackReporter
+from stackbuild.quantities import Amount
 from stackbuild.request import Kind
 from stackbuild.run_outputs import RunOutputs
 from tests.unit.test_events import events

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.amounts import Amount
 from stackbuild.plan import Step
 from stackbuild.progress import StackReporter
 from stackbuild.project import open_project
+from stackbuild.quantities import Amount
 from stackbuild.request import Kind, Options
 from stackbuild.run_estimate import RunEstimate, remember_durations
 from stackbuild.session import Session
