@@ -6,21 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from stackbuild.archives import ArchiveEntry, ArchiveFormat, PackedFile, WrittenArchive, write_archive
+from stackbuild.archives.writer import ArchiveEntry, ArchiveFormat, PackedFile, WrittenArchive, write_archive
 from stackbuild.errors import ArchiveError
-from stackbuild.files import disk_errors, remove_leftovers
-from stackbuild.graph import LinkedLayer
-from stackbuild.inputs import (
-    archive_inputs,
-    archive_paths,
-    layer_metadata,
-    native_file_list,
-    next_archive,
-    previous_archive,
-)
-from stackbuild.layer_byte_code import OutputTools, byte_code_entries
-from stackbuild.locks import Locks
-from stackbuild.metadata import (
+from stackbuild.project.locks import Locks
+from stackbuild.project.project import Project, archive_paths
+from stackbuild.project.records import (
     ArchiveHashes,
     ArchiveMetadata,
     FileEntry,
@@ -29,11 +19,15 @@ from stackbuild.metadata import (
     NativeFileEntry,
     OutputRecord,
 )
-from stackbuild.process import check_stopping
-from stackbuild.project import Project
-from stackbuild.publication import built_inputs, deployed_entries
-from stackbuild.quantities import Amount, format_size
-from stackbuild.steps import Outcome, Report
+from stackbuild.spec.stack import LinkedLayer
+from stackbuild.steps.digests import archive_inputs
+from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
+from stackbuild.steps.layer_metadata import layer_metadata, native_file_list, next_archive, previous_archive
+from stackbuild.steps.outcome import Outcome, Report
+from stackbuild.steps.publication import built_inputs, deployed_entries
+from stackbuild.system.files import disk_errors, remove_leftovers
+from stackbuild.system.process import check_stopping
+from stackbuild.system.quantities import Amount, format_size
 
 _EVERY_CORE = threading.Lock()
 """Held by the archive whose compressor uses every core: another one beside it would take as much memory again."""

@@ -6,12 +6,33 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from stackbuild import uv
-from stackbuild.built_checks import check_built
-from stackbuild.deployment import Generated, GeneratedFile, GeneratedLink, environment_files, layer_config
-from stackbuild.dynamic_libraries import offered_libraries
+from stackbuild.environments.dynamic_libraries import offered_libraries
+from stackbuild.environments.generated_files import (
+    Generated,
+    GeneratedFile,
+    GeneratedLink,
+    environment_files,
+    layer_config,
+)
+from stackbuild.environments.installed_packages import make_portable, tree_size
+from stackbuild.environments.layout import LAYER_CONFIG, EnvironmentLayout
+from stackbuild.environments.placement import Placement, move_packages
+from stackbuild.environments.windows_launchers import windows_launchers
 from stackbuild.errors import BuildError
-from stackbuild.files import (
+from stackbuild.locking.local_wheels import unusable_wheels
+from stackbuild.project.locks import Locks
+from stackbuild.project.modules import module_files
+from stackbuild.project.project import Project
+from stackbuild.project.records import BuildRecord
+from stackbuild.project.task_names import Kind, task_name
+from stackbuild.spec.models import ApplicationLayer
+from stackbuild.spec.stack import LinkedLayer
+from stackbuild.steps.built_checks import check_built
+from stackbuild.steps.digests import build_inputs, looks_for_libraries
+from stackbuild.steps.layer_metadata import deployment
+from stackbuild.steps.outcome import Outcome, Report
+from stackbuild.steps.publication import check_replaceable
+from stackbuild.system.files import (
     copy_file,
     disk_errors,
     link_or_copy,
@@ -21,26 +42,11 @@ from stackbuild.files import (
     replacing_tree,
     write_atomic,
 )
-from stackbuild.graph import LinkedLayer
-from stackbuild.inputs import build_inputs, deployment, looks_for_libraries
-from stackbuild.installed import make_portable, tree_size
-from stackbuild.layout import LAYER_CONFIG, EnvironmentLayout
-from stackbuild.local_wheels import unusable_wheels
-from stackbuild.locks import Locks
-from stackbuild.metadata import BuildRecord
-from stackbuild.modules import module_files
-from stackbuild.placement import Placement, move_packages
-from stackbuild.plan import task_name
-from stackbuild.process import Runner
-from stackbuild.project import Project
-from stackbuild.publication import check_replaceable
-from stackbuild.request import Kind
-from stackbuild.spec import ApplicationLayer
-from stackbuild.steps import Outcome, Report
-from stackbuild.windows import windows_launchers
+from stackbuild.system.process import Runner
+from stackbuild.uv import commands as uv_commands
 
 if TYPE_CHECKING:
-    from stackbuild.runtime_sources import RuntimeSource
+    from stackbuild.runtimes.source import RuntimeSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +184,7 @@ def _install(
     installing = f"installing {len(own)} package{'' if len(own) == 1 else 's'}"
     report(installing)
     prefix = fresh / ".packages"
-    command = uv.sync_command(
+    command = uv_commands.sync_command(
         _installing_python(project, locks, linked, fresh, tools),
         prefix=prefix,
         python_version=python.version,
@@ -187,11 +193,11 @@ def _install(
         linux_target=linked.layer.parsed_linux_target,
         macos_target=linked.layer.macosx_target,
         environ=project.environ,
-        servers=uv.servers(linked, project.stack.spec.uv),
+        servers=uv_commands.servers(linked, project.stack.spec.uv),
     )
     result = tools.run(command)
     if result.status > 0:
-        from stackbuild.uv_failures import installation_error  # noqa: PLC0415 (hardly any build needs it)
+        from stackbuild.uv.failures import installation_error  # noqa: PLC0415 (hardly any build needs it)
 
         bad_wheels = unusable_wheels(project.lock_paths(linked).pylock, named_in=result.said)
         raise installation_error(linked, result.said, settings=project.stack.spec.uv, bad_wheels=tuple(bad_wheels))

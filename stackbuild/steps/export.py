@@ -3,20 +3,21 @@
 import os
 from pathlib import Path
 
-from stackbuild.archives import ArchiveEntry
-from stackbuild.deployment import pyvenv_cfg
+from stackbuild.archives.writer import ArchiveEntry
+from stackbuild.environments.generated_files import pyvenv_cfg
+from stackbuild.environments.layout import PYVENV_CFG
 from stackbuild.errors import DeployError, NoByteCode
-from stackbuild.files import disk_errors, link_or_copy, remove_leftovers, replacing_tree, write_atomic
-from stackbuild.graph import LinkedLayer
-from stackbuild.inputs import deployment, export_inputs, export_paths, layer_metadata
-from stackbuild.layer_byte_code import OutputTools, byte_code_entries
-from stackbuild.layout import PYVENV_CFG
-from stackbuild.locks import Locks
-from stackbuild.metadata import ExportMetadata, OutputRecord
-from stackbuild.process import check_stopping
-from stackbuild.project import Project
-from stackbuild.publication import built_inputs, check_replaceable, deployed_entries
-from stackbuild.steps import Outcome, Report
+from stackbuild.project.locks import Locks
+from stackbuild.project.project import Project, export_paths
+from stackbuild.project.records import ExportMetadata, OutputRecord
+from stackbuild.spec.stack import LinkedLayer
+from stackbuild.steps.digests import export_inputs
+from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
+from stackbuild.steps.layer_metadata import deployment, layer_metadata
+from stackbuild.steps.outcome import Outcome, Report
+from stackbuild.steps.publication import built_inputs, check_replaceable, deployed_entries
+from stackbuild.system.files import disk_errors, link_or_copy, remove_leftovers, replacing_tree, write_atomic
+from stackbuild.system.process import check_stopping
 
 
 def export_layer(project: Project, locks: Locks, linked: LinkedLayer, tools: OutputTools, *, report: Report) -> Outcome:

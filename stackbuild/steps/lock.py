@@ -13,26 +13,27 @@ from typing import Any
 
 import tomli_w
 
-from stackbuild import uv
 from stackbuild.errors import LockError
-from stackbuild.files import disk_errors, private_folder, write_atomic
-from stackbuild.graph import LinkedLayer
-from stackbuild.layout import LockPaths
-from stackbuild.lock_refinement import LockTarget, RefinedLock, missing_wheels_error, refine
-from stackbuild.locks import Locks, pin_fits
-from stackbuild.metadata import LockRecord
-from stackbuild.pinned_python import PinnedPython
-from stackbuild.process import Runner
-from stackbuild.project import Project
-from stackbuild.pylock import LowerPackage, lower_packages, package_summary, read_packages, requirements_hash
-from stackbuild.runtime_pin import RuntimePin
-from stackbuild.runtime_sources import RuntimeSource, WantedRuntime
-from stackbuild.spec import RuntimeLayer
-from stackbuild.steps import Outcome, Report
-from stackbuild.urls import without_credentials
-from stackbuild.uv_conflicts import Resolution
-from stackbuild.uv_failures import resolution_error
-from stackbuild.validity import LockInputs
+from stackbuild.locking.pylock import LowerPackage, lower_packages, package_summary, read_packages, requirements_hash
+from stackbuild.locking.record import LockRecord
+from stackbuild.locking.refinement import LockTarget, RefinedLock, missing_wheels_error, refine
+from stackbuild.locking.validity import LockInputs
+from stackbuild.project.locks import Locks, pin_fits
+from stackbuild.project.paths import LockPaths
+from stackbuild.project.project import Project
+from stackbuild.runtimes.source import RuntimeSource, WantedRuntime
+from stackbuild.spec.models import RuntimeLayer
+from stackbuild.spec.stack import LinkedLayer
+from stackbuild.steps.outcome import Outcome, Report
+from stackbuild.system.files import disk_errors, private_folder, write_atomic
+from stackbuild.system.process import Runner
+from stackbuild.system.urls import without_credentials
+from stackbuild.targets.pythons import PinnedPython
+from stackbuild.targets.runtime_pin import RuntimePin
+from stackbuild.uv import commands as uv_commands
+from stackbuild.uv import resolution as uv_resolution
+from stackbuild.uv.conflicts import Resolution
+from stackbuild.uv.failures import resolution_error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,7 @@ def _resolve(
     if not linked.layer.requirements:
         return {"lock-version": "1.0", "requires-python": f"=={short}.*", "packages": []}
     settings = project.stack.spec.uv
-    generated = uv.resolution_project(
+    generated = uv_resolution.resolution_project(
         linked,
         settings=settings,
         lower=lower,
@@ -155,13 +156,13 @@ def _run_uv(
             old.unlink(missing_ok=True)
         for name, text in asked.files.items():
             write_atomic(folder / name, text)
-    locking = functools.partial(uv.lock_command, folder, python=python, environ=project.environ)
+    locking = functools.partial(uv_commands.lock_command, folder, python=python, environ=project.environ)
     result = tools.run(locking(refresh=refresh))
-    if not refresh and result.status > 0 and uv.found_no_solution(result.said):
+    if not refresh and result.status > 0 and uv_commands.found_no_solution(result.said):
         again = tools.run(locking(refresh=True))  # it may have been published since uv's cache was asked last
-        result = again if again.status == 0 or uv.found_no_solution(again.said) else result
+        result = again if again.status == 0 or uv_commands.found_no_solution(again.said) else result
     if result.status == 0:
-        result = tools.run(uv.export_command(folder, python=python, output=exported, environ=project.environ))
+        result = tools.run(uv_commands.export_command(folder, python=python, output=exported, environ=project.environ))
     if result.status > 0:
         raise resolution_error(asked, result.said)
     result.check()

@@ -4,20 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from stackbuild.errors import StackbuildError
-from stackbuild.files import disk_errors
-from stackbuild.graph import LinkedLayer
-from stackbuild.inputs import archive_paths, export_paths, manifest_inputs
-from stackbuild.layout import OutputPaths
-from stackbuild.metadata import (
-    ArchiveMetadata,
-    ExportMetadata,
-    LayerMetadata,
-    OutputRecord,
-    StackManifest,
-)
-from stackbuild.project import Project
-from stackbuild.spec import CATEGORIES
-from stackbuild.steps import Outcome
+from stackbuild.project.paths import OutputPaths
+from stackbuild.project.project import Project, archive_paths, export_paths
+from stackbuild.project.records import ArchiveMetadata, ExportMetadata, LayerMetadata, OutputRecord, StackManifest
+from stackbuild.spec.models import CATEGORIES
+from stackbuild.spec.stack import LinkedLayer
+from stackbuild.steps.digests import manifest_inputs
+from stackbuild.steps.outcome import Outcome
+from stackbuild.system.files import disk_errors
 
 
 def archive_manifest(project: Project, layers: Sequence[LinkedLayer]) -> Outcome:

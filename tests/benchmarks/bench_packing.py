@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from stackbuild.archives import ArchiveFormat, list_folder, write_archive
+from stackbuild.archives.writer import ArchiveFormat, list_folder, write_archive
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 import zstandard
 
 from stackbuild.archive_reader import unpack_archive
-from stackbuild.archives import ArchiveEntry, ArchiveFormat, list_folder, write_archive
+from stackbuild.archives.writer import ArchiveEntry, ArchiveFormat, list_folder, write_archive
 
 PROGRAMS = {ArchiveFormat.TAR_ZST: "zstd -dc", ArchiveFormat.TAR_XZ: "xz -dc", ArchiveFormat.TAR_GZ: "gzip -dc"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import uv
 
-from stackbuild.archives import DEFAULT_LEVEL
+from stackbuild.archives.writer import DEFAULT_LEVEL
 from tests.benchmarks.measuring import Measured, measure
 
 IMPORTS = "import doit, pydantic, packaging"

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stackbuild.locks import LayerLock
-from stackbuild.metadata import LockRecord
-from stackbuild.pylock import read_packages
+from stackbuild.locking.pylock import read_packages
+from stackbuild.locking.record import LockRecord
+from stackbuild.project.locks import LayerLock
 from tests.integration.stack_project import PYTHON_REQUEST, StackProject
 
 HEAD = """

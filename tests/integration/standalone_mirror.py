@@ -23,12 +23,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from stackbuild.pinned_python import PinnedPython
-from stackbuild.platforms import TargetPlatform
-from stackbuild.process import run
-from stackbuild.python_offers import PythonSystem, downloads_json
-from stackbuild.relocation import copy_interpreter
-from stackbuild.runtimes import Interpreter, find_interpreters
+from stackbuild.runtimes.interpreters import Interpreter, find_interpreters
+from stackbuild.runtimes.offers import PythonSystem, downloads_json
+from stackbuild.runtimes.relocation import copy_interpreter
+from stackbuild.system.process import run
+from stackbuild.targets.platforms import TargetPlatform
+from stackbuild.targets.pythons import PinnedPython
 
 BUILD = "20240107"
 _TRIPLES = {

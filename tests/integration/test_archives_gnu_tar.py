@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stackbuild.archive_reader import unpack_archive
-from stackbuild.archives import ArchiveFormat, list_folder, write_archive
+from stackbuild.archives.writer import ArchiveFormat, list_folder, write_archive
 from stackbuild.errors import ArchiveError
 
 MTIME = 1_700_000_000

@@ -13,20 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild import process
-from stackbuild.layer_byte_code import OutputTools
-from stackbuild.layer_check import ExpectedLayer, layer_problems
-from stackbuild.layout import EnvironmentLayout
-from stackbuild.locks import Locks
-from stackbuild.metadata import ArchiveMetadata, FileManifest, LayerConfig, StackManifest
-from stackbuild.native_files import is_for, read_native
-from stackbuild.platforms import TargetPlatform, current_platform
-from stackbuild.project import open_project
-from stackbuild.request import Options
-from stackbuild.source_list import open_sources
-from stackbuild.spec import BuildName
+from stackbuild.environments.generated_files import LayerConfig
+from stackbuild.environments.layer_check import ExpectedLayer, layer_problems
+from stackbuild.environments.layout import EnvironmentLayout
+from stackbuild.native.files import is_for, read_native
+from stackbuild.project.locks import Locks
+from stackbuild.project.opening import open_project
+from stackbuild.project.options import Options
+from stackbuild.project.records import ArchiveMetadata, FileManifest, StackManifest
+from stackbuild.runtimes.source_list import open_sources
+from stackbuild.spec.models import BuildName
 from stackbuild.steps.archive import archive_layer
 from stackbuild.steps.build import BuildTools, build_layer
+from stackbuild.steps.layer_byte_code import OutputTools
+from stackbuild.system import process
+from stackbuild.targets.platforms import TargetPlatform, current_platform
 from tests.integration.stack_project import StackProject
 from tests.integration.standalone_mirror import Mirror, Tree, linux_tree, local_interpreters
 

@@ -14,13 +14,13 @@ import pytest
 import uv
 
 from stackbuild.errors import RuntimeSourceError
-from stackbuild.platforms import current_platform
-from stackbuild.process import Command, run
-from stackbuild.relocation import copy_interpreter
-from stackbuild.run_paths import find_patchelf
-from stackbuild.runtime_pin import RuntimePin
-from stackbuild.runtime_sources import InterpreterSource
-from stackbuild.runtimes import Interpreter, find_interpreters
+from stackbuild.runtimes.interpreter_source import InterpreterSource
+from stackbuild.runtimes.interpreters import Interpreter, find_interpreters
+from stackbuild.runtimes.relocation import copy_interpreter
+from stackbuild.runtimes.run_paths import find_patchelf
+from stackbuild.system.process import Command, run
+from stackbuild.targets.platforms import current_platform
+from stackbuild.targets.runtime_pin import RuntimePin
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Pythons are made relocatable on Linux only")
 

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.deployment import Deployment, Peer, environment_files
-from stackbuild.layout import EnvironmentLayout
-from stackbuild.platforms import TargetPlatform
-from stackbuild.process import run
-from stackbuild.relocation import copy_interpreter
-from stackbuild.runtimes import Interpreter, find_interpreters
-from stackbuild.spec import BuildName
+from stackbuild.environments.generated_files import Deployment, Peer, environment_files
+from stackbuild.environments.layout import EnvironmentLayout
+from stackbuild.runtimes.interpreters import Interpreter, find_interpreters
+from stackbuild.runtimes.relocation import copy_interpreter
+from stackbuild.spec.models import BuildName
 from stackbuild.steps.build import write_generated
+from stackbuild.system.process import run
+from stackbuild.targets.platforms import TargetPlatform
 from tests.integration.stack_project import PYTHON_REQUEST, StackProject, copy_project, make_wheel, module
 
 pytestmark = [

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.layer_check import ExpectedLayer, layer_problems
-from stackbuild.layout import EnvironmentLayout
-from stackbuild.native_binary import highest
-from stackbuild.native_files import native_files
-from stackbuild.native_targets import beyond_target, oldest_system
-from stackbuild.platforms import LinuxTarget, TargetPlatform
-from stackbuild.uv import executable
+from stackbuild.environments.layer_check import ExpectedLayer, layer_problems
+from stackbuild.environments.layout import EnvironmentLayout
+from stackbuild.native.binary import highest
+from stackbuild.native.files import native_files
+from stackbuild.native.oldest_system import beyond_target, oldest_system
+from stackbuild.targets.platforms import LinuxTarget, TargetPlatform
+from stackbuild.uv.program import executable
 from tests.integration.stack_project import StackProject, make_wheel
 from tests.native_bytes import elf
 

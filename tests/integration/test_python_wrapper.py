@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from stackbuild.platforms import TargetPlatform
-from stackbuild.python_wrapper import python_wrapper
+from stackbuild.environments.python_wrapper import python_wrapper
+from stackbuild.targets.platforms import TargetPlatform
 
 TELL = r"""#!/bin/sh
 printf '%s\000' "$0" "${LD_LIBRARY_PATH-unset}" "${DYLD_LIBRARY_PATH-unset}" "$@"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from stackbuild.metadata import BuildRecord
+from stackbuild.project.records import BuildRecord
 from tests.integration.stack_project import StackProject
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from stackbuild.platforms import current_platform
+from stackbuild.targets.platforms import current_platform
 from tests.integration.stack_project import StackProject, tasks_run, tree_digests
 from tests.integration.test_safety import children_of, start
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.platforms import TargetPlatform, current_platform
-from stackbuild.process import run
-from stackbuild.python_request import PythonRequest
-from stackbuild.runtime_pin import RuntimePin
-from stackbuild.runtime_sources import WantedRuntime
-from stackbuild.standalone import StandaloneSource
+from stackbuild.runtimes.source import WantedRuntime
+from stackbuild.runtimes.standalone_source import StandaloneSource
+from stackbuild.system.process import run
+from stackbuild.targets.platforms import TargetPlatform, current_platform
+from stackbuild.targets.python_request import PythonRequest
+from stackbuild.targets.runtime_pin import RuntimePin
 from tests.integration.small_stack import application, lock_of, runtime, settings, small_stack
 from tests.integration.stack_project import StackProject, make_wheel, module, tasks_run, tree_digests
 from tests.integration.standalone_mirror import (

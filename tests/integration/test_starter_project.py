@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.starter import starter_files
+from stackbuild.authoring.starter import starter_files
 from tests.integration.stack_project import StackProject, make_wheel, tasks_run
 
 TABULATE = """

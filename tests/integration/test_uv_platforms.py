@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild import uv
-from stackbuild.platforms import LinuxTarget, TargetPlatform, uv_platform
-from stackbuild.process import run
+from stackbuild.system.process import run
+from stackbuild.targets.platforms import LinuxTarget, TargetPlatform, uv_platform
+from stackbuild.uv import commands as uv_commands
+from stackbuild.uv import program as uv_program
 from tests.integration.stack_project import make_wheel
 
 LINUX_TARGETS = ["musl", "musl@1.3", "glibc", *(f"glibc@2.{minor}" for minor in (*range(17, 46), 99))]
@@ -16,7 +17,7 @@ LINUX_TARGETS = ["musl", "musl@1.3", "glibc", *(f"glibc@2.{minor}" for minor in 
 
 @pytest.fixture(scope="module")
 def known_platforms() -> frozenset[str]:
-    command = [uv.executable(), "pip", "sync", "--help"]
+    command = [uv_program.executable(), "pip", "sync", "--help"]
     told = subprocess.run(command, check=True, capture_output=True, text=True, env={"COLUMNS": "100"}).stdout
     option = told.partition("--python-platform")[2]
     values = option.partition("[possible values:")[2].partition("]")[0]
@@ -51,7 +52,7 @@ def test_wheels_are_installed_for_the_libc_of_the_layer(
         'lock-version = "1.0"\ncreated-by = "test"\n\n'
         f'[[packages]]\nname = "native"\nversion = "1.0"\nwheels = [{listed}]\n'
     )
-    command = uv.sync_command(
+    command = uv_commands.sync_command(
         Path(sys.executable),
         prefix=tmp_path / "environment",
         python_version=".".join(map(str, sys.version_info[:3])),

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.plan import Step
-from stackbuild.platforms import current_platform
-from stackbuild.process import Result
-from stackbuild.progress import StackReporter
-from stackbuild.project import open_project
-from stackbuild.quantities import Amount
-from stackbuild.request import Options
-from stackbuild.session import Session
+from stackbuild.engine.reporter import StackReporter
+from stackbuild.planning.step import Step
+from stackbuild.project.opening import open_project
+from stackbuild.project.options import Options
+from stackbuild.run.session import Session
+from stackbuild.system.process import Result
+from stackbuild.system.quantities import Amount
+from stackbuild.targets.platforms import current_platform
 from tests.integration.index_server import IndexServer, PackageIndex
 from tests.integration.small_stack import application, index, runtime, settings, small_stack
 from tests.integration.stack_project import StackProject, make_wheel, module

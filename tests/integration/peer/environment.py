@@ -13,10 +13,10 @@ from pathlib import Path
 
 import uv
 
-from stackbuild import process
-from stackbuild.python_request import PythonRequest
-from stackbuild.relocation import copy_interpreter
-from stackbuild.runtimes import choose_interpreter, find_interpreters
+from stackbuild.runtimes.interpreters import choose_interpreter, find_interpreters
+from stackbuild.runtimes.relocation import copy_interpreter
+from stackbuild.system import process
+from stackbuild.targets.python_request import PythonRequest
 from tests.integration.peer.pair import Tool
 from tests.integration.peer.specifications import PYTHON
 

@@ -6,7 +6,7 @@ The texts are formatted with the values of `write_project`.
 import sys
 from pathlib import Path
 
-from stackbuild.platforms import current_platform
+from stackbuild.targets.platforms import current_platform
 
 PYTHON = f"cpython@{'.'.join(map(str, sys.version_info[:3]))}"
 HERE = current_platform()

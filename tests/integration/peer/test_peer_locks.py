@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from packaging.pylock import Pylock
 
-from stackbuild.lock_refinement import LockTarget
-from stackbuild.pinned_python import PythonKind
-from stackbuild.platforms import LinuxTarget, TargetPlatform
-from stackbuild.pylock import read_packages
+from stackbuild.locking.pylock import read_packages
+from stackbuild.locking.refinement import LockTarget
+from stackbuild.targets.platforms import LinuxTarget, TargetPlatform
+from stackbuild.targets.pythons import PythonKind
 from tests.integration.peer.pair import FinishedPair, Metadata, Pair, ToolProject, Workshop, without
 from tests.integration.peer.specifications import FEATURES, FOUND_LINKS, INDEXES, PARTLY, PYTHON
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.modules import module_hash
+from stackbuild.project.modules import module_hash
 from tests.integration.peer.pair import ToolProject, Workshop, first_json
 from tests.integration.peer.specifications import RUNTIME_ONLY, write_files
 

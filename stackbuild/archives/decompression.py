@@ -1,0 +1,178 @@
+"""A compressed tar file as the stream of bytes that was compressed, decompressed ahead of the reader by other threads.
+
+Memory stays bounded whatever the file holds: only some pieces are held at once, and nothing is decompressed in one go
+unless it says how large it becomes and that is little. A file that is cut off or goes on after its end is refused.
+"""
+
+import io
+import lzma
+import zlib
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
+from itertools import repeat
+
+import zstandard
+
+from stackbuild.archives.format import ArchiveFormat
+from stackbuild.archives.zstd_frames import Frame, find_frames
+from stackbuild.errors import ArchiveError
+
+_CHUNK = 1 << 20
+_CHUNKS_AHEAD = 16  # large files are written faster than decompressed, small ones slower: this evens it out
+_MAX_WHOLE_FRAME = 20 << 20  # zstd frames of more bytes than this, packed or not, are decompressed as a stream
+_MAX_WINDOW = 1 << 27  # of zstd: what decoders take without being told to
+_MAX_XZ_MEMORY = 1 << 27  # preset 9 needs half of it
+_MAX_THREADS = 4  # they are faster than files are written; more would only hold memory
+_GZIP = 16 + zlib.MAX_WBITS
+_DAMAGE = zstandard.ZstdError, lzma.LZMAError, zlib.error
+
+_Job = Callable[[], bytes | None]
+
+
+class ByteStream:
+    """Reads from chunks of bytes as from one piece. A stream that ends too early is an `ArchiveError`."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def pieces(self, size: int) -> Iterator[memoryview]:
+        """The next `size` bytes, as pieces in the order of the stream. Take them all before anything else is read."""
+        while size:
+            if not self._more():
+                raise ArchiveError("it is cut off: its tar file ends too early")
+            piece = self._rest[:size]
+            self._rest = self._rest[len(piece) :]
+            size -= len(piece)
+            yield piece
+
+    def exactly(self, size: int) -> bytes:
+        """The next `size` bytes."""
+        if size <= len(self._rest):
+            data = bytes(self._rest[:size])
+            self._rest = self._rest[size:]
+            return data
+        return b"".join(self.pieces(size))
+
+    def remaining(self) -> Iterator[memoryview]:
+        """Everything up to the end, as pieces."""
+        while self._more():
+            rest, self._rest = self._rest, memoryview(b"")
+            yield rest
+
+    def _more(self) -> bool:
+        """Whether something is left; then `_rest` holds a part of it."""
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return False
+            self._rest = memoryview(chunk)
+        return True
+
+
+@contextmanager
+def decompressed(file: io.FileIO, format: ArchiveFormat, *, threads: int) -> Iterator[ByteStream]:  # noqa: A002
+    """The content of `file`, a tar file of the given format, as one stream.
+
+    Up to `threads` threads decompress, always at least one; more than one only where `file` consists of several zstd
+    frames. `ArchiveError` is raised when the place is reached at which the file is damaged, or cut off, or goes on.
+    """
+    jobs, workers, ahead = _jobs(file, format, min(max(threads, 1), _MAX_THREADS))
+    with closing(_ahead(jobs, workers, ahead)) as chunks:
+        yield ByteStream(chunks)
+
+
+def _jobs(file: io.FileIO, format: ArchiveFormat, threads: int) -> tuple[Iterator[_Job], int, int]:  # noqa: A002
+    """What to call, in order, for the chunks of the content (None: the end), by how many threads, how far ahead."""
+    match format:
+        case ArchiveFormat.TAR_ZST:
+            frames = find_frames(file)
+            if len(frames) > 1 and all(_is_small(frame) for frame in frames):
+                return _frame_jobs(file, frames), threads, threads + 1
+            chunks = _zstd_chunks(file)
+        case ArchiveFormat.TAR_XZ:
+            chunks = _xz_chunks(file)
+        case ArchiveFormat.TAR_GZ:
+            chunks = _gzip_chunks(file)
+        case _:
+            chunks = _stored_chunks(file)
+    return repeat(partial(next, chunks, None)), 1, _CHUNKS_AHEAD
+
+
+def _ahead(jobs: Iterator[_Job], workers: int, ahead: int) -> Generator[bytes, None, None]:
+    """The results of `jobs` in order, up to the first None; up to `ahead` of them are worked on before they are due."""
+    waiting: deque[Future[bytes | None]] = deque()
+    with ThreadPoolExecutor(workers, "decompress") as pool:
+        try:
+            while True:
+                while len(waiting) < ahead and (job := next(jobs, None)) is not None:
+                    waiting.append(pool.submit(job))
+                if not waiting or (chunk := waiting.popleft().result()) is None:
+                    return
+                yield chunk
+        except _DAMAGE as error:
+            raise ArchiveError(f"it is damaged: {error}") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _is_small(frame: Frame) -> bool:
+    return frame.content_size is not None and max(frame.content_size, frame.size) <= _MAX_WHOLE_FRAME
+
+
+def _frame_jobs(file: io.FileIO, frames: list[Frame]) -> Iterator[_Job]:
+    for frame in frames:
+        file.seek(frame.offset)
+        yield partial(_whole_frame, file.read(frame.size))
+
+
+def _whole_frame(packed: bytes) -> bytes:
+    return zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompress(packed)
+
+
+def _zstd_chunks(file: io.FileIO) -> Iterator[bytes]:
+    file.seek(0)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
+    with decompressor.stream_reader(file, read_size=_CHUNK, read_across_frames=True, closefd=False) as reader:
+        yield from iter(partial(reader.read, _CHUNK), b"")
+
+
+def _stored_chunks(file: io.FileIO) -> Iterator[bytes]:
+    file.seek(0)
+    yield from iter(partial(file.read, _CHUNK), b"")
+
+
+def _xz_chunks(file: io.FileIO) -> Iterator[bytes]:
+    file.seek(0)
+    xz = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY)
+    while not xz.eof:
+        packed = _packed(file) if xz.needs_input else b""
+        yield xz.decompress(packed, _CHUNK)
+    _check_end(file, xz.unused_data)
+
+
+def _gzip_chunks(file: io.FileIO) -> Iterator[bytes]:
+    file.seek(0)
+    inflate = zlib.decompressobj(_GZIP)
+    chunk = b""
+    while not inflate.eof:
+        # a full chunk may have left something inside that needs no further input
+        packed = inflate.unconsumed_tail or (b"" if len(chunk) == _CHUNK else _packed(file))
+        chunk = inflate.decompress(packed, _CHUNK)
+        yield chunk
+    _check_end(file, inflate.unused_data)
+
+
+def _packed(file: io.FileIO) -> bytes:
+    packed = file.read(_CHUNK)
+    if not packed:
+        raise ArchiveError("it is cut off: its compressed data ends too early")
+    return packed
+
+
+def _check_end(file: io.FileIO, unused: bytes) -> None:
+    if unused or file.read(1):
+        raise ArchiveError("something follows the end of its compressed data")

@@ -1,0 +1,120 @@
+"""Read the members of a zip file."""
+
+import calendar
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from stackbuild.archives.admission import Member
+from stackbuild.archives.tar_headers import Kind
+from stackbuild.errors import ArchiveError
+
+_CHUNK = 1 << 20
+_MAX_TARGET = 1 << 12
+_UNIX = 3  # the system whose permission bits the attributes hold
+_ENCRYPTED, _UTF8 = 0x1, 0x800  # flags
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_END_RECORD = 22
+
+
+def zip_contents(file: IO[bytes]) -> Generator[tuple[Member, Iterator[bytes]], None, None]:
+    """Each member with the pieces of its content, in the order of the directory at the end.
+
+    Raises `ArchiveError` for a file with anything before its members or after its directory, for members of types and
+    methods that layers never need, and for content that is damaged or not of the size given.
+    """
+    with _damage():
+        archive = zipfile.ZipFile(file)
+    with archive:
+        _check_layout(archive, file)
+        for info in archive.infolist():
+            member = _member(archive, info)
+            yield member, _content(archive, info) if member.kind is Kind.FILE else iter(())
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """Make an `ArchiveError` of what `zipfile` raises for files that nothing wrote like this."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError, struct.error) as error:
+        raise ArchiveError(f"it is damaged, or no zip file: {error}") from error
+
+
+def _check_layout(archive: zipfile.ZipFile, file: IO[bytes]) -> None:
+    """Nothing lies before the first member or after the directory."""
+    end = file.seek(0, 2)
+    file.seek(max(end - _END_RECORD, 0))
+    first = min((info.header_offset for info in archive.infolist()), default=0)
+    if archive.comment or file.read(4) != b"PK\5\6" or first:
+        raise ArchiveError("it holds something before its members or after its directory")
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+    name = info.orig_filename
+    if not (name.isascii() or info.flag_bits & _UTF8):
+        raise ArchiveError(f"the name {name!r} is not UTF-8")
+    if info.flag_bits & _ENCRYPTED or info.compress_type not in _METHODS:
+        raise ArchiveError(f"{name} is encrypted, or compressed in a way that no layer needs")
+    mode = info.external_attr >> 16 if info.create_system == _UNIX else 0
+    kind = _kind(name, stat.S_IFMT(mode))
+    if kind is Kind.FOLDER and info.file_size:
+        raise ArchiveError(f"{name}: a folder with content")
+    return Member(
+        path=name.removesuffix("/") if kind is Kind.FOLDER else name,
+        kind=kind,
+        size=info.file_size if kind is Kind.FILE else 0,
+        mode=stat.S_IMODE(mode),
+        mtime=_mtime(info),
+        target=_target(archive, info) if kind is Kind.LINK else None,
+    )
+
+
+def _mtime(info: zipfile.ZipInfo) -> int:
+    """The time as UTC, which our own archives mean by it; 0 when there is no such time."""
+    try:
+        return calendar.timegm(info.date_time)
+    except ValueError:
+        return 0
+
+
+def _kind(name: str, file_type: int) -> Kind:
+    if name.endswith("/") and file_type in (0, stat.S_IFDIR):
+        return Kind.FOLDER
+    kind = {0: Kind.FILE, stat.S_IFREG: Kind.FILE, stat.S_IFLNK: Kind.LINK, stat.S_IFDIR: Kind.FOLDER}.get(file_type)
+    if kind is None:
+        raise ArchiveError(f"{name} is neither a file nor a folder nor a symbolic link")
+    return kind
+
+
+def _target(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
+    if info.file_size > _MAX_TARGET:
+        raise ArchiveError(f"{info.orig_filename}: a link with a target of {info.file_size} bytes")
+    target = b"".join(_content(archive, info))
+    try:
+        return target.decode()
+    except UnicodeDecodeError as error:
+        raise ArchiveError(f"{info.orig_filename}: the target {target!r} is not UTF-8") from error
+
+
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    left = info.file_size
+    with _damage():
+        content = archive.open(info)
+    with content:
+        while piece := _piece(content):
+            left -= len(piece)
+            yield piece
+    if left:
+        raise ArchiveError(
+            f"{info.orig_filename}: its content is not of the size {info.file_size} that the archive says"
+        )
+
+
+def _piece(content: IO[bytes]) -> bytes:
+    with _damage():
+        return content.read(_CHUNK)

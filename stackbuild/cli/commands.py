@@ -1,0 +1,186 @@
+"""What the commands of the command line do, from parsed options to an exit status."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+
+from stackbuild.cli.showing import Showing, Where
+from stackbuild.engine.reporter import StackReporter
+from stackbuild.errors import EXIT_FAILED, EXIT_INTERRUPTED, SpecError, StackbuildError
+from stackbuild.planning.plan import make_plan
+from stackbuild.planning.request import Request, Wish
+from stackbuild.planning.selection import Selection, match_layers, select_layers, unmatched_patterns
+from stackbuild.planning.status import stack_status, status_lines
+from stackbuild.project.opening import open_project
+from stackbuild.project.project import Project
+from stackbuild.project.task_names import Kind
+from stackbuild.reporting.outputs import RunOutputs
+from stackbuild.run.precheck import check_frozen
+from stackbuild.run.session import Session
+from stackbuild.system.terminal import print_error, print_notice, print_text
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn expected failures of the block into a message on stderr and the exit status."""
+    try:
+        yield
+    except StackbuildError as error:
+        print_error(str(error))
+        raise typer.Exit(EXIT_FAILED) from None
+    except KeyboardInterrupt:
+        print_error("interrupted")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def run(
+    where: Where,
+    request: Request,
+    *,
+    output: Kind | None = None,
+    clean: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    allow_missing: bool,
+    jobs: int | None,
+    showing: Showing,
+) -> NoReturn:
+    """Carry out a request through doit, or show what it would do. Ends with `typer.Exit`."""
+    with _told():
+        outputs = RunOutputs.open(timings=showing.timings, report=showing.report, events=showing.events)
+        reporter = StackReporter(quiet=showing.quiet, verbose=showing.verbose > 0, outputs=outputs)
+        session = Session(project=open_project(where.spec, where.options, os.environ), watcher=reporter)
+        reporter.attach(session)
+        project = session.project
+        selection = _select(project, request, allow_missing=allow_missing)
+        session.plan = make_plan(
+            {
+                platform if project.names_platforms else None: select_layers(
+                    project.layers, request, platforms=[platform]
+                )
+                for platform in project.platforms
+            },
+            project.layers,
+            output=output,
+            may_build=request.may_build,
+            clean=clean,
+            force=force,
+        )
+        if request.build is not Wish.NO or request.publish:
+            _tell_left_out(project, request)
+        if showing.shows:
+            status = stack_status(project, session.locks, selection, operations=True, dependencies=False)
+            print_text(status_text(status, as_json=showing.json))
+        if showing.only_shows:
+            raise typer.Exit
+        check_frozen(session)
+        if dry_run:
+            _dry_run(session, output=output, forced=force)
+        if not session.plan.tasks:
+            platforms = " or ".join(project.platforms)
+            print_notice(f"nothing to do: no operation is selected for a layer that targets {platforms}")
+            raise typer.Exit
+        from stackbuild.engine.tasks import run_plan
+
+        raise typer.Exit(run_plan(session, reporter, jobs=jobs))
+
+
+def _select(project: Project, request: Request, *, allow_missing: bool) -> Selection:
+    """The selection of a request. Raises `StackbuildError` for patterns that fit no layer, unless that is allowed."""
+    unmatched = unmatched_patterns(project.layers, request)
+    if unmatched:
+        message = f"no layer fits {', '.join(unmatched)}"
+        if not allow_missing:
+            known = ", ".join(linked.build_name for linked in project.layers)
+            raise StackbuildError(message, hint=f"the layers are {known}; --allow-missing makes this a warning")
+        print_notice(message)
+    return select_layers(project.layers, request, platforms=project.platforms)
+
+
+def _tell_left_out(project: Project, request: Request) -> None:
+    """Say which layers that are asked for by name are not made, because they are for other platforms."""
+    included, _ = match_layers(project.layers, request.include)
+    for platform in project.platforms:
+        others = [it.build_name for it in project.layers if it.build_name in included and platform not in it.platforms]
+        if others:
+            print_notice(f"not for {platform}: {', '.join(others)}")
+
+
+def _dry_run(session: Session, *, output: Kind | None, forced: bool) -> NoReturn:
+    from stackbuild.run.dry_run import publication_request
+
+    requests = {}
+    for platform, project in session.projects.items():
+        layers = session.manifest_layers(project)
+        requests[platform] = publication_request(
+            project, session.locks, layers, archived=output is Kind.ARCHIVE, forced=forced
+        )
+    # As the peer tool has it for one platform; for several there is one object more around.
+    print_text(json.dumps(requests if len(requests) > 1 else next(iter(requests.values())), indent=2))
+    raise typer.Exit
+
+
+def show(where: Where, request: Request, *, allow_missing: bool, as_json: bool) -> None:
+    """Print the state of the included layers, of what they stand on and of what stands on them."""
+    with _told():
+        project = open_project(where.spec, where.options, os.environ)
+        selection = _select(project, request, allow_missing=allow_missing)
+        _print_notices(project)
+        session = Session(project=project, watcher=StackReporter())
+        print_text(status_text(stack_status(project, session.locks, selection), as_json=as_json))
+
+
+def status_text(status: Any, *, as_json: bool) -> str:  # noqa: ANN401 (a TypedDict)
+    """The state of a stack, as JSON or as lines."""
+    return json.dumps(status, indent=2, ensure_ascii=False) if as_json else "\n".join(status_lines(status))
+
+
+def check(where: Where, *, as_json: bool) -> None:
+    """Print what is wrong with a specification, or what it holds."""
+    with _told():
+        try:
+            project = open_project(where.spec, where.options, os.environ)
+        except StackbuildError as error:
+            if not as_json:
+                raise
+            problems = (isinstance(error, SpecError) and error.problems) or (error.message,)
+            print_text(json.dumps({"valid": False, "problems": problems}, indent=2))
+            raise typer.Exit(EXIT_FAILED) from None
+        _print_valid(where.spec, project, as_json=as_json)
+
+
+def _print_valid(path: Path, project: Project, *, as_json: bool) -> None:
+    spec = project.stack.spec
+    if as_json:
+        layers = [layer.build_name for layer in spec.layers]
+        print_text(json.dumps({"valid": True, "layers": layers, "notices": list(spec.notices)}, indent=2))
+        return
+    _print_notices(project)
+    counts = [("runtime", spec.runtimes), ("framework", spec.frameworks), ("application", spec.applications)]
+    told = ", ".join(f"{len(layers)} {kind}{'' if len(layers) == 1 else 's'}" for kind, layers in counts if layers)
+    print_text(f"{path} is valid: {told or 'no layers'}")
+
+
+def init(folder: Path) -> None:
+    """Start a project in `folder`, and print what was written and what to do next."""
+    from stackbuild.authoring.starter import starter_files, write_starter
+
+    with _told():
+        print_text("\n".join(write_starter(folder, starter_files()).lines()))
+
+
+def schema() -> None:
+    """Print the JSON Schema of specifications, exactly as its file holds it."""
+    from stackbuild.authoring.schema import schema_text
+
+    print_text(schema_text().removesuffix("\n"))
+
+
+def _print_notices(project: Project) -> None:
+    for notice in project.stack.spec.notices:
+        print_notice(notice)

@@ -1,0 +1,1 @@
+"""The stack as doit tasks: the only code that knows doit."""

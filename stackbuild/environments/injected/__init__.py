@@ -1,0 +1,1 @@
+"""Programs that the Pythons of layers run: they stand alone."""

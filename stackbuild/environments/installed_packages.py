@@ -1,0 +1,159 @@
+"""Installed distributions: drop what a layer does not carry and keep their RECORD files truthful.
+
+RECORD is that of the "Recording installed projects" specification: CSV lines of path, hash and size, paths relative
+to site-packages. Files may be hard links into uv's cache: they are replaced or unlinked, never edited.
+"""
+
+import base64
+import contextlib
+import csv
+import io
+import json
+import os
+import posixpath
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from stackbuild.environments.placement import Placement
+from stackbuild.environments.wheel_check import recorded_path
+from stackbuild.system.files import replace_bytes, sha256_file
+
+_MACHINE_FILES = frozenset({"uv_cache.json", "uv_build.json"})
+"""Notes of the installer to itself in `.dist-info`, with times and paths of this machine."""
+
+_RECORDS = "*.dist-info/RECORD"
+_BYTE_CODE = "__pycache__"
+_SHA256 = "sha256="
+
+
+def make_portable(
+    prefix: Path,
+    *,
+    site_packages: PurePosixPath,
+    scripts: Collection[PurePosixPath],
+    placement: Placement | None = None,
+) -> int:
+    """Drop what layers do not carry, mend the RECORD files; return how many distributions the prefix has.
+
+    Dropped are console scripts, which hold the absolute path of their interpreter, byte code caches, what is hidden at
+    the top, and notes about this machine: `direct_url.json` is one when it names a local file. A RECORD then names
+    existing files only, where they will be after the `placement`. A file that several distributions have brought is the
+    last one's: its hash and size are corrected in all of them, and so are those of a file whose size is not the
+    recorded one.
+    """
+    files = {record: _read(record, site_packages) for record in sorted(prefix.glob(f"{site_packages}/{_RECORDS}"))}
+    owners = Counter(path for rows in files.values() for path in {file.path for file in rows})
+    for record, rows in files.items():
+        kept = [file for file in rows if not _drop(file, prefix, scripts)]
+        truthful = [_truthful(file, prefix, shared=owners[file.path] > 1) for file in kept]
+        if placement is not None:
+            truthful = [_placed(file, placement) for file in truthful]
+        if truthful != rows:
+            text = io.StringIO(newline="")
+            csv.writer(text, lineterminator="\n").writerows(file.row for file in truthful)
+            replace_bytes(record, text.getvalue().encode())
+    return len(files)
+
+
+def recorded_hashes(environment: Path, site_packages: PurePosixPath) -> dict[str, str]:
+    """The hashes that the RECORD files of an environment have, by path relative to it: see `record_hash`."""
+    return {
+        file.path: file.row[1]
+        for record in environment.glob(f"{site_packages}/{_RECORDS}")
+        for file in _read(record, site_packages)
+        if len(file.row) > 1 and file.row[1].startswith(_SHA256)
+    }
+
+
+def record_hash(sha256: str) -> str:
+    """A hexadecimal SHA-256 as a RECORD has it: `sha256=` and the digest in URL-safe base64 without padding."""
+    return f"{_SHA256}{base64.urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b'=').decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """A file of a RECORD. `path` is relative to the environment; `row` has hash and size after the path, or less."""
+
+    path: str
+    row: Sequence[str]
+
+
+def _read(record: Path, site_packages: PurePosixPath) -> list[_Recorded]:
+    rows = csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline=""))
+    folder = str(site_packages)
+    return [_Recorded(recorded_path(folder, row[0]), row) for row in rows if row]
+
+
+def _placed(file: _Recorded, placement: Placement) -> _Recorded:
+    """The entry, which is relative to the folder of packages, as it is after that and the file have moved."""
+    return _Recorded(file.path, [placement.recorded(file.path), *file.row[1:]])
+
+
+def _drop(file: _Recorded, environment: Path, scripts: Collection[PurePosixPath]) -> bool:
+    """Whether its row must go: the file is missing, or is one that layers do not carry, which is then removed."""
+    if file.path.startswith(("/", "../")):
+        return True  # outside the environment, where nothing is ours to remove
+    if _is_carried(file.path, scripts) and not _is_note_about_machine(file.path, environment):
+        return not os.path.isfile(f"{environment}/{file.path}")
+    path = environment / file.path
+    if path.is_file():
+        path.unlink()
+    if path.parent.name == _BYTE_CODE:
+        with contextlib.suppress(OSError):  # it is missing, or not empty yet
+            path.parent.rmdir()
+    return True
+
+
+def _is_carried(path: str, scripts: Collection[PurePosixPath]) -> bool:
+    """Whether a layer may have a file of this path, as far as the path tells."""
+    return not path.startswith((*(f"{folder}/" for folder in scripts), ".")) and _BYTE_CODE not in path.split("/")
+
+
+def _is_note_about_machine(path: str, environment: Path) -> bool:
+    if ".dist-info/" not in path:
+        return False
+    folder, name = posixpath.split(path)
+    return folder.endswith(".dist-info") and (
+        name in _MACHINE_FILES or (name == "direct_url.json" and _is_local(environment / path))
+    )
+
+
+def _truthful(file: _Recorded, environment: Path, *, shared: bool) -> _Recorded:
+    """The entry with hash and size of the file as it is, as far as it had them."""
+    name, digest, size = (*file.row, "", "")[:3]
+    actual = str(os.stat(f"{environment}/{file.path}").st_size)
+    if not shared and size in ("", actual):
+        return file
+    if digest:
+        digest = record_hash(sha256_file(environment / file.path))
+    return _Recorded(file.path, [name, digest, actual if size else ""])
+
+
+def _is_local(direct_url: Path) -> bool:
+    try:
+        return str(json.loads(direct_url.read_bytes()).get("url", "")).startswith("file:")
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def tree_size(root: Path) -> tuple[int, int]:
+    """Number and total bytes of the regular files below `root`, byte code aside."""
+    files = size = 0
+    for stat in _file_stats(os.fspath(root)):
+        files += 1
+        size += stat.st_size
+    return files, size
+
+
+def _file_stats(root: str) -> Iterator[os.stat_result]:
+    pending = [root]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name != _BYTE_CODE:
+                        pending.append(entry.path)
+                elif entry.is_file(follow_symlinks=False):
+                    yield entry.stat(follow_symlinks=False)

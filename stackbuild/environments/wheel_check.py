@@ -1,0 +1,171 @@
+"""Whether installed wheels are whole and for the layer's platform: their RECORD and WHEEL files against what is there.
+
+RECORD: "Recording installed projects"; WHEEL: "Binary distribution format"; both of the packaging specifications.
+"""
+
+import base64
+import contextlib
+import csv
+import hashlib
+import io
+import posixpath
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from packaging.tags import parse_tag
+
+from stackbuild.archives.entries import ArchiveEntry
+from stackbuild.native.files import is_for, read_native
+from stackbuild.targets.platforms import LinuxTarget, TargetPlatform, tag_fits
+from stackbuild.targets.pythons import PythonKind
+from stackbuild.targets.wheel_tags import PythonTags
+
+Entries = Mapping[str, ArchiveEntry]
+"""What lies in a layer, by path relative to it."""
+
+_TAG = re.compile(r"^Tag:[ \t]*(\S+)[ \t\r]*$", re.MULTILINE)
+_EXTENSION = re.compile(r".*\.(?:cpython-(\d+)t?[-.].*|cp(\d+)t?-.*)", re.DOTALL)
+_NATIVE = re.compile(r".*\.(?:so(?:\.[\d.]+)?|dylib|pyd|dll)", re.DOTALL | re.IGNORECASE)
+_PLAIN_PATH = re.compile(r"(?:[^./][^/]*/)*[^./][^/]*", re.DOTALL)
+_ANY_LINUX = {variant: LinuxTarget(variant=variant, version=(9999, 0)) for variant in ("glibc", "musl")}
+_ANY_MACOS = (9999, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WheelTarget:
+    """What the wheels of a layer must be for. `python_version`: full or `X.Y`; `libc`: `glibc` or `musl`."""
+
+    platform: TargetPlatform
+    python_version: str
+    kind: PythonKind
+    libc: str
+
+    @cached_property
+    def pythons(self) -> PythonTags:
+        """The interpreter and ABI tags of wheels for the layer's Python."""
+        major, minor = (int(number) for number in self.python_version.split(".")[:2])
+        return PythonTags(kind=self.kind, feature=(major, minor))
+
+    def takes(self, tag: str) -> bool:
+        """Whether a wheel of this platform tag is for the platform, whatever version of it."""
+        return tag_fits(tag, self.platform, linux_target=_ANY_LINUX[self.libc], macos_target=_ANY_MACOS)
+
+
+def wheel_problems(root: Path, entries: Entries, site_packages: str, target: WheelTarget, *, hashes: bool) -> list[str]:
+    """Everything that is wrong with the wheels installed in a layer. `hashes`: compare the digest of every file."""
+    problems: list[str] = []
+    for path in entries:
+        folder = path.removesuffix("/RECORD")
+        if folder != path and folder.endswith(".dist-info") and posixpath.dirname(folder) == site_packages:
+            problems += _distribution_problems(root, entries, folder, target, hashes=hashes)
+    return problems
+
+
+def _distribution_problems(
+    root: Path, entries: Entries, info: str, target: WheelTarget, *, hashes: bool
+) -> Iterator[str]:
+    try:
+        rows = _record(root, info)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        yield f"{info}/RECORD: cannot be read: {error}"
+        return
+    files = []
+    for recorded, digest, size in rows:
+        path = _recorded_path(info, recorded)
+        if path.startswith(("/", "../")) or re.match(r"[A-Za-z]:", recorded):
+            yield f"{info}/RECORD: {recorded} leads out of the layer"
+        elif "__pycache__" not in path.split("/"):
+            files.append(path)
+            if problem := _file_problem(root, entries, path, digest if hashes else "", size):
+                yield f"{path}: {problem} ({info}/RECORD)"
+    if problem := _foreign(root, info, files, target):
+        yield f"{info}: {problem}"
+
+
+def _record(root: Path, info: str) -> list[tuple[str, str, str]]:
+    """Path, digest and size of each line of a RECORD, as they stand there."""
+    text = (root / info / "RECORD").read_text(encoding="utf-8")
+    rows = ((*row, "", "") for row in csv.reader(io.StringIO(text, newline="")) if row)
+    return [(path, digest, size) for path, digest, size, *_ in rows]
+
+
+def _recorded_path(info: str, recorded: str) -> str:
+    """A path of a RECORD, relative to the layer."""
+    return recorded_path(info.rpartition("/")[0], recorded.replace("\\", "/"))
+
+
+def recorded_path(folder: str, recorded: str) -> str:
+    """Where a RECORD says that a file lies: its `/`-separated path, relative to that of the folder of packages."""
+    if _PLAIN_PATH.fullmatch(recorded):  # nearly all are, and need nothing more
+        return f"{folder}/{recorded}"
+    return posixpath.normpath(posixpath.join(folder, recorded))
+
+
+def files_of_pure_wheels(root: Path, site_packages: str) -> frozenset[str]:
+    """The files of the wheels that say they are for any platform: native ones among them are helpers, done without."""
+    found: set[str] = set()
+    for folder in (root / site_packages).glob("*.dist-info"):
+        info = f"{site_packages}/{folder.name}"
+        with contextlib.suppress(OSError, UnicodeDecodeError, csv.Error):
+            tags = _TAG.findall((folder / "WHEEL").read_text(encoding="utf-8", errors="replace"))
+            if tags and all(tag.endswith("-any") for tag in tags):
+                found.update(_recorded_path(info, recorded) for recorded, _, _ in _record(root, info))
+    return frozenset(found)
+
+
+def _file_problem(root: Path, entries: Entries, path: str, digest: str, size: str) -> str | None:
+    """What is wrong with a recorded file. A digest is `<algorithm>=<urlsafe base64>`."""
+    try:
+        actual = entries[path].size if path in entries else (root / path).stat().st_size  # behind a linked folder
+    except OSError:
+        return "it is recorded but missing"
+    if size and path in entries and entries[path].target is None and size != str(actual):
+        return f"it has {actual} bytes, {size} are recorded"
+    algorithm, _, wanted = digest.partition("=")
+    if algorithm in hashlib.algorithms_guaranteed and wanted:
+        with (root / path).open("rb") as file:
+            found = hashlib.file_digest(file, algorithm).digest()
+        if base64.urlsafe_b64encode(found).rstrip(b"=") != wanted.encode():
+            return f"its {algorithm} is not the recorded one"
+    return None
+
+
+def _foreign(root: Path, info: str, files: Collection[str], target: WheelTarget) -> str | None:
+    """Why a wheel is for something else than the layer.
+
+    Many wheels that are renamed after they were made have wrong tags in WHEEL (numpy 1.21.3 names one machine of two,
+    xgboost 1.6.1 one Python of many). So tags only raise the suspicion; the wheel's native files, if any, decide.
+    """
+    try:
+        text = (root / info / "WHEEL").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    declared = _TAG.findall(text)
+    tags = [tag for item in declared if item.count("-") == 2 for tag in parse_tag(item)]  # noqa: PLR2004 (three parts)
+    fitting = [tag for tag in tags if target.takes(tag.platform)]
+    if not tags or any(target.pythons.take(tag.interpreter, tag.abi) for tag in fitting):
+        return None
+    native = [path for path in files if _NATIVE.fullmatch(path)]
+    of_platform = [path for path in native if _is_for(root / path, target.platform)]
+    told = ", ".join(declared)
+    if (native and not of_platform) or (not native and not fitting):
+        return f"its wheel is for another platform than {target.platform} ({told})"
+    if of_platform and all(_is_for_another_python(path, target) for path in of_platform):
+        return f"its wheel is for another Python than {target.python_version} ({told})"
+    return None
+
+
+def _is_for(path: Path, platform: TargetPlatform) -> bool:
+    binary = read_native(path)
+    return binary is not None and is_for(binary, platform)
+
+
+def _is_for_another_python(path: str, target: WheelTarget) -> bool:
+    """Whether this is an extension module whose name says that another CPython loads it."""
+    match = _EXTENSION.fullmatch(posixpath.basename(path))
+    if match is None or target.kind.implementation != "cpython":
+        return False
+    return (match[1] or match[2]) != "".join(target.python_version.split(".")[:2])

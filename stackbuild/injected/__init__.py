@@ -1,1 +1,0 @@
-"""Files that are shipped inside layers, and run there without stackbuild."""

@@ -1,0 +1,56 @@
+"""The record of a lock: what it was made from."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, JsonValue, field_validator
+
+from stackbuild.system.json_file import JsonFile
+from stackbuild.targets.pythons import PinnedPython
+from stackbuild.targets.runtime_pin import RuntimePin
+
+
+class LockedInputs(BaseModel):
+    """What a lock was made from, readable: to say what changed when it is no longer good. Without credentials.
+
+    requirements: as declared, sorted; targets: Python, oldest systems and the layers below, by name; settings: what
+    uv was told beside.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    requirements: tuple[str, ...]
+    targets: dict[str, str]
+    settings: dict[str, JsonValue] = {}
+
+
+class LockRecord(JsonFile):
+    """`pylock.<name>.meta.json`: what a layer's lock was made from, and its version.
+
+    The first six keys are the peer tool's; the others are ours and absent from its files.
+    """
+
+    requirements_hash: str
+    lock_input_hash: str
+    other_inputs_hash: str
+    version_inputs_hash: str = ""
+    lock_version: int = 1
+    locked_at: str
+    tools: dict[str, str] | None = None
+    runtime: RuntimePin | None = None
+    settings_hash: str | None = None
+    constraints_hash: str | None = None
+    python_version: str | None = None
+    """The Python that markers were evaluated for, see `PinnedPython.release`; most often its full version."""
+    inputs: LockedInputs | None = None
+
+    @field_validator("python_version")
+    @classmethod
+    def _names_a_release(cls, value: str | None) -> str | None:
+        return None if value is None else PinnedPython.parse_release(value).release
+
+    @field_validator("locked_at")
+    @classmethod
+    def _is_a_point_in_time(cls, value: str) -> str:
+        if datetime.fromisoformat(value).tzinfo is None:
+            raise ValueError("a time without time zone")
+        return value

@@ -1,0 +1,182 @@
+"""Turn uv's resolution of a layer into its lock: what its platforms need, what layers below provide, which wheels.
+
+Pure; the documents are those of PEP 751, see `pylock`.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from packaging.markers import Marker
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from stackbuild.errors import LockError
+from stackbuild.locking.pylock import (
+    SHARED_CLAUSE,
+    SHARED_SUFFIX,
+    LowerPackage,
+    TomlTable,
+    normalised_marker,
+    wheel_file_name,
+)
+from stackbuild.system.urls import without_credentials
+from stackbuild.targets.platforms import LinuxTarget, TargetPlatform, platforms_without_wheel
+from stackbuild.targets.pythons import PinnedPython, PythonKind
+from stackbuild.targets.wheel_tags import PythonTags
+
+_SOURCE_KEYS = ("sdist", "archive", "directory", "vcs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockTarget:
+    """What the wheels of a layer must fit. `python_version` is full (`X.Y.Z`), `macos_target` is (major, minor)."""
+
+    platforms: tuple[TargetPlatform, ...]
+    python_version: str
+    kind: PythonKind
+    linux_target: LinuxTarget
+    macos_target: tuple[int, int]
+
+    def matching(self, marker: str) -> tuple[TargetPlatform, ...]:
+        """The platforms on which `marker` holds."""
+        if not marker:
+            return self.platforms
+        parsed = Marker(marker)
+        return tuple(platform for platform in self.platforms if parsed.evaluate(self._environments[platform]))
+
+    @cached_property
+    def _environments(self) -> dict[TargetPlatform, dict[str, str]]:
+        return {
+            platform: platform.marker_environment(
+                python_version=self.python_version, implementation=self.kind.implementation
+            )
+            for platform in self.platforms
+        }
+
+    @cached_property
+    def _python_tags(self) -> PythonTags:
+        major, minor = (int(part) for part in self.python_version.split(".")[:2])
+        return PythonTags(kind=self.kind, feature=(major, minor))
+
+    def without_wheel(
+        self, platforms: Iterable[TargetPlatform], wheel_names: Iterable[str]
+    ) -> tuple[TargetPlatform, ...]:
+        """The platforms among `platforms` that no wheel of these file names fits."""
+        fitting: set[str] = set()
+        for name in wheel_names:
+            try:
+                tags = parse_wheel_filename(name)[3]
+            except InvalidWheelFilename:
+                continue
+            fitting.update(tag.platform for tag in tags if self._python_tags.take(tag.interpreter, tag.abi))
+        return platforms_without_wheel(
+            platforms, fitting, linux_target=self.linux_target.installable, macos_target=self.macos_target
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefinedLock:
+    """A layer's lock ready to be written, and the platforms for which wheels are missing, by `<name> <version>`."""
+
+    document: TomlTable
+    missing_wheels: Mapping[str, tuple[TargetPlatform, ...]] = field(default_factory=dict)
+
+
+def refine(
+    exported: TomlTable,
+    *,
+    target: LockTarget,
+    lower: Sequence[LowerPackage],
+    relative_path: Callable[[str], str],
+) -> RefinedLock:
+    """Turn uv's export into a layer's lock, in which no URL has credentials.
+
+    `relative_path` maps the path of a local wheel, as uv wrote it, to one relative to the lock file, with `/`.
+    """
+    by_name: dict[str, list[LowerPackage]] = defaultdict(list)
+    for provided in lower:
+        by_name[provided.package.name].append(provided)
+    missing: dict[str, tuple[TargetPlatform, ...]] = {}
+    tables: list[TomlTable] = []
+    for raw in exported.get("packages", ()):
+        table = dict(raw)
+        marker = normalised_marker(table.pop("marker", ""))
+        needed_on = target.matching(marker)
+        if not needed_on:
+            continue
+        if len(needed_on) == len(target.platforms):
+            marker = ""
+        provider = _provider(by_name.get(canonicalize_name(table["name"]), ()), marker, needed_on, target)
+        if provider is not None:
+            tables.append(_shared_table(table, marker, provider))
+            continue
+        own = _own_table(table, marker, relative_path)
+        gaps = target.without_wheel(needed_on, [wheel_file_name(wheel) for wheel in own.get("wheels", ())])
+        if gaps:
+            missing[f"{own['name']} {own.get('version', '')}".strip()] = gaps
+        tables.append(own)
+    document = {**exported, "created-by": "stackbuild", "packages": tables}
+    document.pop("environments", None)  # the packages' own markers say all; installers differ in reading this one
+    return RefinedLock(document=document, missing_wheels=missing)
+
+
+def _provider(
+    offers: Sequence[LowerPackage], marker: str, needed_on: Sequence[TargetPlatform], target: LockTarget
+) -> str | None:
+    """The lower layer that provides a package needed under `marker`, on the platforms `needed_on`; else `None`."""
+    for offer in offers:
+        if offer.package.marker in ("", marker):
+            return offer.provider
+    covered = {platform for offer in offers for platform in target.matching(offer.package.marker)}
+    return offers[0].provider if offers and covered.issuperset(needed_on) else None
+
+
+def _shared_table(table: TomlTable, marker: str, provider: str) -> TomlTable:
+    shared: TomlTable = {key: table[key] for key in ("name", "version") if key in table}
+    shared["marker"] = f"({marker}){SHARED_SUFFIX}" if marker else SHARED_CLAUSE
+    # A package entry needs a source to be valid; the lower layer's folder of locks is the truthful one.
+    shared["directory"] = {"path": f"../{provider}"}
+    return shared
+
+
+def _own_table(table: TomlTable, marker: str, relative_path: Callable[[str], str]) -> TomlTable:
+    archive = table.get("archive")
+    wheels = list(table.get("wheels", ()))
+    if archive is not None and wheel_file_name(archive).endswith(".whl"):
+        wheels.append(archive)  # how uv writes a requirement that names a wheel file directly
+    own = {key: value for key, value in table.items() if key not in (*_SOURCE_KEYS, "wheels")}
+    if "index" in own:
+        own["index"] = without_credentials(own["index"])
+        if own["index"].startswith("file:"):
+            del own["index"]  # a folder of this machine
+    if marker:
+        own["marker"] = marker
+    own["wheels"] = [_portable_wheel(wheel, relative_path) for wheel in wheels]
+    return own
+
+
+def _portable_wheel(wheel: TomlTable, relative_path: Callable[[str], str]) -> TomlTable:
+    location = wheel.get("path") or wheel.get("url", "")
+    if "path" not in wheel and not location.startswith("file:"):
+        return {**wheel, "url": without_credentials(location)}
+    kept = {key: value for key, value in wheel.items() if key not in ("url", "path", "upload-time")}
+    return {**kept, "path": relative_path(location)}
+
+
+def missing_wheels_error(layer: str, target: LockTarget, missing: Mapping[str, Sequence[TargetPlatform]]) -> LockError:
+    """One error for all gaps of a layer, with the `platforms` line that would work."""
+    python = PinnedPython(kind=target.kind, version=target.python_version).feature_release
+    with_python = "" if target.kind is PythonKind.CPYTHON else f", with {python}"
+    lines = [f"{layer}: no wheels for some of the platforms that this layer targets{with_python}"]
+    lines += [f"  {package}: none for {', '.join(sorted(gaps))}" for package, gaps in missing.items()]
+    lacking = {platform for gaps in missing.values() for platform in gaps}
+    complete = [f'"{platform}"' for platform in sorted(set(target.platforms) - lacking)]
+    if complete:
+        hint = f"limit the layer to the platforms that have all wheels: platforms = [{', '.join(complete)}]"
+    else:
+        hint = (
+            "no platform has wheels for all of them: build the missing wheels beforehand and offer them, "
+            'for example with `find-links = ["wheels"]` in [tool.uv]'
+        )
+    return LockError("\n".join(lines), hint=hint)

@@ -1,0 +1,221 @@
+"""When a layer's lock is still good, and why not when it is not.
+
+`LockInputs` is everything that a lock depends on, as hashes; a `LockRecord` says what the lock on disk was made from.
+The first four hashes are the peer tool's, so that locks committed by its users stay valid. The settings that it
+forgets have hashes of our own, which are compared only for locks that stackbuild wrote (those name their tools).
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from pydantic import JsonValue
+
+from stackbuild.errors import LockError
+from stackbuild.locking.input_changes import requirement_changes, value_changes
+from stackbuild.locking.pylock import LowerPackage, hash_strings
+from stackbuild.locking.record import LockedInputs, LockRecord
+from stackbuild.spec.models import UvSettings
+from stackbuild.spec.stack import LinkedLayer
+from stackbuild.system.urls import without_credentials
+from stackbuild.targets.platforms import TargetPlatform
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockInputs:
+    """Hashes of what a layer's lock depends on. `None`: nothing of that kind is set."""
+
+    readable: LockedInputs
+    lock_input_hash: str
+    other_inputs_hash: str
+    version_inputs: Callable[[], str]
+    """Makes `version_inputs_hash`: from modules, which need not be read for layers that are not versioned."""
+    settings_hash: str | None
+    constraints_hash: str | None
+    versioned: bool
+    python_version: str | None = None
+    newest_allowed: datetime | None = None
+    """`exclude-newer` as a point in time: a lock recorded later must be made again."""
+
+    @property
+    def version_inputs_hash(self) -> str:
+        """The hash of what a layer's version stands for beside its packages."""
+        return self.version_inputs()
+
+
+def declared_hash(requirements: Iterable[Requirement]) -> str:
+    """`lock_input_hash`. As the peer tool does, what follows a `#` (the hash of a URL) is left out here."""
+    return hash_strings(sorted(str(requirement).partition("#")[0].strip() for requirement in requirements))
+
+
+def target_versions(linked: LinkedLayer, *, short_version: str) -> dict[str, str]:
+    """The Python (`X.Y`) and the oldest systems that a layer is locked for, by name."""
+    targets = {"py_version": short_version}
+    if any(platform.is_linux for platform in linked.platforms):
+        targets["linux_target"] = linked.layer.linux_target
+    if any(platform.is_macos for platform in linked.platforms):
+        targets["macosx_target"] = linked.layer.macosx_target
+    return targets
+
+
+def other_inputs(linked: LinkedLayer, *, short_version: str) -> list[str]:
+    """The parts of `other_inputs_hash`, in order."""
+    parts = [f"{name}={value}" for name, value in target_versions(linked, short_version=short_version).items()]
+    if linked.kind != "runtime":
+        parts.append(linked.runtime.build_name)
+        parts.extend(framework.name for framework in linked.frameworks)
+    return parts
+
+
+def locked_inputs(linked: LinkedLayer, *, short_version: str, settings: Mapping[str, Any]) -> LockedInputs:
+    """The readable form of what a layer's lock is made from."""
+    targets = target_versions(linked, short_version=short_version)
+    if linked.kind != "runtime":
+        targets["runtime"] = linked.runtime.build_name
+        targets["frameworks"] = ", ".join(framework.name for framework in linked.frameworks) or "none"
+    declared = sorted(without_credentials(str(requirement)) for requirement in linked.layer.requirements)
+    return LockedInputs(requirements=tuple(declared), targets=targets, settings=dict(settings))
+
+
+def lock_settings(linked: LinkedLayer, uv: UvSettings, *, folder: Path) -> dict[str, JsonValue]:
+    """Every setting of the specification beyond the declared requirements that can change a resolution, by name.
+
+    Without credentials, and without what variables say: a lock is good also where they are not set. `folder`: the
+    specification's, on which no value may depend.
+    """
+    platforms = [platform.value for platform in linked.platforms]
+    settings: dict[str, Any] = {
+        # what is locked at all, and with which markers; all platforms are what an unset field means
+        "platforms": platforms if len(platforms) < len(TargetPlatform) else None,
+        **uv.given,  # paths as given: they mean the same in every checkout
+        "package_indexes": dict(linked.package_indexes),
+        "priority_indexes": list(linked.layer.priority_indexes),
+        "url_hashes": sorted(str(item) for item in linked.layer.requirements if "#" in str(item)),
+    }
+    return {key: _portable(value, folder) for key, value in settings.items() if value not in (None, [], {})}
+
+
+def _portable(value: Any, folder: Path) -> Any:  # noqa: ANN401 (any TOML value)
+    """A TOML value in which paths below `folder` are relative to it, so that a lock is good in every checkout."""
+    match value:
+        case dict():
+            return {key: _portable(item, folder) for key, item in value.items()}
+        case list():
+            return [_portable(item, folder) for item in value]
+        case str() if value == str(folder) or value.startswith(f"{folder}{os.sep}"):
+            return os.path.relpath(value, folder).replace(os.sep, "/")
+        case str():
+            return without_credentials(value)
+        case int() | float() | bool():
+            return value
+        case _:
+            return str(value)  # dates
+
+
+def constraints_hash(lower: Sequence[LowerPackage]) -> str | None:
+    """A hash of what the layers below pin; `None` when they pin nothing."""
+    if not lower:
+        return None
+    return hash_strings(f"{item.package.pin} in {item.provider}\n" for item in lower)
+
+
+def reasons_to_relock(
+    record: LockRecord | None,
+    *,
+    inputs: LockInputs,
+    locked_hash: str | None,
+    declared_before: Iterable[str] | None = None,
+    pinned_otherwise: Iterable[str] = (),
+) -> tuple[str, ...]:
+    """Why a layer must be resolved again, with what changed (old -> new); empty when its lock is good.
+
+    `locked_hash`: the requirements hash of the lock file on disk, `None` when there is none that can be read.
+    `declared_before`: the requirements that the lock was made from, where something beside its record tells them.
+    `pinned_otherwise`: how the pins of lower layers differ from those in the lock, for the message.
+    """
+    if locked_hash is None or record is None:
+        return ("it has not been locked yet" if record is None else "its lock file is missing or unreadable",)
+    ours = record.tools is not None  # the peer tool's locks do not say what else they depend on
+    too_late = inputs.newest_allowed is not None and _recorded(record) > inputs.newest_allowed
+    before, now = record.inputs, inputs.readable
+    requirements = requirement_changes(before.requirements if before else declared_before, now.requirements)
+    targets = value_changes(before.targets if before else None, now.targets)
+    settings = value_changes(before.settings if before else None, now.settings)
+    release = (f"{record.python_version} -> {inputs.python_version}",)
+    checks: tuple[tuple[str, bool, Iterable[str]], ...] = (
+        ("its lock file was changed by hand", record.requirements_hash != locked_hash, ()),
+        ("its requirements changed", record.lock_input_hash != inputs.lock_input_hash, requirements),
+        (
+            "its Python, its targets or the layers below it changed",
+            record.other_inputs_hash != inputs.other_inputs_hash,
+            targets,
+        ),
+        ("platforms, uv or index settings changed", ours and record.settings_hash != inputs.settings_hash, settings),
+        ("the release of its Python changed", ours and record.python_version != inputs.python_version, release),
+        (
+            "a layer below it pins other packages",
+            ours and record.constraints_hash != inputs.constraints_hash,
+            pinned_otherwise,
+        ),
+        (f"it was locked at {record.locked_at}, after exclude-newer", too_late, ()),
+    )
+    return tuple(_with_details(reason, details) for reason, holds, details in checks if holds)
+
+
+def _with_details(reason: str, details: Iterable[str]) -> str:
+    told = ", ".join(details)
+    return f"{reason}: {told}" if told else reason
+
+
+def needs_new_version(record: LockRecord, inputs: LockInputs) -> bool:
+    """Whether a versioned layer with a good lock must get a new version, because a version input changed."""
+    return inputs.versioned and record.version_inputs_hash != inputs.version_inputs_hash
+
+
+def _recorded(record: LockRecord) -> datetime:
+    return datetime.fromisoformat(record.locked_at)
+
+
+_DURATION_UNITS = {"second": 1, "sec": 1, "s": 1, "minute": 60, "min": 60, "m": 60, "hour": 3600, "hr": 3600, "h": 3600}
+_DURATION_UNITS |= {"day": 86400, "d": 86400, "week": 604800, "wk": 604800, "w": 604800}
+_FRIENDLY = re.compile(r"\s*(\d+)\s*([a-z]+?)s?\s*(?:,|ago$|$|(?=\d))", re.IGNORECASE)
+_ISO_DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.IGNORECASE)
+
+
+def exclude_newer_time(text: str, *, now: datetime) -> datetime:
+    """The point in time that uv's `exclude-newer` means, in UTC.
+
+    Takes an RFC 3339 time, a date (its first moment in UTC, so that it means the same everywhere), or a duration back
+    from `now`: `7 days`, `1 week 2 days`, `P7D`, `PT12H`. Raises `LockError` for anything else.
+    """
+    try:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return (now - _duration(text)).replace(microsecond=0)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise LockError(f"exclude-newer: {text!r} is before the first year or after the last") from None
+
+
+def _duration(text: str) -> timedelta:
+    iso = _ISO_DURATION.fullmatch(text.strip())
+    if iso is not None and any(iso.groups()):
+        weeks, days, hours, minutes, seconds = (int(part or 0) for part in iso.groups())
+        return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    total, position = 0, 0
+    while position < len(text) or not text:
+        part = _FRIENDLY.match(text, position)
+        if part is None or part[2].lower() not in _DURATION_UNITS:
+            raise LockError(
+                f"exclude-newer: {text!r} is not a time, a date or a duration",
+                hint='write it like "2026-11-01T00:00:00Z", "2026-11-01" or "7 days"',
+            )
+        total += int(part[1]) * _DURATION_UNITS[part[2].lower()]
+        position = part.end()
+    return timedelta(seconds=total)

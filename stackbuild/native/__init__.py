@@ -1,0 +1,1 @@
+"""What ELF, Mach-O and PE files say of themselves."""

@@ -1,0 +1,108 @@
+"""Steps by name, and what one run is to do with them. Pure: tasks, sessions and the command line speak in these."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from stackbuild.errors import BuildError, LockError, StackbuildError
+from stackbuild.planning.request import Wish
+from stackbuild.planning.selection import Selection
+from stackbuild.planning.step import Step
+from stackbuild.project.task_names import Kind, task_name
+from stackbuild.spec.models import BuildName
+from stackbuild.spec.stack import LinkedLayer
+from stackbuild.targets.platforms import TargetPlatform
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What one run is to do beyond bringing tasks up to date.
+
+    tasks: the names of the tasks that are asked for, None for the engine's default; forced: tasks that run once even
+    if their results are good; frozen: tasks that must not run, so that it is an error when their results are not good;
+    reset: layers that are locked as if they had no lock; published: the layers of the manifest, None for all.
+    """
+
+    tasks: tuple[str, ...] | None = None
+    forced: frozenset[str] = frozenset()
+    frozen: frozenset[str] = frozenset()
+    reset: frozenset[BuildName] = frozenset()
+    published: frozenset[BuildName] | None = None
+
+
+def make_plan(
+    selections: Mapping[TargetPlatform | None, Selection],
+    layers: Iterable[LinkedLayer],
+    *,
+    output: Kind | None,
+    may_build: bool,
+    clean: bool = False,
+    force: bool = False,
+) -> Plan:
+    """The plan that carries out selections among `layers`, one for each platform (None: this machine's).
+
+    output: `Kind.ARCHIVE` or `Kind.EXPORT` when the selected layers are published. may_build: environments that the
+    others need are built where they are not good. clean: environments are built anew, and packed again; force: outputs
+    are made again. A lock is made only where the selections say so, which are the same in this.
+    """
+    names = [linked.build_name for linked in layers]
+    plans = [_lock_plan(selection, names) for selection in selections.values()][:1]
+    plans += [
+        _platform_plan(
+            selection, names, platform=platform, output=output, may_build=may_build, clean=clean, force=clean or force
+        )
+        for platform, selection in selections.items()
+    ]
+    published = {name for selection in selections.values() for name, chosen in selection.items() if chosen.publish}
+    return Plan(
+        tasks=tuple(task for plan in plans for task in plan.tasks or ()),
+        forced=frozenset().union(*(plan.forced for plan in plans)),
+        frozen=frozenset().union(*(plan.frozen for plan in plans)),
+        reset=frozenset().union(*(plan.reset for plan in plans)),
+        published=frozenset(published) if output else None,
+    )
+
+
+def _lock_plan(selection: Selection, names: Iterable[BuildName]) -> Plan:
+    locked = [name for name, chosen in selection.items() if chosen.lock is not Wish.NO]
+    forced = [name for name in locked if selection[name].lock is Wish.YES or selection[name].reset_lock]
+    return Plan(
+        tasks=tuple(task_name(Kind.LOCK, name) for name in locked),
+        forced=frozenset(task_name(Kind.LOCK, name) for name in forced),
+        frozen=frozenset(task_name(Kind.LOCK, name) for name in names if name not in locked),
+        reset=frozenset(name for name, chosen in selection.items() if chosen.reset_lock),
+    )
+
+
+def _platform_plan(
+    selection: Selection,
+    names: Iterable[BuildName],
+    *,
+    platform: TargetPlatform | None,
+    output: Kind | None,
+    may_build: bool,
+    clean: bool,
+    force: bool,
+) -> Plan:
+    built = [name for name, chosen in selection.items() if chosen.build is not Wish.NO]
+    tasks = [task_name(Kind.BUILD, name, platform) for name in built]
+    forced: set[str] = set()
+    if clean:
+        forced |= {task_name(Kind.BUILD, name, platform) for name in built if selection[name].build is Wish.YES}
+    published = [name for name, chosen in selection.items() if chosen.publish] if output else []
+    if output and published:
+        outputs = [task_name(output, name, platform) for name in published]
+        tasks += [*outputs, task_name(Kind.MANIFEST, output, platform)]
+        forced |= set(outputs if force else ())
+    frozen = [] if may_build else [task_name(Kind.BUILD, name, platform) for name in names if name not in built]
+    return Plan(tasks=tuple(tasks), forced=frozenset(forced), frozen=frozenset(frozen))
+
+
+def not_good(steps: Iterable[tuple[Step, str]]) -> StackbuildError:
+    """The error for steps that must not run although their results are not good, each with the reason."""
+    found = list(steps)
+    lines = [f"  {step.name}: {why}" for step, why in found]
+    if any(step.kind is Kind.LOCK for step, _ in found):
+        hint = "lock first: stackbuild lock --if-needed (or add --lock-if-needed), and commit what it changes"
+        return LockError("\n".join(["these layers have no valid lock:", *lines]), hint=hint)
+    hint = "build first: stackbuild build"
+    return BuildError("\n".join(["these layers are not built, or were built from other inputs:", *lines]), hint=hint)

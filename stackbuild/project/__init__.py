@@ -1,0 +1,1 @@
+"""A specification opened for one run: its places, its records and its locks."""

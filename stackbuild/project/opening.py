@@ -1,0 +1,154 @@
+"""One run's view of a specification: linked, with the places, the platform and the choices of the run."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from stackbuild.errors import StackbuildError
+from stackbuild.project.modules import counts
+from stackbuild.project.options import Options
+from stackbuild.project.paths import Workspace, lexical_path
+from stackbuild.project.project import Project
+from stackbuild.spec.models import ARCHIVE_FORMATS, RUNTIME_SOURCES, BuildName
+from stackbuild.spec.stack import Stack, load_stack
+from stackbuild.targets.platforms import TargetPlatform, current_platform
+
+
+def open_project(spec: str | os.PathLike[str], options: Options, environ: Mapping[str, str]) -> Project:
+    """Read and check a specification. Raises `SpecError` with all its problems."""
+    workspace = Workspace.of_spec(
+        Path(spec),
+        build_dir=options.build_dir,
+        artifacts_dir=options.artifacts_dir,
+        export_dir=options.export_dir,
+    )
+    stack = load_stack(workspace.spec)
+    _check_folders(workspace)
+    _check_modules(stack, workspace)
+    settings = stack.spec.settings
+    here = _platform()
+    environ = _with_absolute_paths(environ)
+    return Project(
+        stack=stack,
+        workspace=workspace,
+        platform=here,
+        here=here,
+        platforms=_platforms(options.platforms, stack, here) or (here,),
+        named_platforms=_platforms(options.named_platforms, stack, here),
+        names_platforms=bool(options.platforms or options.named_platforms),
+        environ=environ,
+        runtime_sources=_runtime_sources(
+            options.runtime_source or environ.get("STACKBUILD_RUNTIME_SOURCE"), settings.runtime_source
+        ),
+        archive_choice=_archive_choice(
+            options.archive_format or environ.get("STACKBUILD_ARCHIVE_FORMAT") or settings.archive_format
+        ),
+        tag_outputs=options.tag_outputs,
+        local_wheels=_local_wheels(options.local_wheels, workspace.spec.parent),
+        query_index=options.query_index,
+    )
+
+
+def _runtime_sources(given: str | None, specified: tuple[str, ...]) -> tuple[str, ...]:
+    """The sources that the user names, separated by commas, else those of the specification."""
+    names = tuple(name.strip() for name in given.split(",")) if given else specified
+    return tuple(dict.fromkeys(_choice("runtime source", name, RUNTIME_SOURCES) for name in names))
+
+
+_PATHS_IN_ENVIRONMENT = ("STACKBUILD_CACHE_DIR", "UV_PYTHON_DOWNLOADS_JSON_URL", "UV_PYTHON_INSTALL_MIRROR")
+
+
+def _with_absolute_paths(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment with paths that mean the same from every folder; a run goes to that of the specification.
+
+    A mirror in a folder becomes the URL that uv expects.
+    """
+    given = {name: environ[name] for name in _PATHS_IN_ENVIRONMENT if environ.get(name)}
+    paths = {name: Path(os.path.abspath(value)) for name, value in given.items() if "://" not in value}
+    return {
+        **environ,
+        **{name: path.as_uri() if name.endswith("MIRROR") else os.fspath(path) for name, path in paths.items()},
+    }
+
+
+def _local_wheels(given: tuple[str, ...], base: Path) -> tuple[Path, ...]:
+    folders = tuple(lexical_path(text, base=base) for text in given)
+    for folder in folders:
+        if not folder.is_dir():
+            raise StackbuildError(
+                f"the folder of local wheels {folder} does not exist",
+                hint="--local-wheels takes a folder, relative to the specification's folder",
+            )
+    return folders
+
+
+def _check_folders(workspace: Workspace) -> None:
+    """Raise `StackbuildError` when two of the folders are one: a layer has a folder of its name in each of them."""
+    folders = {
+        "the locks": workspace.locks,
+        "the environments (--build-dir)": workspace.build,
+        "the archives": workspace.artifacts,
+        "the exports": workspace.export,
+        "the specification": workspace.spec.parent,
+    }
+    seen: dict[Path, str] = {}
+    for what, folder in folders.items():
+        if folder in seen:
+            raise StackbuildError(
+                f"{what} and {seen[folder]} would both lie in {folder}",
+                hint="choose different folders with --build-dir and --output-dir (_artifacts and _export by default)",
+            )
+        seen[folder] = what
+
+
+def _check_modules(stack: Stack, workspace: Workspace) -> None:
+    """Raise `StackbuildError` when a module holds the folders that its layer is built in."""
+    for layer in stack.spec.applications:
+        for module in (layer.launch_module, *layer.support_modules):
+            for folder in (workspace.build, workspace.artifacts, workspace.export):
+                if counts(module, folder):
+                    raise StackbuildError(
+                        f"{layer.build_name}: its module {module} holds {folder}, where layers are made",
+                        hint="choose a folder outside it (--build-dir, --output-dir), or have .gitignore exclude it",
+                    )
+
+
+def _platform() -> TargetPlatform:
+    try:
+        return current_platform()
+    except ValueError as error:
+        raise StackbuildError(f"stackbuild has no target platform for this machine: {error}") from error
+
+
+def _platforms(given: Iterable[str], stack: Stack, here: TargetPlatform) -> tuple[TargetPlatform, ...]:
+    """The platforms of these names, each once. Raises `StackbuildError` for names that cannot be platforms of a run."""
+    names = list(dict.fromkeys(name.strip() for name in given))
+    unknown = [repr(name) for name in names if name not in tuple(TargetPlatform)]
+    if unknown:
+        raise StackbuildError(
+            f"{', '.join(unknown)}: no platform that is supported", hint=f"use some of {', '.join(TargetPlatform)}"
+        )
+    taken = [name for name in names if name != here and BuildName(name) in stack.by_build_name]
+    if taken:
+        raise StackbuildError(
+            f"{', '.join(taken)} is the name of a layer as well, so that the folders of both would be one",
+            hint="rename the layer",
+        )
+    targeted = {platform for linked in stack.layers for platform in linked.platforms}
+    idle = [name for name in names if TargetPlatform(name) not in targeted]
+    if idle:
+        raise StackbuildError(
+            f"no layer is for {', '.join(idle)}",
+            hint=f"see `platforms` in the specification; the layers are for {', '.join(sorted(targeted)) or 'none'}",
+        )
+    return tuple(map(TargetPlatform, names))
+
+
+def _archive_choice(given: str | None) -> str | None:
+    return None if given is None else _choice("archive format", given, ARCHIVE_FORMATS)
+
+
+def _choice(what: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise StackbuildError(f"{value!r} is no {what} that is supported", hint=f"use one of {', '.join(known)}")
+    return value

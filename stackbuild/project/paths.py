@@ -1,0 +1,163 @@
+"""Every path, as arithmetic on (workspace, layer, platform). Nothing here looks at the disk."""
+
+import os
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import NewType
+
+from stackbuild.spec.models import BuildName
+from stackbuild.targets.platforms import TargetPlatform
+
+RecordName = NewType("RecordName", str)
+
+
+METADATA_FOLDER = "__venvstacks__"
+
+
+def lexical_path(path: str | os.PathLike[str], *, base: Path) -> Path:
+    """`path` made absolute on `base`: `~` expanded, `..` removed, symbolic links left alone."""
+    return Path(os.path.abspath(base / Path(path).expanduser()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """The roots that one run works with; all absolute.
+
+    spec: the specification file; locks: `requirements` beside it; build: environments, their records and the task
+    state; artifacts: archives and their metadata; export: local exports and their metadata. platform: set when the
+    environments are those for another platform than this machine's, which lie in a folder of its name.
+    """
+
+    spec: Path
+    locks: Path
+    build: Path
+    artifacts: Path
+    export: Path
+    platform: TargetPlatform | None = None
+
+    @classmethod
+    def of_spec(
+        cls,
+        spec: Path,
+        *,
+        build_dir: str | os.PathLike[str] = "_build",
+        artifacts_dir: str | os.PathLike[str] = "_artifacts",
+        export_dir: str | os.PathLike[str] = "_export",
+    ) -> "Workspace":
+        """The workspace of a specification; relative folders are relative to the specification's folder."""
+        spec = lexical_path(spec, base=Path.cwd())
+        folder = spec.parent
+        return cls(
+            spec=spec,
+            locks=folder / "requirements",
+            build=lexical_path(build_dir, base=folder),
+            artifacts=lexical_path(artifacts_dir, base=folder),
+            export=lexical_path(export_dir, base=folder),
+        )
+
+    def for_platform(self, platform: TargetPlatform, *, artifacts_together: bool) -> "Workspace":
+        """The workspace of the layers for another platform: the same locks, and outputs in folders of its name.
+
+        artifacts_together: archives stay in one folder, for their names tell the platform.
+        """
+        return replace(
+            self,
+            artifacts=self.artifacts if artifacts_together else self.artifacts / platform,
+            export=self.export / platform,
+            platform=platform,
+        )
+
+    def _of_platform(self, folder: Path) -> Path:
+        return folder if self.platform is None else folder / self.platform
+
+    @property
+    def state_database(self) -> Path:
+        """Doit's task state. Losing it costs a check, never a rebuild."""
+        return self.build / ".doit.db"
+
+    @property
+    def run_lock(self) -> Path:
+        """Held by the one run that changes this workspace."""
+        return self.build / ".stackbuild" / "run.lock"
+
+    @property
+    def durations(self) -> Path:
+        """What tasks took in earlier runs. Losing it costs an estimate of the time left."""
+        return self.build / ".stackbuild" / "durations.json"
+
+    def environment(self, name: BuildName) -> Path:
+        """The build environment of a layer."""
+        return self._of_platform(self.build) / name
+
+    def build_record(self, name: BuildName) -> Path:
+        """Written last by a build; also tells the archive and the export what the environment was made from."""
+        return self._of_platform(self.build / ".stackbuild") / f"{name}.build.json"
+
+    def native_files(self, name: BuildName) -> Path:
+        """The native files of a build environment, written before its record."""
+        return self.build_record(name).with_name(f"{name}.native.json")
+
+    def resolution_folder(self, name: BuildName) -> Path:
+        """Where uv resolves a layer: its generated project, configuration and raw lock."""
+        return self.build / ".stackbuild" / "resolve" / name
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockPaths:
+    """The lock files of one layer; `.` in the build name is not allowed in the middle of a pylock file name."""
+
+    folder: Path
+    pylock: Path
+    record: Path
+    summary: Path
+    declared: Path
+    """The declared requirements, as the peer tool notes them; stackbuild has them in the record."""
+
+    @classmethod
+    @cache  # who checks a layer asks for the paths of all layers below it
+    def of_layer(cls, workspace: Workspace, name: BuildName) -> "LockPaths":
+        folder = workspace.locks / name
+        short = name.replace(".", "_")
+        stem = f"pylock.{short}"
+        return cls(
+            folder=folder,
+            pylock=folder / f"{stem}.toml",
+            record=folder / f"{stem}.meta.json",
+            summary=folder / f"packages-{name}.txt",
+            declared=folder / f"requirements-{short}.in",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputPaths:
+    """Where the metadata of an output folder (archives or exports) lies. `tag`: the platform, for tagged outputs."""
+
+    root: Path
+    tag: TargetPlatform | None = None
+
+    @property
+    def _suffix(self) -> str:
+        return "" if self.tag is None else f"-{self.tag}"
+
+    @property
+    def manifest(self) -> Path:
+        """The metadata of every layer in one file."""
+        return self.root / METADATA_FOLDER / f"venvstacks{self._suffix}.json"
+
+    def layer_metadata(self, name: BuildName) -> Path:
+        """The metadata of one layer, what an embedding application reads."""
+        return self.root / METADATA_FOLDER / "env_metadata" / f"{name}{self._suffix}.json"
+
+    def file_manifest(self, name: BuildName) -> Path:
+        """Path, size, mode and SHA-256 of every file of one layer."""
+        return self.root / METADATA_FOLDER / "file_manifests" / f"{name}{self._suffix}.json"
+
+    def record(self, name: BuildName) -> Path:
+        """Written last when a layer's output is complete: what it was made from."""
+        return self.root / METADATA_FOLDER / "records" / f"{name}{self._suffix}.json"
+
+    @property
+    def manifest_record(self) -> Path:
+        """Written last when the manifest is complete."""
+        return self.root / METADATA_FOLDER / "records" / f"manifest{self._suffix}.json"

@@ -1,0 +1,25 @@
+"""What tasks are called: the kinds of steps, and the names that doit and people use."""
+
+from enum import StrEnum
+
+from stackbuild.targets.platforms import TargetPlatform
+
+
+class Kind(StrEnum):
+    """The steps, in the order in which a layer goes through them."""
+
+    LOCK = "lock"
+    BUILD = "build"
+    ARCHIVE = "archive"
+    EXPORT = "export"
+    MANIFEST = "manifest"
+
+
+def task_group(kind: Kind, platform: TargetPlatform | None = None) -> str:
+    """The name that tasks of one kind share: `build`, or `build@win_amd64` with a platform."""
+    return str(kind) if platform is None else f"{kind}@{platform}"
+
+
+def task_name(kind: Kind, name: str, platform: TargetPlatform | None = None) -> str:
+    """The name of one task."""
+    return f"{task_group(kind, platform)}:{name}"

@@ -1,0 +1,1 @@
+"""What is told of a run: a summary, changes, the time left, a report, events."""

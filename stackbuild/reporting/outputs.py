@@ -1,0 +1,107 @@
+"""What a run may leave beside what it shows: where its time went, a report of it, events for programs."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from stackbuild.errors import StackbuildError
+from stackbuild.reporting.events import EventLog
+from stackbuild.reporting.layer_changes import LayerChange
+from stackbuild.run.session import Session
+from stackbuild.system.files import disk_errors, write_atomic
+from stackbuild.system.quantities import Amount, format_seconds
+from stackbuild.system.terminal import print_notice, print_table, print_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOutputs:
+    """timings: print at the end where the time went; report: a file for a report as HTML; events: see `EventLog`."""
+
+    timings: bool = False
+    report: Path | None = None
+    events: EventLog | None = None
+
+    @classmethod
+    def open(cls, *, timings: bool, report: Path | None, events: Path | None) -> Self:
+        """What a person asks for. Raises `StackbuildError` when the events cannot be written to their file."""
+        absolute = None if report is None else report.absolute()  # a run goes to the specification's folder
+        if events is None:
+            return cls(timings=timings, report=absolute)
+        with disk_errors(f"write events to {events}", StackbuildError):
+            return cls(timings=timings, report=absolute, events=EventLog(events))
+
+    @classmethod
+    def of_environment(cls, environ: Mapping[str, str]) -> Self:
+        """What variables ask for, as doit has no options of ours. Raises as `open` does."""
+        report, events = (environ.get(name) for name in ("STACKBUILD_REPORT", "STACKBUILD_EVENTS"))
+        return cls.open(
+            timings=environ.get("STACKBUILD_TIMINGS", "0") not in ("", "0"),
+            report=Path(report) if report else None,
+            events=Path(events) if events else None,
+        )
+
+    def tell(self, event: str, **details: str | float | list[str] | None) -> None:
+        """Tell programs of an event."""
+        if self.events is not None:
+            self.events.tell(event, **details)
+
+    def tell_doing(self, task: str, doing: str | Amount) -> None:
+        """Tell programs what a task is at."""
+        if self.events is not None:
+            far = {"done": doing.done, "total": doing.total} if isinstance(doing, Amount) else {}
+            self.events.tell_doing(task, str(doing), **far)
+
+    def finish(
+        self, session: Session, changes: Sequence[tuple[str, LayerChange]], *, up_to_date: int, outcome: str
+    ) -> None:
+        """The run is over: `done`, `failed` or `interrupted`. changes: of each layer that it changed, by name."""
+        for layer, change in changes:
+            self.tell("changed", layer=layer, **_details(change))
+        self.tell("end", outcome=outcome)
+        if self.events is not None:
+            self.events.close()
+        if self.report is not None:
+            _write_report(self.report, session, changes, up_to_date=up_to_date)
+        if self.timings:
+            _show_timings(session)
+
+
+def _details(change: LayerChange) -> dict[str, str | float | list[str] | None]:
+    """A change as an event has it; what did not change has no value."""
+    before, now = zip(change.environment or (None, None), change.archive or (None, None), strict=True)
+    return {
+        "packages": list(change.packages) or None,
+        "python": change.python,
+        "target": change.target,
+        "environment_before": before[0],
+        "environment": now[0],
+        "archive_before": before[1],
+        "archive": now[1],
+    }
+
+
+def _write_report(path: Path, session: Session, changes: Sequence[tuple[str, LayerChange]], *, up_to_date: int) -> None:
+    # imported here: hardly any run is reported
+    from stackbuild.reporting.html_report import report_html  # noqa: PLC0415
+    from stackbuild.reporting.report_facts import run_report  # noqa: PLC0415
+
+    try:
+        write_atomic(path, report_html(run_report(session, changes, up_to_date=up_to_date)))
+    except OSError as error:
+        print_notice(f"cannot write the report {os.fspath(path)}: {error.strerror or error}")
+
+
+def _show_timings(session: Session) -> None:
+    from stackbuild.reporting.report_facts import timed_tasks  # noqa: PLC0415 (as above)
+    from stackbuild.reporting.timing import critical_path, timing_rows  # noqa: PLC0415
+
+    tasks = timed_tasks(session)
+    path = critical_path(tasks)
+    print_text("")
+    print_table(("task", "time", "from", ""), timing_rows(tasks))
+    chain = " -> ".join(task.name for task in path) or "nothing ran"
+    spent, total = sum(task.seconds for task in path), time.monotonic() - session.began
+    print_text(f"\ncritical path: {chain}: {format_seconds(spent)} of {format_seconds(total)}")

@@ -1,0 +1,200 @@
+"""The time that a run will still take: which of its tasks are to run, and what they took in earlier runs."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterable, Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stackbuild.errors import StackbuildError
+from stackbuild.planning.step import Step
+from stackbuild.project.records import BuildRecord
+from stackbuild.project.task_names import Kind, task_name
+from stackbuild.reporting.estimate import Ahead, Pace, Took, expected_again, seconds_left, steadied
+from stackbuild.run.session import Session
+from stackbuild.spec.models import BuildName
+from stackbuild.system.json_file import JsonFile
+from stackbuild.system.quantities import Amount
+
+
+class TaskDuration(BaseModel):
+    """What a task took, in seconds, and the bytes that it worked on where these count."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    seconds: float = Field(ge=0, allow_inf_nan=False)
+    size: int | None = Field(default=None, ge=0)
+
+
+class TaskDurations(JsonFile):
+    """What each task took when it ran last, by its name. Only estimates come of it: losing it costs nothing else."""
+
+    tasks: dict[str, TaskDuration] = Field(default_factory=dict)
+
+
+_SECONDS_BETWEEN = 1.0
+"""How often at most the figure is corrected; between it counts down."""
+
+
+_MANIFEST_SECONDS = 0.02
+
+
+_SHARE_THAT_TELLS = 0.2
+"""How much of an archive has to be packed before the rest is expected to go at the same rate."""
+
+
+_ON_ENVIRONMENTS = (Kind.ARCHIVE, Kind.EXPORT)
+"""Steps that take the longer the larger the environment is."""
+
+
+class RunEstimate:
+    """Follows a run. Methods may be called from any thread; none calls anything that shows something."""
+
+    def __init__(self, session: Session, selected: Iterable[Step], *, workers: int) -> None:
+        """selected: the steps of the run, whether or not they have to run."""
+        self._session = session
+        self._selected = {step.task_name: step for step in selected}
+        self._workers = workers
+        self._lock = threading.Lock()
+        self._ahead: dict[str, Step] | None = None
+        self._settled: set[str] = set()
+        self._started: dict[str, float] = {}
+        self._ends: dict[str, float] = {}
+        """When tasks at work will end, by how far they are."""
+        self._before: Mapping[str, Took] = {}
+        self._pace: dict[Kind, Pace] = {}
+        self._needs: dict[str, tuple[str, ...]] = {}
+        self._sizes: dict[str, int | None] = {}
+        """Bytes of environments, by the task that builds them."""
+        self._shown: tuple[float, float] | None = None
+        """The figure that was told last, and when."""
+
+    def started(self, step: Step) -> None:
+        """A step is at work. With the first one it is found out which others are to follow."""
+        with self._lock:
+            if self._ahead is None:
+                self._before = _read(self._session)
+                self._ahead = self._to_run()
+            if step.task_name not in self._settled:
+                self._ahead.setdefault(step.task_name, step)
+            self._started[step.task_name] = time.monotonic()
+
+    def progressed(self, step: Step, amount: Amount) -> None:
+        """An archive is packed so far: then what is left of it tells more than earlier runs do."""
+        if step.kind is Kind.ARCHIVE and amount.done >= _SHARE_THAT_TELLS * amount.total > 0:
+            with self._lock:
+                left = amount.seconds * (amount.total - amount.done) / amount.done
+                self._ends[step.task_name] = time.monotonic() + left
+
+    def settled(self, name: str) -> None:
+        """The task with this name is done, failed, or had not to run."""
+        with self._lock:
+            self._settled.add(name)
+            if self._ahead is not None:
+                self._ahead.pop(name, None)
+            if (done := self._session.done.get(name)) is not None:
+                self._pace.setdefault(done.step.kind, Pace()).add(_took(self._session, done.step, done.seconds))
+
+    def seconds_left(self) -> float | None:
+        """The figure to show; `None` for as long as some task's time cannot be told, and when none is left."""
+        with self._lock:
+            if not self._ahead:
+                return None
+            now = time.monotonic()
+            if self._shown is not None and now - self._shown[1] < _SECONDS_BETWEEN:
+                return max(self._shown[0] - (now - self._shown[1]), 0.0)
+            estimated = self._estimated(self._ahead, now)
+            if estimated is None:
+                self._shown = None
+                return None
+            counted_down = None if self._shown is None else max(self._shown[0] - (now - self._shown[1]), 0.0)
+            self._shown = (steadied(counted_down, estimated), now)
+            return self._shown[0]
+
+    def _estimated(self, steps: Mapping[str, Step], now: float) -> float | None:
+        tasks = []
+        for name, step in steps.items():
+            elapsed = now - self._started[name] if name in self._started else 0.0
+            end = self._ends.get(name)
+            expected = self._expected(step) if end is None else elapsed + max(end - now, 0.0)
+            if expected is None:
+                return None
+            tasks.append(Ahead(name=name, needs=self._needs_of(step), expected=expected, elapsed=elapsed))
+        return seconds_left(tasks, workers=self._workers)
+
+    def _expected(self, step: Step) -> float | None:
+        if step.kind is Kind.MANIFEST:
+            return _MANIFEST_SECONDS
+        before, size = self._before.get(step.task_name), self._size_now(step)
+        if before is not None:
+            return expected_again(before, size=size)
+        return self._pace.get(step.kind, Pace()).expected(size)
+
+    def _needs_of(self, step: Step) -> tuple[str, ...]:
+        name = step.task_name
+        if name not in self._needs:  # asked for again and again
+            self._needs[name] = tuple(needed.task_name for needed in self._session.needs(step))
+        return self._needs[name]
+
+    def _to_run(self) -> dict[str, Step]:
+        """The steps whose results are not good, or will not be when those that they need have run, in order.
+
+        What is only asked for leaves what needs it alone: it most often comes out as it was.
+        """
+        ahead: dict[str, Step] = {}
+        changing: set[str] = set()
+        for step in self._session.steps():
+            if step.task_name not in self._selected or step.task_name in self._settled:
+                continue
+            why = None
+            with contextlib.suppress(StackbuildError, OSError):  # whoever runs the step tells of them
+                why = self._session.why(step)
+            needed = not changing.isdisjoint(self._needs_of(step))
+            if why is not None or needed:
+                ahead[step.task_name] = step
+            if needed or (why is not None and step.task_name not in self._session.plan.forced):
+                changing.add(step.task_name)
+        return ahead
+
+    def _size_now(self, step: Step) -> int | None:
+        """The bytes that a step ahead will work on, when these are there already."""
+        if step.kind not in _ON_ENVIRONMENTS:
+            return None
+        build = task_name(Kind.BUILD, step.name, step.platform)
+        if build in (self._ahead or ()):
+            return None
+        if build not in self._sizes:
+            self._sizes[build] = _worked_on(self._session, step)
+        return self._sizes[build]
+
+
+def remember_durations(session: Session) -> None:
+    """Write down what the steps of this run took, for estimates of later ones. Failures to do so are no matter."""
+    if not session.done or session.hold():  # times of a run that waited for another one tell nothing
+        return
+    known = {linked.build_name for linked in session.project.layers} | {str(Kind.ARCHIVE), str(Kind.EXPORT)}
+    before = TaskDurations.read(session.project.workspace.durations) or TaskDurations()
+    tasks = {name: took for name, took in before.tasks.items() if name.partition(":")[2] in known}
+    for name, done in list(session.done.items()):  # after an interrupt a step may still be at its end
+        took = _took(session, done.step, done.seconds)
+        tasks[name] = TaskDuration(seconds=round(took.seconds, 3), size=took.size)
+    with contextlib.suppress(OSError):
+        TaskDurations(tasks=tasks).write(session.project.workspace.durations)
+
+
+def _read(session: Session) -> Mapping[str, Took]:
+    durations = TaskDurations.read(session.project.workspace.durations) or TaskDurations()
+    return {name: Took(seconds=it.seconds, size=it.size) for name, it in durations.tasks.items()}
+
+
+def _took(session: Session, step: Step, seconds: float) -> Took:
+    return Took(seconds=seconds, size=_worked_on(session, step))
+
+
+def _worked_on(session: Session, step: Step) -> int | None:
+    """The bytes of the environment that a step packs or exports."""
+    if step.kind not in _ON_ENVIRONMENTS:
+        return None
+    built = BuildRecord.read(session.project_of(step).workspace.build_record(BuildName(step.name)))
+    return built.size if built else None

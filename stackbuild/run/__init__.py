@@ -1,0 +1,1 @@
+"""One run over a project: order, threads, signals, other runs."""

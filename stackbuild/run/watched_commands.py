@@ -1,0 +1,102 @@
+"""Run the commands of steps so that they can be watched: what uv downloads meanwhile, and what they said at the end."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from stackbuild.planning.step import Step
+from stackbuild.run.watcher import Watcher
+from stackbuild.system import process
+from stackbuild.system.process import Command, Result
+from stackbuild.system.quantities import Amount
+from stackbuild.uv.download_progress import Downloads
+
+_SECONDS_BETWEEN = 0.2
+"""How often a folder that grows is looked at."""
+
+
+class WatchedRunner:
+    """The `Runner` of all steps of a run; what is run counts for the step that the thread is at work for."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._thread = threading.local()
+
+    @contextmanager
+    def working_for(self, step: Step) -> Iterator[None]:
+        """What this thread runs in the block is run for `step`."""
+        self._thread.step = step
+        try:
+            yield
+        finally:
+            self._thread.step = None
+
+    def __call__(self, command: Command, /) -> Result:
+        step: Step | None = getattr(self._thread, "step", None)
+        if step is None:
+            return process.run(command)
+        told = _ToldDownloads(command.downloads, lambda amount: self._watcher.reported(step, amount))
+        with told.looking():
+            result = process.run(command, follow=told.follow)
+        self._watcher.ran(step, result)
+        return result
+
+
+class _ToldDownloads:
+    """Tells how far the downloads of a command are, whenever that changes."""
+
+    def __init__(self, folder: Path | None, tell: Callable[[Amount], None]) -> None:
+        """folder: the one that grows by what is downloaded, where there is such a one."""
+        self._folder = folder
+        self._before = 0 if folder is None else _bytes_below(folder)
+        self._tell = tell
+        self._downloads = Downloads()
+        self._began = 0.0
+        self._lock = threading.Lock()
+
+    def follow(self, line: str) -> None:
+        """Take in a line that the command has written."""
+        with self._lock:
+            is_first = not self._downloads.total
+            if self._downloads.read(line):
+                if is_first:
+                    self._began = time.monotonic()
+                self._tell_amount()
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Look at the folder during the block, now and then."""
+        if self._folder is None:
+            yield
+            return
+        over = threading.Event()
+        thread = threading.Thread(target=self._look, args=(over,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _look(self, over: threading.Event) -> None:
+        while not over.wait(_SECONDS_BETWEEN):
+            with self._lock:
+                if self._downloads.under_way:
+                    self._tell_amount()
+
+    def _tell_amount(self) -> None:
+        received = None if self._folder is None else max(_bytes_below(self._folder) - self._before, 0)
+        self._tell(self._downloads.amount(seconds=time.monotonic() - self._began, received=received))
+
+
+def _bytes_below(folder: Path) -> int:
+    """The bytes of all files in a folder, some of which may vanish meanwhile."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(root, name)).st_size
+    return total

@@ -1,0 +1,1 @@
+"""Where the Python of a base runtime comes from."""

@@ -1,0 +1,65 @@
+"""What programs of this machine said, kept from run to run in a file of a cache, because starting them takes a moment.
+
+An answer counts as long as the files that it depends on are those they were. The cache may be deleted at any time.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from stackbuild.system.files import write_atomic
+
+
+class RememberedAnswers:
+    """Answers to one question by program. `question`: what stands for it, and for all that answers depend on but files.
+
+    file: where they are kept; None: nowhere. What cannot be read is asked anew, what cannot be written is not kept.
+    """
+
+    def __init__(self, file: Path | None, *, question: str) -> None:
+        self._file = file
+        self._question = question
+        self._kept = self._read()
+        self._is_new = False
+
+    def get(self, program: Path) -> str | None:
+        """What the program answered, if it would say the same now."""
+        match self._kept.get(str(program)):
+            case {"answer": str(answer), "files": dict(files)} if str(program) in files and all(
+                signature(path) == then for path, then in files.items()
+            ):
+                return answer
+        return None
+
+    def keep(self, program: Path, answer: str, *, files: Iterable[Path]) -> None:
+        """Remember an answer for as long as the program and these files and folders stay as they are."""
+        signatures = {str(path): signature(path) for path in (program, *files)}
+        self._kept[str(program)] = {"answer": answer, "files": signatures}
+        self._is_new = True
+
+    def save(self) -> None:
+        """Write the file if there is something new."""
+        if self._file is None or not self._is_new:
+            return
+        text = json.dumps({"question": self._question, "answers": dict(self._kept)}, sort_keys=True)
+        with contextlib.suppress(OSError):
+            write_atomic(self._file, text)
+
+    def _read(self) -> dict[str, Any]:
+        if self._file is not None:
+            with contextlib.suppress(OSError, ValueError, RecursionError):
+                match json.loads(self._file.read_bytes()):
+                    case {"question": self._question, "answers": dict(answers)}:
+                        return answers
+        return {}
+
+
+def signature(path: str | os.PathLike[str]) -> list[int]:
+    """What changes when a file is replaced or written, or a folder gets or loses entries; empty: it is missing."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: a NUL in the path
+        found = os.stat(path)
+        return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+    return []

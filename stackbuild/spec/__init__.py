@@ -1,0 +1,1 @@
+"""From `venvstacks.toml` to linked layers: every problem at once, no effects."""

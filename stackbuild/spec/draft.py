@@ -1,0 +1,190 @@
+"""Reads a stack specification and keeps going: what can be understood, and every problem on the way.
+
+The draft holds a stand-in for a faulty layer, with the fields that could be read, so that the layers that name it
+can still be checked and are not blamed for it. Only a draft without problems becomes a `StackSpec`.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from stackbuild.errors import SpecError
+from stackbuild.spec.layer_draft import LAYER_TYPES, DraftLayer, LayerReader
+from stackbuild.spec.models import StackbuildSettings, StackSpec
+from stackbuild.spec.problems import KeyPath, Problem, expected, near_word, quote, translate
+from stackbuild.spec.toml_file import read_toml
+from stackbuild.spec.unsupported import unsupported_settings
+from stackbuild.spec.uv_settings import UV_SETTINGS_FILE, UvSettings, UvSettingsReader
+from stackbuild.targets.platforms import DEFAULT_MACOS_TARGET, default_macos_target, parse_macos_target
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackDraft:
+    """A specification as far as it could be read.
+
+    unnamed: categories with layers whose names could not be read, so that an unknown name may be theirs;
+    index_names_known: whether every index name could be read.
+    """
+
+    path: Path
+    layers: tuple[DraftLayer, ...]
+    uv: UvSettings
+    settings: StackbuildSettings
+    notices: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    unnamed: frozenset[str]
+    index_names_known: bool
+
+    def to_spec(self) -> StackSpec:
+        """The specification. Only for a draft in which no problem was found."""
+        found: dict[str, Any] = dict.fromkeys(LAYER_TYPES, ())
+        for draft in self.layers:
+            found[draft.category] = (*found[draft.category], draft.layer)
+        return StackSpec.model_construct(
+            path=self.path,
+            folder=self.path.parent,
+            **found,
+            uv=self.uv,
+            settings=self.settings,
+            notices=tuple(self.notices),
+        )
+
+
+def read_draft(path: Path, *, macos_default: str | None = None) -> StackDraft:
+    """Read the specification at `path`, and `venvstacks.uv.toml` beside it where that counts.
+
+    `macos_default` is the `macosx_target` of layers that set none, by default that of this process. Raises
+    `SpecError` when the file cannot be read as TOML at all; everything else is in the draft's `problems`.
+    """
+    table = read_toml(path)
+    absolute = Path(os.path.abspath(os.path.expanduser(path)))  # resolve() would follow symbolic links
+    return _DraftReader(table, absolute, macos_default=macos_default).read()
+
+
+class _DraftReader:
+    """One reading of one file; collects problems and notices on the way."""
+
+    def __init__(self, table: Mapping[str, Any], path: Path, *, macos_default: str | None) -> None:
+        self._table = table
+        self._path = path
+        self._macos_default = macos_default
+        self._problems: list[Problem] = []
+        self._notices: list[str] = []
+        self._unnamed: set[str] = set()
+
+    def read(self) -> StackDraft:
+        self._check_top_level()
+        tools = self._tools()
+        uv, index_names_known = self._uv(tools)
+        settings = self._settings(tools)
+        macos_target = self._macos_target()
+        layers = tuple(
+            layer for category in LAYER_TYPES for layer in self._layers(category, {"macosx_target": macos_target})
+        )
+        return StackDraft(
+            path=self._path,
+            layers=layers,
+            uv=uv,
+            settings=settings,
+            notices=tuple(self._notices),
+            problems=tuple(self._problems),
+            unnamed=frozenset(self._unnamed),
+            index_names_known=index_names_known,
+        )
+
+    def _report(self, message: str, *key_path: str | int, subject: str | None = None) -> None:
+        self._problems.append(Problem(key_path=key_path, message=message, subject=subject))
+
+    def _check_top_level(self) -> None:
+        for key in self._table:
+            if key in LAYER_TYPES or key == "tool":
+                continue
+            near = near_word(key, [*LAYER_TYPES, "tool"])
+            hint = (
+                f" — did you mean {quote(near)}?" if near else ", expected runtimes, frameworks, applications or tool"
+            )
+            self._report(f"unknown table{hint}", key)
+            self._unnamed.update(LAYER_TYPES if near is None else [near])  # others may name layers that are in it
+
+    def _tools(self) -> Mapping[str, Any]:
+        tools = self._table.get("tool", {})
+        if not isinstance(tools, dict):
+            self._report(expected("a table", tools), "tool")
+            return {}
+        for key in tools:
+            # Other tools may have their tables here; only what is almost our own name can be meant for us.
+            if key != "stackbuild" and near_word(key, ["stackbuild"], likeness=0.8):
+                self._report('unknown table — did you mean "tool.stackbuild"?', "tool", key)
+        return tools
+
+    def _uv(self, tools: Mapping[str, Any]) -> tuple[UvSettings, bool]:
+        """The uv settings, and whether every index name is known."""
+        path = self._path
+        key_path: KeyPath = ("tool", "uv")
+        subject: str | None = None
+        table: object
+        if "uv" in tools:
+            table = tools["uv"]
+        else:
+            path, key_path, subject = self._path.with_name(UV_SETTINGS_FILE), (), UV_SETTINGS_FILE
+            if not os.path.lexists(path):
+                return UvSettings(), True
+            try:
+                table = read_toml(path)
+            except SpecError as error:
+                self._report(error.message.removeprefix(f"{path}: "), subject=subject)
+                return UvSettings(), False
+        if not isinstance(table, dict):
+            self._report(expected("a table", table), *key_path)
+            return UvSettings(), False
+        reader = UvSettingsReader(table, path=path, key_path=key_path, subject=subject)
+        settings = reader.read()
+        self._problems.extend(reader.problems)
+        return settings, reader.index_names_known
+
+    def _settings(self, tools: Mapping[str, Any]) -> StackbuildSettings:
+        table = tools.get("stackbuild", {})
+        if not isinstance(table, dict):
+            self._report(expected("a table", table), "tool", "stackbuild")
+            return StackbuildSettings()
+        try:
+            settings = StackbuildSettings.model_validate(table)
+        except ValidationError as error:
+            for key_path, message in translate(error, StackbuildSettings.model_fields):
+                self._report(message, "tool", "stackbuild", *key_path)
+            return StackbuildSettings()
+        for key, message in unsupported_settings(settings):
+            self._report(message, "tool", "stackbuild", key)
+        return settings
+
+    def _macos_target(self) -> str:
+        target = default_macos_target() if self._macos_default is None else self._macos_default
+        try:
+            parse_macos_target(target)
+        except ValueError as error:
+            self._report(str(error), "MACOSX_DEPLOYMENT_TARGET")
+            return DEFAULT_MACOS_TARGET
+        return target
+
+    def _layers(self, category: str, defaults: Mapping[str, Any]) -> Iterator[DraftLayer]:
+        tables = self._table.get(category, [])
+        if not isinstance(tables, list):
+            self._report(f"{expected('a list of tables', tables)}: write [[{category}]]", category)
+            self._unnamed.add(category)
+            return
+        for position, table in enumerate(tables):
+            if not isinstance(table, dict):
+                self._report(expected("a table", table), category, position)
+                self._unnamed.add(category)
+                continue
+            reader = LayerReader(table, category=category, position=position, folder=self._path.parent)
+            draft = reader.read(defaults)
+            self._problems.extend(reader.problems)
+            self._notices.extend(reader.notices)
+            if draft.name is None:
+                self._unnamed.add(category)
+            yield draft

@@ -1,0 +1,203 @@
+"""The field types of the stack specification: each reads one TOML value and says in plain words what is wrong.
+
+All raise `ValueError` with a sentence for the user. Values that are parsed already pass through unchanged, so that
+layers can be made in code as well.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidName, NormalizedName, canonicalize_name
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, StrictStr, ValidationInfo
+
+from stackbuild.spec.problems import expected, quote, unknown_word
+from stackbuild.targets.platforms import PYTHON_IMPLEMENTATIONS, LinuxTarget, TargetPlatform, parse_macos_target
+from stackbuild.targets.python_request import PythonRequest
+
+# Prefix, version, archive suffix and lock file name are added to a name; most file systems end at 255 bytes.
+_LONGEST_NAME = 200
+
+
+def _wrong_type(what: str, value: object) -> ValueError:
+    # Not a TypeError: pydantic takes that for a bug in the validator.
+    return ValueError(expected(what, value))
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise _wrong_type("a string", value)
+    return value
+
+
+def _layer_name(name: str) -> str:
+    if not name:
+        raise ValueError("a name must not be empty")
+    if name in (".", ".."):
+        raise ValueError(f"{quote(name)} is not a name: layers become folders of that name")
+    # A colon is a drive on Windows and separates search paths elsewhere.
+    bad = next((char for char in name if char in "/\\:" or char < " " or "\x7f" <= char <= "\x9f"), None)
+    if bad is not None:
+        raise ValueError(f"{quote(name)} cannot be the name of a folder: it contains {quote(bad)}")
+    if len(name.encode()) > _LONGEST_NAME:
+        raise ValueError(f"the name is longer than {_LONGEST_NAME} bytes, which leaves no room for file names")
+    return name
+
+
+def _requirement(value: object) -> Requirement:
+    if isinstance(value, Requirement):
+        return value
+    text = _string(value)
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        # The lines after the first draw a marker under the text, which needs a terminal of its own.
+        raise ValueError(f"invalid requirement {quote(text)}: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise ValueError(f"invalid requirement {quote(text)}: nested too deeply") from None
+
+
+def _platform(value: object) -> TargetPlatform:
+    text = _string(value)
+    try:
+        return TargetPlatform(text)
+    except ValueError:
+        raise ValueError(unknown_word("platform", text, sorted(TargetPlatform))) from None
+
+
+def _checked(parse: Callable[[str], object]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        parse(text)
+        return text
+
+    return check
+
+
+def _python_implementation(text: str) -> str:
+    if "@" in text and not text.partition("@")[2].removesuffix("+freethreaded").strip():
+        raise ValueError(f"{quote(text)} names no version")
+    implementation = PythonRequest.parse(text).implementation
+    if implementation not in PYTHON_IMPLEMENTATIONS:
+        raise ValueError(unknown_word("Python implementation", implementation, PYTHON_IMPLEMENTATIONS))
+    return text
+
+
+def _version_text(value: object) -> object:
+    # The peer takes bare numbers too: `macosx_target = 14`.
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _package_name(value: object) -> NormalizedName:
+    text = _string(value)
+    try:
+        return canonicalize_name(text, validate=True)
+    except InvalidName:
+        raise ValueError(f"{quote(text)} is not a package name") from None
+
+
+def normalize_package_names(table: Mapping[str, str]) -> dict[NormalizedName, str]:
+    """The table with normalised package names as keys. Two spellings of one package are an error."""
+    spellings: dict[NormalizedName, str] = {}
+    for spelling in table:
+        name = canonicalize_name(spelling)
+        if name in spellings:
+            raise ValueError(f"{quote(spellings[name])} and {quote(spelling)} are the same package")
+        spellings[name] = spelling
+    return {name: table[spelling] for name, spelling in spellings.items()}
+
+
+def absolute_path(text: str, folder: Path) -> Path:
+    """A path of the specification, made absolute relative to `folder`: `~` expanded, `..` removed lexically."""
+    try:
+        expanded = os.path.expanduser(text)
+    except (ValueError, RuntimeError):  # a NUL in a user's name
+        expanded = text
+    return Path(os.path.normpath(folder / expanded))
+
+
+def _module_path(value: object, info: ValidationInfo) -> Path:
+    text = str(value) if isinstance(value, Path) else _string(value)
+    if not text or "\0" in text:
+        raise ValueError(f"{quote(text)} is not a path")
+    folder = (info.context or {}).get("folder", Path())
+    path = absolute_path(text, folder)
+    if not path.is_absolute():
+        raise ValueError(f"{quote(text)} is not an absolute path")
+    return path
+
+
+def _module_paths(value: object, info: ValidationInfo) -> tuple[Path, ...]:
+    if not isinstance(value, list | tuple):
+        raise _wrong_type("a list of strings", value)
+    return tuple(_module_path(text, info) for text in sorted(value, key=_path_text))
+
+
+def _path_text(value: object) -> str:
+    return str(value) if isinstance(value, Path) else _string(value)
+
+
+def _scripts(value: object) -> bool | tuple[str, ...]:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, list | tuple):
+        return tuple(_string(name) for name in value)
+    raise _wrong_type("true, false or a list of names", value)
+
+
+def one_of(what: str, values: tuple[str, ...]) -> PlainValidator:
+    """Marks a string with a fixed set of values."""
+
+    def check(value: object) -> str:
+        text = _string(value)
+        if text not in values:
+            raise ValueError(unknown_word(what, text, values))
+        return text
+
+    return PlainValidator(check)
+
+
+def one_or_several(what: str, values: tuple[str, ...]) -> PlainValidator:
+    """Marks a string with a fixed set of values, or a list of such strings; read as a tuple, each value once."""
+
+    def check(value: object) -> tuple[str, ...]:
+        if not isinstance(value, str | list | tuple):
+            raise _wrong_type("a string or a list of strings", value)
+        if not value:
+            raise ValueError(f"an empty list: name at least one {what}")
+        return _words(what, [value] if isinstance(value, str) else value, values)
+
+    return PlainValidator(check)
+
+
+def some_of(what: str, values: tuple[str, ...]) -> PlainValidator:
+    """Marks a list, empty or not, of strings with a fixed set of values; read as a tuple, each value once."""
+
+    def check(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple):
+            raise _wrong_type("a list of strings", value)
+        return _words(what, value, values)
+
+    return PlainValidator(check)
+
+
+def _words(what: str, items: Iterable[object], values: tuple[str, ...]) -> tuple[str, ...]:
+    words = dict.fromkeys(map(_string, items))
+    for word in words:
+        if word not in values:
+            raise ValueError(unknown_word(what, word, values))
+    return tuple(words)
+
+
+NameField = Annotated[StrictStr, AfterValidator(_layer_name)]
+RequirementField = Annotated[Requirement, PlainValidator(_requirement)]
+PlatformField = Annotated[TargetPlatform, PlainValidator(_platform)]
+LinuxTargetField = Annotated[StrictStr, AfterValidator(_checked(LinuxTarget.parse))]
+MacosTargetField = Annotated[StrictStr, BeforeValidator(_version_text), AfterValidator(_checked(parse_macos_target))]
+PythonImplementationField = Annotated[StrictStr, AfterValidator(_python_implementation)]
+PackageNameField = Annotated[NormalizedName, PlainValidator(_package_name)]
+PackageIndexesField = Annotated[dict[NormalizedName, StrictStr], AfterValidator(normalize_package_names)]
+ModulePathField = Annotated[Path, PlainValidator(_module_path)]
+ModulePathsField = Annotated[tuple[Path, ...], PlainValidator(_module_paths)]
+ScriptsField = Annotated[bool | tuple[str, ...], PlainValidator(_scripts)]

@@ -1,0 +1,143 @@
+"""Reads one layer's table and keeps going: a layer with what could be read, and every problem on the way."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from stackbuild.spec.models import ApplicationLayer, FrameworkLayer, Layer, RuntimeLayer
+from stackbuild.spec.problems import Problem, quote, translate
+from stackbuild.spec.unsupported import unsupported_fields
+
+LAYER_TYPES: dict[str, type[RuntimeLayer] | type[FrameworkLayer] | type[ApplicationLayer]] = {
+    layer_type.category: layer_type for layer_type in (RuntimeLayer, FrameworkLayer, ApplicationLayer)
+}
+
+RENAMED = {"runtimes": {"fully_versioned_name": "python_implementation"}}
+"""Legacy fields by category, with their names of today."""
+DROPPED = ("build_requirements",)
+"""Legacy fields of every layer that have no effect."""
+
+_STAND_INS: dict[str, Any] = {
+    "name": "unnamed",
+    "requirements": [],
+    "python_implementation": "cpython@3.11",
+    "launch_module": "(launch module that could not be read)",
+}
+"""Values for required fields that could not be read; never seen outside a draft."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftLayer:
+    """A layer as far as it could be read.
+
+    name: as declared, even when it is not allowed; None when there is none. Fields of `layer` that are in `faulty`
+    have stand-in values.
+    """
+
+    category: str
+    position: int
+    name: str | None
+    layer: Layer
+    faulty: frozenset[str]
+
+    @property
+    def label(self) -> str | None:
+        """`framework "sklearn"`, for messages."""
+        return layer_label(self.category, self.name)
+
+    def problem(self, message: str, *key_path: str | int) -> Problem:
+        """A problem of this layer; `key_path` is relative to it."""
+        return Problem(key_path=(self.category, self.position, *key_path), subject=self.label, message=message)
+
+
+def layer_label(category: str, name: str | None) -> str | None:
+    """`framework "sklearn"`, or None for a layer without a name."""
+    return None if name is None else f"{LAYER_TYPES[category].kind} {quote(name)}"
+
+
+class LayerReader:
+    """Reads one layer's table; `problems` and `notices` (about legacy fields) say what was met."""
+
+    def __init__(self, table: Mapping[str, Any], *, category: str, position: int, folder: Path) -> None:
+        self.problems: list[Problem] = []
+        self.notices: list[str] = []
+        self._table = table
+        self._category = category
+        self._position = position
+        self._context = {"folder": folder}
+        name = table.get("name")
+        self._name = name if isinstance(name, str) else None
+
+    def read(self, defaults: Mapping[str, Any]) -> DraftLayer:
+        """The layer, with `defaults` for fields that it does not set."""
+        own = self._without_legacy_fields()
+        layer, faulty = self._validate({**defaults, **own})
+        layer = layer.model_construct(layer.model_fields_set & own.keys(), **dict(layer))  # defaults are not set by it
+        for field, message in unsupported_fields(layer):
+            if field not in faulty:
+                self._report(message, field)
+        if "support_modules" not in faulty:
+            clashes = tuple(_module_clashes(layer))
+            for message in clashes:
+                self._report(message, "support_modules")
+            if clashes:  # whether the files exist does not matter until their names can stand
+                faulty |= {"support_modules"}
+        return DraftLayer(category=self._category, position=self._position, name=self._name, layer=layer, faulty=faulty)
+
+    def _report(self, message: str, *key_path: str | int) -> None:
+        label = layer_label(self._category, self._name)
+        self.problems.append(
+            Problem(key_path=(self._category, self._position, *key_path), subject=label, message=message)
+        )
+
+    def _notice(self, message: str) -> None:
+        label = layer_label(self._category, self._name) or f"{self._category}[{self._position}]"
+        self.notices.append(f"{label}: {message}")
+
+    def _without_legacy_fields(self) -> dict[str, Any]:
+        table = dict(self._table)
+        for legacy, current in RENAMED.get(self._category, {}).items():
+            if legacy not in table:
+                continue
+            value = table.pop(legacy)
+            if current in table:
+                self._report(f'legacy name of "{current}", which is set too: remove one of them', legacy)
+            else:
+                table[current] = value
+                self._notice(f'"{legacy}" is a legacy name: write "{current}"')
+        for legacy in DROPPED:
+            if table.pop(legacy, None) is not None:
+                self._notice(f'"{legacy}" is a legacy field without effect: remove it')
+        return table
+
+    def _validate(self, table: dict[str, Any]) -> tuple[Layer, frozenset[str]]:
+        layer_type = LAYER_TYPES[self._category]
+        try:
+            return layer_type.model_validate(table, context=self._context), frozenset()
+        except ValidationError as error:
+            for key_path, message in translate(error, layer_type.model_fields):
+                self._report(message, *key_path)
+            faulty = {str(details["loc"][0]) for details in error.errors(include_url=False)}
+        # Fields are validated one by one, so what is left of the table is known to be sound.
+        sound = {key: value for key, value in table.items() if key not in faulty}
+        needed = {
+            field: value for field, value in _STAND_INS.items() if field in faulty & layer_type.model_fields.keys()
+        }
+        return layer_type.model_validate({**sound, **needed}, context=self._context), frozenset(faulty)
+
+
+def _module_clashes(layer: Layer) -> Iterator[str]:
+    """A sentence for each clash of import names. Looks at no files."""
+    if not isinstance(layer, ApplicationLayer):
+        return
+    names = Counter(path.stem for path in layer.support_modules)
+    if layer.launch_name in names:
+        yield f"{quote(layer.launch_name)} is the name of the launch module too"
+    for name, count in names.items():
+        if count > 1:
+            paths = ", ".join(quote(path) for path in layer.support_modules if path.stem == name)
+            yield f"{count} modules are named {quote(name)}: {paths}"

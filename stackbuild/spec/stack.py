@@ -1,0 +1,130 @@
+"""From names to linked layers: what stands on what, in which order, for which platforms, from which indexes."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from packaging.utils import NormalizedName
+
+from stackbuild.errors import SpecError
+from stackbuild.spec.draft import read_draft
+from stackbuild.spec.layer_draft import LAYER_TYPES
+from stackbuild.spec.linking import Link, Linker
+from stackbuild.spec.models import ApplicationLayer, BuildName, FrameworkLayer, Layer, RuntimeLayer, StackSpec
+from stackbuild.spec.problems import Problem, quote
+from stackbuild.targets.platforms import TargetPlatform
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkedLayer:
+    """A layer with everything that it stands on.
+
+    runtime: the layer itself for a runtime; frameworks: in import order, nearest first, without the layer itself;
+    platforms: resolved and sorted, empty when the layer is disabled; package_indexes: package → index name, merged
+    with the layers below (but not with `[tool.uv.sources]`).
+    """
+
+    layer: Layer
+    runtime: RuntimeLayer
+    frameworks: tuple[FrameworkLayer, ...]
+    platforms: tuple[TargetPlatform, ...]
+    package_indexes: Mapping[NormalizedName, str]
+
+    @property
+    def name(self) -> str:
+        """The declared name."""
+        return self.layer.name
+
+    @property
+    def build_name(self) -> BuildName:
+        return self.layer.build_name
+
+    @property
+    def kind(self) -> str:
+        """`runtime`, `framework` or `application`."""
+        return self.layer.kind
+
+    @property
+    def category(self) -> str:
+        """`runtimes`, `frameworks` or `applications`."""
+        return self.layer.category
+
+    @property
+    def dependencies(self) -> tuple[FrameworkLayer | RuntimeLayer, ...]:
+        """The layers below: frameworks in import order, then the runtime; empty for a runtime."""
+        return () if isinstance(self.layer, RuntimeLayer) else (*self.frameworks, self.runtime)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """A specification with its layers linked: runtimes, then frameworks, then applications, each in file order.
+
+    Every layer comes after those it stands on. Disabled layers are there, with no platforms.
+    """
+
+    spec: StackSpec
+    layers: tuple[LinkedLayer, ...]
+
+    @cached_property
+    def by_build_name(self) -> Mapping[BuildName, LinkedLayer]:
+        return {layer.build_name: layer for layer in self.layers}
+
+
+def load_stack(path: Path, *, macos_default: str | None = None) -> Stack:
+    """Read, check and link the specification at `path`.
+
+    `macos_default` is the `macosx_target` of layers that set none; None means `MACOSX_DEPLOYMENT_TARGET` of this
+    process, else `platforms.DEFAULT_MACOS_TARGET`. Raises one `SpecError` with every problem of the file.
+    """
+    draft = read_draft(path, macos_default=macos_default)
+    linker = Linker(draft)
+    links = linker.link()
+    problems = [*draft.problems, *linker.problems, *_missing_modules(links)]
+    if problems:
+        raise SpecError.from_problems(str(path), map(str, sorted(problems, key=_file_order)))
+    return Stack(spec=draft.to_spec(), layers=tuple(_linked_layer(link) for link in links))
+
+
+_SECTIONS = tuple(LAYER_TYPES)
+
+
+def _file_order(problem: Problem) -> tuple[int, int]:
+    """Problems of the file as a whole first, then those of layers, layer by layer."""
+    match problem.key_path:
+        case (str(section), int(position), *_) if section in _SECTIONS:
+            return _SECTIONS.index(section) + 1, position
+        case _:
+            return 0, 0
+
+
+def _missing_modules(links: tuple[Link, ...]) -> Iterator[Problem]:
+    """A problem for each module file that is not there, for the layers that target some platform."""
+    for link in links:
+        layer, faulty = link.draft.layer, link.draft.faulty
+        if not isinstance(layer, ApplicationLayer) or link.platforms == ():
+            continue
+        paths = [("launch_module", layer.launch_module), *(("support_modules", p) for p in layer.support_modules)]
+        for field, module in paths:
+            # os.path.exists says False, and does not raise, for a path that the system cannot take
+            if field not in faulty and not os.path.exists(module):
+                yield link.draft.problem(f"there is no {quote(module)}", field)
+
+
+def _linked_layer(link: Link) -> LinkedLayer:
+    """The linked layer of a draft without problems, in which nothing is unknown."""
+    layer, foundation = link.draft.layer, link.foundation
+    assert foundation is not None
+    assert link.platforms is not None
+    assert link.package_indexes is not None
+    runtime = layer if foundation.runtime is None else foundation.runtime.draft.layer
+    assert isinstance(runtime, RuntimeLayer)
+    below = (framework.draft.layer for framework in foundation.frameworks)
+    return LinkedLayer(
+        layer=layer,
+        runtime=runtime,
+        frameworks=tuple(framework for framework in below if isinstance(framework, FrameworkLayer)),
+        platforms=link.platforms,
+        package_indexes=link.package_indexes,
+    )

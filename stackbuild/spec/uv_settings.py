@@ -1,0 +1,194 @@
+"""The uv settings of a stack: the `[tool.uv]` table of the specification, else `venvstacks.uv.toml` beside it."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
+from packaging.utils import NormalizedName
+from pydantic import BaseModel, ConfigDict, StrictBool, StrictStr, ValidationError
+
+from stackbuild.spec.fields import absolute_path, normalize_package_names
+from stackbuild.spec.problems import KeyPath, Problem, expected, quote, translate, unknown_word
+from stackbuild.targets.platforms import TargetPlatform
+
+UV_SETTINGS_FILE = "venvstacks.uv.toml"
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # two letters at least: one is a drive of Windows
+_SOME_ENVIRONMENT = TargetPlatform.LINUX_X86_64.marker_environment(python_version="3.11.0", implementation="cpython")
+"""A marker that can be evaluated here can be evaluated for every platform and Python."""
+
+
+class UvIndex(BaseModel):
+    """One `[[tool.uv.index]]` table. Keys that are not named here are kept as given (`model_extra`)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+    url: StrictStr
+    name: StrictStr | None = None
+    default: StrictBool = False
+    explicit: StrictBool = False
+
+    def to_toml(self) -> dict[str, Any]:
+        """The table as it was given, with an absolute path where the URL is a path."""
+        return self.model_dump(exclude_unset=True)
+
+
+class UvSettings(BaseModel):
+    """What uv is told when it locks, beside what stackbuild always sets.
+
+    path: the file that the settings stand in, None when there are none; given: the table as it stands there;
+    indexes: in the order given; sources: package → name of an index; other: every other key as given, relative paths
+    of `find-links`, `index-url` and `extra-index-url` made absolute.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path | None = None
+    given: dict[str, Any] = {}
+    indexes: tuple[UvIndex, ...] = ()
+    sources: dict[NormalizedName, str] = {}
+    exclude_newer: str | None = None
+    other: dict[str, Any] = {}
+
+    @property
+    def named_indexes(self) -> dict[str, UvIndex]:
+        """The indexes that have a name, by name, in the order given."""
+        return {index.name: index for index in self.indexes if index.name}
+
+
+class UvSettingsReader:
+    """Reads one table of uv settings; `problems` holds what is wrong with it.
+
+    path: the file it stands in; key_path: where in that file; subject: see `Problem`;
+    index_names_known: False when an index that could not be read may have any name.
+    """
+
+    def __init__(self, table: Mapping[str, Any], *, path: Path, key_path: KeyPath, subject: str | None) -> None:
+        self.problems: list[Problem] = []
+        self.index_names_known = True
+        self._table = table
+        self._path = path
+        self._key_path = key_path
+        self._subject = subject
+
+    def read(self) -> UvSettings:
+        """The settings; what is faulty is left out and reported in `problems`."""
+        indexes = tuple(self._indexes(self._table.get("index", [])))
+        names = [index.name for index in indexes if index.name]
+        return UvSettings(
+            path=self._path,
+            given=dict(self._table),
+            indexes=indexes,
+            sources=self._sources(self._table.get("sources", {}), names),
+            exclude_newer=self._exclude_newer(),
+            other=dict(self._other()),
+        )
+
+    def _report(self, key_path: KeyPath, message: str) -> None:
+        self.problems.append(Problem(key_path=(*self._key_path, *key_path), message=message, subject=self._subject))
+
+    def _indexes(self, tables: object) -> Iterator[UvIndex]:
+        if not isinstance(tables, list):
+            self._report(("index",), expected("a list of tables", tables))
+            self.index_names_known = False
+            return
+        names: set[str] = set()
+        for position, table in enumerate(tables):
+            key_path = ("index", position)
+            if not isinstance(table, dict):
+                self._report(key_path, expected("a table", table))
+                self.index_names_known = False
+                continue
+            try:
+                index = UvIndex.model_validate(table)
+            except ValidationError as error:
+                for relative, message in translate(error, UvIndex.model_fields):
+                    self._report((*key_path, *relative), message)
+                self.index_names_known = False
+                continue
+            if index.name and index.name in names:
+                self._report((*key_path, "name"), f"there is an index {quote(index.name)} already")
+            names.add(index.name or "")
+            yield index.model_copy(update={"url": self._location(index.url)})
+
+    def _sources(self, table: object, index_names: list[str]) -> dict[NormalizedName, str]:
+        if not isinstance(table, dict):
+            self._report(("sources",), expected("a table", table))
+            return {}
+        sources: dict[str, str] = {}
+        for package, source in table.items():
+            match source:
+                case {"index": str(name)} if len(source) == 1:
+                    if name not in index_names and self.index_names_known:
+                        self._report(("sources", package, "index"), unknown_word("index", name, index_names))
+                    sources[package] = name
+                case _:
+                    self._report(("sources", package), 'only { index = "<name>" } can be a source here')
+        try:
+            return normalize_package_names(sources)
+        except ValueError as error:
+            self._report(("sources",), str(error))
+            return {}
+
+    def _exclude_newer(self) -> str | None:
+        value = self._table.get("exclude-newer")
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            self._report(("exclude-newer",), f"{expected('a string', value)}: put it in quotes")
+            return None
+        if not any(character.isdigit() for character in value):
+            self._report(("exclude-newer",), f'{quote(value)} is not a date, a time or a duration such as "7 days"')
+        return value
+
+    def _other(self) -> Iterator[tuple[str, Any]]:
+        for key, value in self._table.items():
+            match key:
+                case "index" | "sources" | "exclude-newer":
+                    continue
+                case "find-links" | "extra-index-url":
+                    yield key, [self._location(text) for _, text in self._strings(key, value)]
+                case "index-url" if self._is_string((key,), value):
+                    yield key, self._location(value)
+                case "constraint-dependencies":
+                    yield key, [text for _, text in self._strings(key, value)]
+                case "environments":
+                    self._check_environments(key, value)
+                    yield key, value
+                case _:
+                    yield key, value
+
+    def _is_string(self, key_path: KeyPath, value: object) -> bool:
+        if isinstance(value, str):
+            return True
+        self._report(key_path, expected("a string", value))
+        return False
+
+    def _strings(self, key: str, value: object) -> list[tuple[KeyPath, str]]:
+        """The strings of a list, each with its key path."""
+        if not isinstance(value, list):
+            self._report((key,), expected("a list of strings", value))
+            return []
+        return [((key, place), item) for place, item in enumerate(value) if self._is_string((key, place), item)]
+
+    def _check_environments(self, key: str, value: object) -> None:
+        """One marker, or a list of them."""
+        if not isinstance(value, str | list):
+            self._report((key,), expected("a marker or a list of markers", value))
+            return
+        for key_path, text in [((key,), value)] if isinstance(value, str) else self._strings(key, value):
+            try:
+                Marker(text).evaluate(_SOME_ENVIRONMENT)
+            except InvalidMarker as error:
+                self._report(key_path, f"{quote(text)} is not a marker: {str(error).splitlines()[0]}")
+            except (UndefinedComparison, UndefinedEnvironmentName):
+                self._report(key_path, f"{quote(text)} compares what cannot be compared")
+
+    def _location(self, text: str) -> str:
+        """A URL as given; a path made absolute relative to the folder of the settings' file."""
+        if _URL.match(text) or text.startswith("${"):  # uv fills in environment variables
+            return text
+        return os.fspath(absolute_path(text, self._path.parent))

@@ -1,0 +1,106 @@
+"""What is checked of an environment once it is built: that it is whole, and runs on the oldest system it is for."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackbuild.environments.layer_check import ExpectedLayer, layer_problems
+from stackbuild.environments.layout import EnvironmentLayout
+from stackbuild.environments.wheel_check import files_of_pure_wheels
+from stackbuild.errors import BuildError
+from stackbuild.native.binary import Minimum, highest
+from stackbuild.native.files import NativeFile, native_files, signing_order
+from stackbuild.native.oldest_system import beyond_target, listed_offenders, oldest_system, way_out
+from stackbuild.project.locks import Locks
+from stackbuild.project.project import Project
+from stackbuild.project.records import NativeFileEntry, NativeFileList
+from stackbuild.spec.models import Layer
+from stackbuild.spec.stack import LinkedLayer
+from stackbuild.targets.platforms import TargetPlatform
+
+_MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """An environment that may be used: its native files, and what its owner should know of them."""
+
+    native_files: NativeFileList
+    notices: tuple[str, ...]
+
+
+def check_built(project: Project, locks: Locks, linked: LinkedLayer, environment: Path) -> Checked:
+    """Check the finished environment of a layer. Raises `BuildError` with every problem, or with what misses a target.
+
+    Layers beside it are not looked at: they may be built at the same time.
+    """
+    target = locks.target(linked, locks.pin(linked))
+    layout = project.layout(linked, locks.python(linked))
+    expected = ExpectedLayer(layout=layout, libc=linked.layer.parsed_linux_target.variant)
+    problems = layer_problems(environment, expected, peers=False)
+    if problems:
+        raise _not_sound(linked, problems)
+    files = native_files(environment)
+    oldest = oldest_system(project.platform, linux_target=target.linux_target, macos_target=target.macos_target)
+    offenders = beyond_target(_of_packages(files, layout), project.platform, oldest)
+    if offenders:
+        helpers = files_of_pure_wheels(environment, str(layout.site_packages))
+        offenders = tuple(item for item in offenders if item[0].path not in helpers)
+    return Checked(
+        native_files=file_list(files, project.platform, system=oldest.system),
+        notices=target_notices(linked.layer, offenders, oldest),
+    )
+
+
+def _of_packages(files: Iterable[NativeFile], layout: EnvironmentLayout) -> list[NativeFile]:
+    """The files without those of a runtime's interpreter, which are as its source has them."""
+    return [file for file in files if not layout.is_runtime or file.path.startswith(f"{layout.site_packages}/")]
+
+
+def _not_sound(linked: LinkedLayer, problems: tuple[str, ...]) -> BuildError:
+    lines = [f"  {problem}" for problem in problems[:_MOST_PROBLEMS]]
+    if len(problems) > _MOST_PROBLEMS:
+        lines.append(f"  … and {len(problems) - _MOST_PROBLEMS} more")
+    return BuildError(
+        "\n".join([f"{linked.build_name}: its environment is not what a layer must be", *lines]),
+        hint="if a package brings this, leave it out of the requirements or take another release of it",
+    )
+
+
+def target_notices(layer: Layer, offenders: Sequence[tuple[NativeFile, Minimum]], oldest: Minimum) -> tuple[str, ...]:
+    """A warning when there are files that the `oldest` system a layer is for cannot run.
+
+    Raises `BuildError` instead when the layer's table itself says which system that is.
+    """
+    if not offenders:
+        return ()
+    field = "macosx_target" if oldest.system == "macos" else "linux_target"
+    count = f"{len(offenders)} native file{'' if len(offenders) == 1 else 's'} of its packages"
+    if layer.states(field):
+        lines = [f"{layer.build_name}: {count} cannot run on {oldest}, which its {field} promises"]
+        lines += [f"  {line}" for line in listed_offenders(offenders)]
+        raise BuildError("\n".join(lines), hint=way_out(offenders, oldest))
+    worst, needed = offenders[0]
+    told = f"{layer.build_name}: {count} cannot run on {oldest}, the default of {field}"
+    return (f"{told}: {worst.path} needs {needed}; {way_out(offenders, oldest)}",)
+
+
+def file_list(files: tuple[NativeFile, ...], platform: TargetPlatform, *, system: str) -> NativeFileList:
+    """The list of an environment's native files as it is kept and published. `system`: the one that the layer is for.
+
+    Files for another C library do not count for the minimum of all, unless there are no others.
+    """
+    minimum = highest((file.minimum_on(platform) for file in files), system=system)
+    return NativeFileList(
+        files=tuple(_entry(file) for file in signing_order(files)), minimum=None if minimum is None else str(minimum)
+    )
+
+
+def _entry(file: NativeFile) -> NativeFileEntry:
+    return NativeFileEntry(
+        path=file.path,
+        format=file.binary.format,
+        machines=file.machines,
+        kind=file.binary.kind,
+        minimum=None if file.minimum is None else str(file.minimum),
+    )

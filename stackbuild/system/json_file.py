@@ -1,0 +1,51 @@
+"""JSON files as pydantic models: written in one form and one step, read tolerantly; digests of JSON values."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from stackbuild.system.files import write_atomic
+
+
+class JsonFile(BaseModel):
+    """One JSON file."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """The file's content, or `None` when it is missing, no JSON, or of another shape."""
+        try:
+            return cls.parse(path.read_bytes())
+        except OSError:
+            return None
+
+    @classmethod
+    def parse(cls, content: bytes) -> Self | None:
+        """The file's content, or `None` when it is no JSON or of another shape."""
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError:
+            return None
+
+    def to_json(self) -> str:
+        """The text of the file; keys without a value are left out."""
+        return format_json(self.model_dump(mode="json", exclude_none=True))
+
+    def write(self, path: Path) -> None:
+        """Replace the file at `path` in one step."""
+        write_atomic(path, self.to_json())
+
+
+def format_json(value: JsonValue | dict[str, Any]) -> str:
+    """JSON as all our files have it: sorted keys, indent 2, final newline."""
+    return json.dumps(value, indent=2, sort_keys=True) + "\n"
+
+
+def digest_of(value: JsonValue | dict[str, Any]) -> str:
+    """`sha256:<hex>` of a JSON value in canonical form: what a record's inputs are compared by."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""What a layer is for: platforms and Pythons, their names and tags. Pure."""

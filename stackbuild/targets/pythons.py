@@ -1,0 +1,92 @@
+"""The Python that a runtime is locked to: of which kind it is, its version, and what its files are called. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+_FREETHREADED = "+freethreaded"
+
+
+class PythonKind(StrEnum):
+    """What wheels, file names and virtual environments tell apart: the implementation, and CPython's two builds."""
+
+    CPYTHON = "cpython"
+    FREETHREADED_CPYTHON = "cpython+freethreaded"
+    PYPY = "pypy"
+    GRAALPY = "graalpy"
+
+    @classmethod
+    def of(cls, implementation: str, *, freethreaded: bool) -> Self:
+        """Raises `ValueError` when there is no such Python."""
+        return cls(f"{implementation}{_FREETHREADED if freethreaded else ''}")
+
+    @property
+    def implementation(self) -> str:
+        """`cpython`, `pypy` or `graalpy`."""
+        return self.value.removesuffix(_FREETHREADED)
+
+    @property
+    def freethreaded(self) -> bool:
+        return self is PythonKind.FREETHREADED_CPYTHON
+
+    def library(self, short_version: str) -> str:
+        """The name of the folder in `lib` that holds the standard library, on POSIX. `short_version`: `X.Y`."""
+        if self is PythonKind.PYPY:
+            return f"pypy{short_version}"
+        return f"python{short_version}{'t' if self.freethreaded else ''}"
+
+    def other_commands(self, short_version: str) -> tuple[str, ...]:
+        """The names beside `python` by which a virtual environment offers its Python. `short_version`: `X.Y`."""
+        names = (f"python{short_version.partition('.')[0]}", f"python{short_version}")
+        own = {
+            PythonKind.FREETHREADED_CPYTHON: f"python{short_version}t",
+            PythonKind.PYPY: f"pypy{short_version}",
+            PythonKind.GRAALPY: "graalpy",
+        }
+        return (*names, own[self]) if self in own else names
+
+
+@dataclass(frozen=True, kw_only=True)
+class PinnedPython:
+    """One release of one kind of Python. `version` is full: `3.13.2`."""
+
+    kind: PythonKind = PythonKind.CPYTHON
+    version: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what pins have: `cpython@3.13.2`, `cpython@3.13.2+freethreaded`, `pypy@3.11.11`.
+
+        Raises `ValueError` for an implementation that is not known.
+        """
+        implementation, _, release = text.partition("@")
+        version = release.removesuffix(_FREETHREADED)
+        return cls(kind=PythonKind.of(implementation, freethreaded=version != release), version=version)
+
+    @classmethod
+    def parse_release(cls, text: str) -> Self:
+        """Read what `release` gives."""
+        return cls.parse(text if "@" in text else f"{PythonKind.CPYTHON}@{text}")
+
+    @property
+    def short_version(self) -> str:
+        """`X.Y`."""
+        return ".".join(self.version.split(".")[:2])
+
+    @property
+    def release(self) -> str:
+        """What records note of it: `3.13.2`, `3.13.2+freethreaded`; of another implementation all, `pypy@3.11.11`."""
+        return str(self).removeprefix(f"{PythonKind.CPYTHON}@")
+
+    @property
+    def feature_release(self) -> Self:
+        """The same without the last number: what wheels, markers and folder names depend on."""
+        return type(self)(kind=self.kind, version=self.short_version)
+
+    def __str__(self) -> str:
+        build = _FREETHREADED if self.kind.freethreaded else ""
+        return f"{self.kind.implementation}@{self.version}{build}"
+
+
+OLDEST_CPYTHON, NEWEST_CPYTHON = (3, 10), (3, 15)
+"""The feature releases that can serve as a base runtime: the first and the last one."""

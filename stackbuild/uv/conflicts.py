@@ -1,0 +1,172 @@
+"""Why requirements cannot hold together: uv's proof retold for a layer, and what to do about it. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from packaging.markers import InvalidMarker
+
+from stackbuild.locking.pylock import LowerPackage
+from stackbuild.locking.refinement import LockTarget
+from stackbuild.spec.models import UvSettings
+from stackbuild.spec.problems import quote
+from stackbuild.spec.stack import LinkedLayer
+from stackbuild.system.urls import without_credentials
+from stackbuild.targets.platforms import TargetPlatform
+from stackbuild.uv.report import UvReport
+from stackbuild.uv.resolution import project_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """What uv was asked to resolve. `files`: the generated files by name; `query_index`: whether indexes are asked."""
+
+    linked: LinkedLayer
+    settings: UvSettings
+    lower: Sequence[LowerPackage]
+    target: LockTarget
+    files: Mapping[str, str]
+    query_index: bool = True
+
+
+_NO_SOLUTION = re.compile(r"No solution found when resolving dependencies(?: for split \((?P<split>.*)\))?:?")
+_CONDITIONAL = re.compile(r"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\{([^}]*)\}([=<>!~][^\s,]*)?")
+
+
+def retold(asked: Resolution, report: UvReport) -> list[str]:
+    """Uv's statements with the layer in place of the project that was generated for it."""
+    statements = [part for part in (report.headline, *report.causes) if part and not _NO_SOLUTION.fullmatch(part)]
+    return [_retell(asked, part) for part in statements]
+
+
+def _retell(asked: Resolution, text: str) -> str:
+    layer = asked.linked.build_name
+    generated = re.escape(project_name(layer))
+    told = text.replace(", we can conclude that ", ", ")
+    told = told.replace("`--find-links` directory", "find-links folder").replace("`--find-links`", "find-links")
+    for item in asked.lower:
+        told = _with_provider(told, item)
+    told = told.replace("your project's requirements", f"the requirements of {layer}")
+    told = re.sub(rf"\byour project\b|(?<![\w.-]){generated}(?:==0)?(?![\w.-])", lambda _: layer, told)
+    return _CONDITIONAL.sub(lambda match: f"{match[1]}{match[3] or ''} (where {match[2]})", told)
+
+
+def _with_provider(text: str, item: LowerPackage) -> str:
+    """The text with the layer that pins a package named wherever uv speaks of that pin as the project's own."""
+    name, version = re.escape(item.package.name), re.escape(item.package.version)
+    pin = rf"(?<![\w.-]){name}(?:\{{(?P<marker>[^}}]*)\}})?=={version}(?![\w.+!-])"
+
+    def told(match: re.Match[str]) -> str:
+        where = f" where {match['marker']}" if match["marker"] else ""
+        return f"{item.package.name}=={item.package.version} (pinned by {item.provider}{where})"
+
+    return re.sub(pin, told, text)
+
+
+def _split_platforms(asked: Resolution, report: UvReport) -> tuple[str, tuple[TargetPlatform, ...]] | None:
+    """The marker of the part of the resolution that has no solution, and the platforms on which it holds."""
+    found = _NO_SOLUTION.search(report.headline)
+    if found is None or not found["split"]:
+        return None
+    marker = found["split"].removeprefix("markers: ")
+    try:
+        return marker, asked.target.matching(marker)
+    except InvalidMarker:
+        return marker, ()
+
+
+def where(asked: Resolution, report: UvReport) -> Iterator[str]:
+    """On which platforms there is no solution, when uv says that it is not so on all of them."""
+    if split := _split_platforms(asked, report):
+        marker, platforms = split
+        yield f"on {', '.join(platforms)} (where {marker}):" if platforms else f"where {marker}:"
+
+
+_ONLY_WHEELS = (
+    "only wheels are used, nothing is built from source or from a repository: build the missing wheels "
+    "beforehand and offer them with find-links in [tool.uv]"
+)
+
+
+def advice(asked: Resolution, report: UvReport) -> Iterator[str]:
+    """What to do about it: a sentence for each kind of obstacle that uv speaks of, else for the conflict as such."""
+    hints = [*_specific_advice(asked, report), *_usable_hints(report)]
+    if hints:
+        yield from hints
+    elif re.search(r"\bonly \S+ (?:is|are) available|no versions? of", report.text):
+        yield "ask for a version that is offered, or name an index or a folder (find-links) that offers this one"
+    elif _NO_SOLUTION.search(report.headline):
+        yield f"the requirements of {asked.linked.build_name} exclude each other: change one of them"
+
+
+def _specific_advice(asked: Resolution, report: UvReport) -> Iterator[str]:
+    text = " ".join(report.text.split())
+    if pins := _pins(asked.lower, text):
+        yield f"layers below pin {'; '.join(pins)}: change the requirement here or in that layer"
+    if "no usable wheels" in text or "Building source distributions" in text or _uses_repository(asked.linked):
+        yield _ONLY_WHEELS
+    if "-compatible wheels" in text:
+        yield _platforms_hint(asked, report)
+    if re.search(r"requires Python|does not satisfy Python", text):
+        python = f"{asked.target.kind.implementation} {asked.target.python_version}"
+        yield f"the layer is locked for {python}: ask for a release that supports it, or change python_implementation"
+    if re.search(r"was not found in the (?:package registry|provided package locations)", text):
+        yield _not_found_hint(asked)
+    if "Failed to read `--find-links`" in text:
+        yield "correct find-links in [tool.uv]: its paths are relative to the file that they stand in"
+    elif "404 Not Found" in text:
+        yield "the server has no such file: correct the URL"
+
+
+def _pins(lower: Sequence[LowerPackage], text: str) -> list[str]:
+    """The pins of lower layers that uv speaks of, each with its layer."""
+    return [
+        f"{item.package.pin} (from {item.provider})"
+        for item in lower
+        if re.search(rf"(?<![\w.-]){re.escape(item.package.name)}(?![\w-])", text)
+    ]
+
+
+def _uses_repository(linked: LinkedLayer) -> bool:
+    return any("+" in str(requirement.url or "").partition(":")[0] for requirement in linked.layer.requirements)
+
+
+def _platforms_hint(asked: Resolution, report: UvReport) -> str:
+    split = _split_platforms(asked, report)
+    without = set(split[1]) if split else set()
+    rest = sorted(set(asked.target.platforms) - without)
+    if without and rest:
+        listed = ", ".join(quote(platform) for platform in rest)
+        return f"offer the missing wheels with find-links, or leave these platforms out: platforms = [{listed}]"
+    return "offer the missing wheels with find-links in [tool.uv], or limit the layer with `platforms`"
+
+
+def _not_found_hint(asked: Resolution) -> str:
+    if not asked.query_index or asked.settings.other.get("no-index"):
+        return "check its name; with no-index only the folders of find-links and of local wheels are searched"
+    names = [index.name or without_credentials(index.url) for index in asked.settings.indexes]
+    return f"check its name, and the indexes that are asked: {', '.join(names) or 'PyPI'}"
+
+
+_OPTION = re.compile(r"`?--(?P<name>[a-z-]+)[= ](?P<value>[a-z-]+)`?")
+_SETTINGS_AS_OPTIONS = ("index-strategy", "prerelease")
+_NOT_FOR_THE_USER = re.compile(
+    # about the generated project, or told better by our own advice
+    r"environment that is not the current one|requires-python|active Python version|--no-build|could not be queried"
+    r"|index lookups were disabled"
+)
+
+
+def _usable_hints(report: UvReport) -> Iterator[str]:
+    """Uv's hints that can be followed here, with options told as the settings that they are."""
+    for hint in report.hints:
+        told = _OPTION.sub(
+            lambda match: (
+                f'{match["name"]} = "{match["value"]}" in [tool.uv]'
+                if match["name"] in _SETTINGS_AS_OPTIONS
+                else match[0]
+            ),
+            hint,
+        )
+        if not _NOT_FOR_THE_USER.search(told) and "--" not in told:
+            yield told

@@ -1,0 +1,240 @@
+"""Texts and links of a layer: exact, relative, and working where they are put."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from stackbuild.environments.generated_files import (
+    Deployment,
+    GeneratedFile,
+    GeneratedLink,
+    LayerConfig,
+    Peer,
+    environment_files,
+    launch_command,
+    layer_config,
+    postinstall_script,
+    published_files,
+    pyvenv_cfg,
+    sitecustomize,
+)
+from stackbuild.environments.layout import EnvironmentLayout
+from stackbuild.environments.python_wrapper import python_wrapper
+from stackbuild.spec.models import InstallTarget
+from stackbuild.targets.platforms import TargetPlatform
+from stackbuild.targets.pythons import PythonKind
+
+
+def layout(*, is_runtime: bool = False, platform: TargetPlatform = TargetPlatform.LINUX_X86_64) -> EnvironmentLayout:
+    return EnvironmentLayout(python_version="3.11.13", platform=platform, is_runtime=is_runtime)
+
+
+def peer(name: str, *, is_runtime: bool = False, platform: TargetPlatform = TargetPlatform.LINUX_X86_64) -> Peer:
+    return Peer(target=InstallTarget(name), layout=layout(is_runtime=is_runtime, platform=platform))
+
+
+def application(platform: TargetPlatform = TargetPlatform.LINUX_X86_64) -> Deployment:
+    return Deployment(
+        layout=layout(platform=platform),
+        python_version="3.11.13",
+        lower=(
+            peer("framework-near@2", platform=platform),
+            peer("framework-far's", platform=platform),
+            peer("base", is_runtime=True, platform=platform),
+        ),
+        launch_module="shop",
+    )
+
+
+RUNTIME = Deployment(layout=layout(is_runtime=True), python_version="3.11.13", lower=())
+SITE = "lib/python3.11/site-packages"
+
+CUSTOMIZE = f'''"""Makes the packages of the layers below importable, wherever this layer and they lie together."""
+
+import os
+import site
+
+_layer = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '..'))
+for _folder in (
+    '../framework-near@2/{SITE}',
+    "../framework-far's/{SITE}",
+    '../base/{SITE}',
+):
+    site.addsitedir(os.path.normpath(os.path.join(_layer, _folder)))
+'''
+
+
+def test_layered_environment_has_links_configuration_and_import_path() -> None:
+    assert environment_files(application(), wrapped=False) == (
+        GeneratedLink(path=PurePosixPath("bin/python"), target=PurePosixPath("../../base/bin/python")),
+        GeneratedLink(path=PurePosixPath("bin/python3"), target=PurePosixPath("python")),
+        GeneratedLink(path=PurePosixPath("bin/python3.11"), target=PurePosixPath("python")),
+        GeneratedFile(
+            path=PurePosixPath("pyvenv.cfg"),
+            text="include-system-site-packages = false\nversion = 3.11.13\n",
+        ),
+        GeneratedFile(path=PurePosixPath(SITE, "sitecustomize.py"), text=CUSTOMIZE),
+    )
+
+
+def test_above_dynamic_libraries_python_is_a_script_beside_the_link_to_the_runtime() -> None:
+    plain, wrapped = (environment_files(application(), wrapped=wrapped) for wrapped in (False, True))
+    assert wrapped[:2] == (
+        GeneratedFile(
+            path=PurePosixPath("bin/python"),
+            text=python_wrapper(
+                TargetPlatform.LINUX_X86_64,
+                base_python=PurePosixPath("base/bin/python"),
+                folders=[
+                    PurePosixPath(name, "share/venv/dynlib") for name in ("framework-near@2", "framework-far's", "base")
+                ],
+            ),
+            mode=0o755,
+        ),
+        GeneratedLink(path=PurePosixPath("bin/python_"), target=PurePosixPath("../../base/bin/python")),
+    )
+    assert wrapped[2:-1] == plain[1:-1]
+    assert wrapped[-1] == GeneratedFile(
+        path=PurePosixPath(SITE, "sitecustomize.py"), text=sitecustomize(application(), wrapped=True)
+    )
+
+
+def test_child_processes_are_started_by_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = compile(sitecustomize(application(), wrapped=True), "sitecustomize", "exec")
+    monkeypatch.setattr(sys, "path", [])
+    for given, expected in {
+        "/lay ers/app-shop/bin/python_": "/lay ers/app-shop/bin/python",
+        "/lay ers/base/bin/python3.11": "/lay ers/base/bin/python3.11",
+        "": "",
+    }.items():
+        monkeypatch.setattr(sys, "executable", given)
+        exec(code, {"__file__": f"/lay ers/app-shop/{SITE}/sitecustomize.py"})
+        assert sys.executable == expected
+
+
+def test_runtime_has_no_generated_files_of_an_environment() -> None:
+    assert environment_files(RUNTIME, wrapped=False) == ()
+    assert [str(item.path) for item in published_files(RUNTIME, wrapped=False)] == [
+        "share/venv/metadata/venvstacks_layer.json",
+        "postinstall.py",
+    ]
+
+
+def test_published_layer_has_its_configuration_and_post_install_script_too() -> None:
+    published = published_files(application(), wrapped=False)
+    assert published[:5] == environment_files(application(), wrapped=False)
+    assert published[5:] == (
+        GeneratedFile(
+            path=PurePosixPath("share/venv/metadata/venvstacks_layer.json"),
+            text=layer_config(application()).to_json(),
+        ),
+        GeneratedFile(path=PurePosixPath("postinstall.py"), text=postinstall_script()),
+    )
+
+
+def test_pyvenv_cfg_has_no_home() -> None:
+    assert pyvenv_cfg("3.12.1") == "include-system-site-packages = false\nversion = 3.12.1\n"
+
+
+def test_configuration_of_a_layered_environment() -> None:
+    lower = ["../framework-near@2", "../framework-far's", "../base"]
+    assert layer_config(application()) == LayerConfig(
+        python="bin/python",
+        py_version="3.11.13",
+        base_python="../base/bin/python",
+        site_dir=SITE,
+        pylib_dirs=tuple(f"{folder}/{SITE}" for folder in lower),
+        dynlib_dirs=tuple(f"{folder}/share/venv/dynlib" for folder in lower),
+        launch_module="shop",
+    )
+
+
+def test_configuration_of_a_runtime_is_about_itself() -> None:
+    assert layer_config(RUNTIME) == LayerConfig(
+        python="bin/python",
+        py_version="3.11.13",
+        base_python="bin/python",
+        site_dir=SITE,
+        pylib_dirs=(),
+        dynlib_dirs=(),
+    )
+
+
+def test_configuration_on_windows() -> None:
+    config = layer_config(application(TargetPlatform.WIN_AMD64))
+    assert (config.python, config.base_python) == ("Scripts\\python.exe", "..\\base\\python.exe")
+    assert config.pylib_dirs[0] == "..\\framework-near@2\\Lib\\site-packages"
+    assert config.dynlib_dirs[-1] == "..\\base\\Library\\bin"
+
+
+def test_environment_on_windows_has_no_links_and_knows_its_runtime_where_that_is_known() -> None:
+    plan = application(TargetPlatform.WIN_AMD64)
+    config, customize = environment_files(plan, wrapped=False)
+    assert config == GeneratedFile(path=PurePosixPath("pyvenv.cfg"), text=pyvenv_cfg("3.11.13"))
+    assert customize.path == PurePosixPath("Lib/site-packages/sitecustomize.py")
+    assert isinstance(customize, GeneratedFile)
+    assert "    '../base/Library/bin',\n):\n" in customize.text
+    assert "        os.add_dll_directory(_libraries)\n" in customize.text
+    home = environment_files(replace(plan, home="C:\\layers\\base"), wrapped=False)[0]
+    assert isinstance(home, GeneratedFile)
+    assert home.text.splitlines()[0] == "home = C:\\layers\\base"
+
+
+def test_import_path_of_lower_layers_is_found_wherever_the_layers_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "a place with 'quotes'"
+    own = place / "app-shop" / SITE
+    own.mkdir(parents=True)
+    (own / "sitecustomize.py").write_text(sitecustomize(application(), wrapped=False), encoding="utf-8")
+    lower = [place / name / SITE for name in ("framework-near@2", "framework-far's", "base")]
+    for folder in lower:
+        folder.mkdir(parents=True)
+    (lower[0] / "more.pth").write_text("extra\n", encoding="utf-8")
+    (lower[0] / "extra").mkdir()
+    monkeypatch.setattr(sys, "path", ["first"])
+    # runpy itself imports from the path that is replaced here
+    exec(
+        compile((own / "sitecustomize.py").read_text(), "sitecustomize", "exec"),
+        {"__file__": str(own / "sitecustomize.py")},
+    )
+    assert sys.path == ["first", str(lower[0]), str(lower[0] / "extra"), str(lower[1]), str(lower[2])]
+
+
+def test_post_install_script_stands_alone() -> None:
+    script = postinstall_script()
+    compile(script, "postinstall.py", "exec")
+    assert "stackbuild" not in script
+
+
+def test_launch_command_runs_the_module_with_the_layers_python() -> None:
+    assert launch_command("/out/app-shop", layout(), "shop") == ("/out/app-shop/bin/python", "-I", "-m", "shop")
+
+
+def test_layer_of_a_free_threaded_python_has_its_command_and_folders() -> None:
+    layouts = [
+        EnvironmentLayout(
+            python_version="3.13.2",
+            platform=TargetPlatform.LINUX_X86_64,
+            is_runtime=is_runtime,
+            kind=PythonKind.FREETHREADED_CPYTHON,
+        )
+        for is_runtime in (False, True)
+    ]
+    runtime = Peer(target=InstallTarget("base"), layout=layouts[1])
+    deployment = Deployment(layout=layouts[0], python_version="3.13.2", lower=(runtime,))
+    links = {
+        str(item.path): str(item.target)
+        for item in environment_files(deployment, wrapped=False)
+        if isinstance(item, GeneratedLink)
+    }
+    assert links == {
+        "bin/python": "../../base/bin/python",
+        **dict.fromkeys(("bin/python3", "bin/python3.13", "bin/python3.13t"), "python"),
+    }
+    config = layer_config(deployment)
+    assert config.py_version == "3.13.2"
+    assert config.site_dir == "lib/python3.13t/site-packages"
+    assert config.pylib_dirs == ("../base/lib/python3.13t/site-packages",)

@@ -1,0 +1,275 @@
+"""Building an environment: what is in it, what uv is asked, and that a failure leaves the old one."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from stackbuild.environments.layout import EnvironmentLayout
+from stackbuild.errors import BuildError
+from stackbuild.project.records import BuildRecord
+from stackbuild.spec.models import BuildName
+from stackbuild.steps.build import BuildTools, build_layer
+from stackbuild.steps.digests import build_inputs
+from stackbuild.steps.publication import built_inputs
+from stackbuild.targets.platforms import LinuxTarget, TargetPlatform
+from stackbuild.targets.pythons import PinnedPython
+from stackbuild.uv import commands as uv_commands
+from tests.unit.steps.world import ALL, FakeRuntimes, World, contents, forget, tree
+
+SITE = "lib/python3.11/site-packages"
+
+
+def environment(world: World, name: str) -> Path:
+    return world.folder / "_build" / name
+
+
+def record(world: World, name: str) -> BuildRecord | None:
+    return BuildRecord.read(world.project.workspace.build_record(BuildName(name)))
+
+
+def leftovers(world: World) -> list[str]:
+    return [name for name in os.listdir(world.folder / "_build") if name.startswith(".") and name != ".stackbuild"]
+
+
+def test_runtime_is_the_pinned_python_with_its_packages(locked: World) -> None:
+    outcome = locked.build("base")
+    assert tree(environment(locked, "base")) == [
+        "bin/python -> python3.11",
+        "bin/python3.11",
+        "lib/python3.11/os.py",
+        f"{SITE}/__pycache__/low.cpython-311.pyc",
+        f"{SITE}/low-1.0.dist-info/METADATA",
+        f"{SITE}/low-1.0.dist-info/RECORD",
+        f"{SITE}/low.py",
+        "share/venv/metadata/venvstacks_layer.json",
+    ]
+    assert locked.runtimes.asked == ["cpython@3.11.13 for linux_x86_64"]
+    assert (outcome.done, locked.reports) == (
+        "1 package, 6 files",
+        ["copying cpython 3.11.13", *["installing 1 package"] * 2, "checking the environment"],
+    )
+
+
+def test_layered_environment_has_its_own_packages_and_links_to_the_runtime(locked: World) -> None:
+    locked.build(*ALL)
+    assert tree(environment(locked, "app-shop")) == [
+        "bin/python",
+        "bin/python3 -> python",
+        "bin/python3.11 -> python",
+        "bin/python_ -> ../../base/bin/python",
+        f"{SITE}/__pycache__/top.cpython-311.pyc",
+        f"{SITE}/helpers/__init__.py",
+        f"{SITE}/helpers/tool.py",
+        f"{SITE}/shop.py",
+        f"{SITE}/sitecustomize.py",
+        f"{SITE}/top-1.0.dist-info/METADATA",
+        f"{SITE}/top-1.0.dist-info/RECORD",
+        f"{SITE}/top.py",
+        "pyvenv.cfg",
+        "share/venv/metadata/venvstacks_layer.json",
+    ]
+    assert (environment(locked, "app-shop") / "bin/python_").resolve().read_text(encoding="utf-8") == "an interpreter\n"
+
+
+def test_layers_below_are_named_by_folder_in_the_environment_and_by_target_in_its_configuration(built: World) -> None:
+    root = environment(built, "app-shop")
+    assert "'../framework-web/lib/python3.11/site-packages'" in (root / SITE / "sitecustomize.py").read_text("utf-8")
+    assert json.loads((root / "share/venv/metadata/venvstacks_layer.json").read_bytes()) == {
+        "python": "bin/python",
+        "py_version": "3.11.13",
+        "base_python": "../base/bin/python",
+        "site_dir": SITE,
+        "pylib_dirs": [f"../framework-web@1/{SITE}", f"../base/{SITE}"],
+        "dynlib_dirs": ["../framework-web@1/share/venv/dynlib", "../base/share/venv/dynlib"],
+        "launch_module": "shop",
+    }
+
+
+def test_scripts_and_notes_of_the_installer_are_dropped_with_their_record_lines(built: World) -> None:
+    assert (environment(built, "base") / SITE / "low-1.0.dist-info" / "RECORD").read_text("utf-8") == (
+        "low.py,sha256=x,16\nlow-1.0.dist-info/METADATA,sha256=x,23\nlow-1.0.dist-info/RECORD,,\n"
+    )
+
+
+def test_uv_installs_the_lock_into_the_fresh_environment(locked: World) -> None:
+    locked.build("base")
+    (command,) = locked.uv.commands
+    python, prefix = Path(command.argv[4]), Path(command.argv[6])
+    assert python.parent.parent.parent == locked.folder / "_build"
+    assert python.parent.parent.name.startswith(".base.new-")
+    assert prefix == python.parent.parent / ".packages"
+    assert command == uv_commands.sync_command(
+        python,
+        prefix=prefix,
+        python_version="3.11.13",
+        pylock=locked.folder / "requirements" / "base" / "pylock.base.toml",
+        platform=TargetPlatform.LINUX_X86_64,
+        linux_target=LinuxTarget.parse("glibc@2.28"),
+        macos_target="13.0",
+        environ=locked.project.environ,
+    )
+
+
+def test_layer_without_own_packages_is_built_without_uv(world: World) -> None:
+    world.replace('requirements = ["mid"]', 'requirements = ["low"]')
+    world.lock("base", "framework-web")
+    world.build("base")
+    forget(world)
+    assert world.build("framework-web").done == "0 packages, 3 files"
+    assert world.uv.commands == []
+
+
+def test_record_says_what_the_environment_was_made_from(locked: World) -> None:
+    locked.build("base")
+    inputs = build_inputs(locked.project, locked.locks, locked.linked("base"))
+    files = [path for path in environment(locked, "base").rglob("*") if path.is_file() and not path.is_symlink()]
+    counted = [path for path in files if "__pycache__" not in path.parts]
+    assert record(locked, "base") == BuildRecord(
+        inputs=inputs,
+        packages=1,
+        files=len(counted),
+        size=sum(path.stat().st_size for path in counted),
+        tools={"uv": "1.2.3"},
+    )
+    assert built_inputs(locked.project, locked.locks, locked.linked("base")) == inputs
+
+
+def test_building_again_removes_what_is_no_longer_locked(built: World) -> None:
+    (environment(built, "app-shop") / "stray").touch()
+    built.replace('requirements = ["top"]', 'requirements = ["other"]')
+    built.lock("app-shop")
+    built.build("app-shop")
+    modules = sorted(path.name for path in (environment(built, "app-shop") / SITE).glob("*.py"))
+    assert modules == ["other.py", "shop.py", "sitecustomize.py"]
+    assert not (environment(built, "app-shop") / "stray").exists()
+    assert leftovers(built) == []
+
+
+def test_modules_are_copied_without_what_git_ignores(locked: World) -> None:
+    (locked.folder / ".git").mkdir()
+    (locked.folder / ".gitignore").write_text("*.log\n", encoding="utf-8")
+    (locked.folder / "helpers" / "run.log").touch()
+    (locked.folder / "helpers" / "__pycache__").mkdir()
+    (locked.folder / "helpers" / "__pycache__" / "tool.pyc").touch()
+    locked.build(*ALL)
+    assert sorted(contents(environment(locked, "app-shop") / SITE / "helpers")) == ["__init__.py", "tool.py"]
+
+
+def test_module_change_makes_the_environment_stale(built: World) -> None:
+    (built.folder / "helpers" / "tool.py").write_text("answer = 43\n", encoding="utf-8")
+    with pytest.raises(BuildError) as caught:
+        built_inputs(built.project, built.locks, built.linked("app-shop"))
+    assert str(caught.value) == (
+        "app-shop was built from other inputs\n\nhint: build it: doit build:app-shop, or stackbuild build"
+    )
+
+
+# Failures
+
+
+def test_failing_installation_leaves_the_old_environment_without_a_record(built: World) -> None:
+    before = contents(environment(built, "app-shop"))
+    built.uv.failing, built.uv.says = "pip", "error: no wheel"
+    with pytest.raises(BuildError) as caught:
+        built.build("app-shop")
+    assert str(caught.value) == "app-shop: its packages cannot be installed\n  no wheel"
+    assert contents(environment(built, "app-shop")) == before
+    assert record(built, "app-shop") is None
+    assert leftovers(built) == []
+
+
+def test_failing_first_build_leaves_nothing(locked: World) -> None:
+    locked.uv.failing = "pip"
+    with pytest.raises(BuildError):
+        locked.build("base")
+    assert not environment(locked, "base").exists()
+    assert leftovers(locked) == []
+
+
+def test_interrupted_build_leaves_the_old_environment_without_a_record(built: World) -> None:
+    class Interrupted(FakeRuntimes):
+        def unpack(self, *_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+    before = contents(environment(built, "base"))
+    tools = BuildTools(run=built.uv, runtimes=Interrupted, uv_version="1.2.3")
+    with pytest.raises(KeyboardInterrupt):
+        build_layer(built.project, built.locks, built.linked("base"), tools, report=built.reports.append)
+    assert contents(environment(built, "base")) == before
+    assert record(built, "base") is None
+    assert leftovers(built) == []
+
+
+def test_what_a_killed_build_left_behind_is_removed(built: World) -> None:
+    for kind in ("new", "old"):
+        (built.folder / "_build" / f".app-shop.{kind}-abc" / "bin").mkdir(parents=True)
+    (built.folder / "_build" / ".app-shop-2.new-abc").mkdir()
+    built.build("app-shop")
+    assert leftovers(built) == [".app-shop-2.new-abc"]
+
+
+def test_runtime_must_be_built_first(locked: World) -> None:
+    with pytest.raises(BuildError) as caught:
+        locked.build("framework-web")
+    assert str(caught.value) == ("base is not built\n\nhint: build it: doit build:base, or stackbuild build")
+
+
+def test_module_with_the_name_of_an_installed_file_is_an_error(world: World) -> None:
+    world.replace('requirements = ["top"]', 'requirements = ["shop"]')
+    world.lock(*ALL)
+    world.build("base", "framework-web")
+    with pytest.raises(BuildError) as caught:
+        world.build("app-shop")
+    assert str(caught.value) == (
+        "app-shop: shop.py of its own modules is also a file of an installed package\n"
+        "\n"
+        f"hint: rename {world.folder}/shop.py, or leave the package out of the requirements"
+    )
+    assert not environment(world, "app-shop").exists()
+
+
+def test_layout_of_the_environments_is_the_one_of_the_project(built: World) -> None:
+    layout = built.project.layout(built.linked("app-shop"), PinnedPython(version="3.11.13"))
+    assert layout == EnvironmentLayout(python_version="3.11.13", platform=TargetPlatform.LINUX_X86_64, is_runtime=False)
+    assert (environment(built, "app-shop") / layout.site_packages).is_dir()
+
+
+def test_module_that_git_does_not_see_is_an_error(locked: World) -> None:
+    (locked.folder / ".git").mkdir()
+    (locked.folder / ".gitignore").write_text("helpers/\n", encoding="utf-8")
+    locked.build("base")
+    with pytest.raises(BuildError, match="has no files that count") as caught:
+        locked.build("app-shop")
+    assert caught.value.hint == "check that no .gitignore excludes it"
+    assert record(locked, "app-shop") is None
+
+
+def test_folder_that_somebody_else_made_is_not_replaced(locked: World) -> None:
+    mine = locked.folder / "_build" / "base" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine", encoding="utf-8")
+    with pytest.raises(BuildError, match="is in the way, and stackbuild did not make it"):
+        locked.build("base")
+    assert mine.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("python", "folder", "command"),
+    [
+        ("cpython@3.11.13+freethreaded", "python3.11t", "python3.11t"),
+        ("pypy@3.11.13", "pypy3.11", "pypy3.11"),
+    ],
+)
+def test_environments_have_the_folders_of_their_kind_of_python(
+    world: World, python: str, folder: str, command: str
+) -> None:
+    world.replace("cpython@3.11.13", python)
+    world.lock(*ALL)
+    world.build(*ALL)
+    for name, package in (("base", "low"), ("framework-web", "mid"), ("app-shop", "top")):
+        assert (environment(world, name) / "lib" / folder / "site-packages" / f"{package}.py").is_file()
+        assert [path.name for path in (environment(world, name) / "lib").iterdir()] == [folder]
+    assert os.readlink(environment(world, "app-shop") / "bin" / command) == "python"
+    assert "version = 3.11.13\n" in (environment(world, "app-shop") / "pyvenv.cfg").read_text()

@@ -1,0 +1,206 @@
+"""Dynamic libraries of a layer: linked where it is built, looked for where layers above are built and deployed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stackbuild.errors import BuildError
+from stackbuild.project.records import BuildRecord
+from stackbuild.spec.models import BuildName
+from stackbuild.steps.freshness import why_archive, why_build, why_export
+from tests.unit.steps.world import ALL, World, tree
+
+SITE = "lib/python3.11/site-packages"
+HINT = "\n\nhint: build it: doit build:framework-web, or stackbuild build"
+
+
+def folder(world: World, name: str) -> Path:
+    return world.folder / "_build" / name
+
+
+def build_record(world: World, name: str) -> Path:
+    return world.project.workspace.build_record(BuildName(name))
+
+
+def offered(world: World, name: str) -> tuple[str, ...]:
+    record = BuildRecord.read(build_record(world, name))
+    assert record is not None
+    return record.dynamic_libraries
+
+
+def is_wrapped(environment: Path) -> bool:
+    """Whether the Python of an environment is a script, with its link to the runtime's beside it."""
+    python, link = environment / "bin/python", environment / "bin/python_"
+    assert os.path.lexists(link) == (not python.is_symlink())
+    assert ("sys.executable = " in (environment / SITE / "sitecustomize.py").read_text("utf-8")) == os.path.lexists(
+        link
+    )
+    return not python.is_symlink()
+
+
+def links(world: World, name: str) -> list[str]:
+    return [entry for entry in tree(folder(world, name)) if entry.startswith("share/venv/dynlib")]
+
+
+def exported(world: World, name: str) -> Path:
+    world.export(name)
+    return world.folder / "_export" / world.locks.install_target(world.linked(name))
+
+
+def why(world: World, name: str) -> tuple[str | None, str | None, str | None]:
+    """Why the layer must be built, packed and exported."""
+    linked = world.linked(name)
+    return (
+        why_build(world.project, world.locks, linked),
+        why_archive(world.project, world.locks, linked),
+        why_export(world.project, world.locks, linked),
+    )
+
+
+CHANGED = "what it is made from changed"
+
+
+@pytest.fixture
+def with_library(locked: World) -> World:
+    """A built stack whose framework brings a library."""
+    locked.uv.files["mid"] = {"libmid.so": "code", "inner/libfar.so": "more", "_mid.abi3.so": "module"}
+    locked.build(*ALL)
+    return locked
+
+
+def test_libraries_are_linked_and_recorded(with_library: World) -> None:
+    assert links(with_library, "framework-web") == [
+        f"share/venv/dynlib/libfar.so -> ../../../{SITE}/mid/inner/libfar.so",
+        f"share/venv/dynlib/libmid.so -> ../../../{SITE}/mid/libmid.so",
+    ]
+    link = folder(with_library, "framework-web") / "share/venv/dynlib/libmid.so"
+    assert link.read_text("utf-8") == "code"
+    assert [offered(with_library, name) for name in ALL] == [(), ("libfar.so", "libmid.so"), ()]
+    assert not (folder(with_library, "app-shop") / "share/venv/dynlib").exists()
+
+
+def test_build_environment_above_frameworks_always_looks_for_libraries(built: World) -> None:
+    assert is_wrapped(folder(built, "app-shop"))
+    script = (folder(built, "app-shop") / "bin/python").read_text("utf-8")
+    assert script.endswith(
+        "__layer_add framework-web/share/venv/dynlib\n"
+        "__layer_add base/share/venv/dynlib\n"
+        'exec "$__layer_bin/python_" "$@"\n'
+    )
+
+
+def test_build_environment_on_a_runtime_looks_for_libraries_when_the_runtime_has_some(locked: World) -> None:
+    locked.build("base", "framework-web")
+    assert not is_wrapped(folder(locked, "framework-web"))
+    locked.uv.files["low"] = {"liblow.so": "code"}
+    locked.build("base")
+    assert why(locked, "framework-web")[0] == CHANGED
+    locked.build("framework-web")
+    assert is_wrapped(folder(locked, "framework-web"))
+    assert not (folder(locked, "base") / "bin/python_").exists()
+
+
+def test_deployed_layer_looks_for_libraries_when_there_are_some_below(with_library: World) -> None:
+    assert not is_wrapped(exported(with_library, "framework-web"))
+    application = exported(with_library, "app-shop")
+    assert is_wrapped(application)
+    script = (application / "bin/python").read_text("utf-8")
+    assert "__layer_add framework-web@1/share/venv/dynlib\n" in script
+    assert os.access(application / "bin/python", os.X_OK)
+    assert (exported(with_library, "framework-web") / "share/venv/dynlib/libmid.so").read_text("utf-8") == "code"
+
+
+def test_deployed_layer_has_a_plain_link_when_there_are_none(built: World) -> None:
+    assert not is_wrapped(exported(built, "app-shop"))
+
+
+def test_libraries_that_come_and_go_make_outputs_stale(built: World) -> None:
+    built.archive(*ALL)
+    built.export(*ALL)
+    built.uv.files["mid"] = {"libmid.so": "code"}
+    built.build("framework-web")
+    assert why(built, "app-shop") == (None, CHANGED, CHANGED)
+    built.archive("app-shop")
+    assert is_wrapped(exported(built, "app-shop"))
+    assert why(built, "app-shop") == (None, None, None)
+    built.replace("versioned = true", 'versioned = true\ndynlib_exclude = ["mid/*.so"]')
+    assert why(built, "framework-web") == (CHANGED, CHANGED, CHANGED)
+    built.build("framework-web")
+    assert (offered(built, "framework-web"), links(built, "framework-web")) == ((), [])
+    assert why(built, "app-shop") == (None, CHANGED, CHANGED)
+    assert not is_wrapped(exported(built, "app-shop"))
+
+
+def test_another_library_changes_nothing_above(with_library: World) -> None:
+    with_library.archive("app-shop")
+    with_library.export("app-shop")
+    with_library.uv.files["mid"] = {"libnew.so": "code"}
+    with_library.build("framework-web")
+    assert why(with_library, "app-shop") == (None, None, None)
+
+
+def test_order_of_exclusions_does_not_matter(built: World) -> None:
+    built.replace("versioned = true", 'versioned = true\ndynlib_exclude = ["a", "b"]')
+    built.build("framework-web")
+    built.replace('["a", "b"]', '["b", "a"]')
+    assert why(built, "framework-web")[0] is None
+
+
+@pytest.mark.parametrize("verb", ["archive", "export"])
+def test_every_layer_below_must_be_built_to_publish_one(built: World, verb: str) -> None:
+    publish = built.archive if verb == "archive" else built.export
+    publish("app-shop")
+    build_record(built, "framework-web").unlink()
+    assert why(built, "app-shop")[1 if verb == "archive" else 2] == "framework-web is not built"
+    with pytest.raises(BuildError) as caught:
+        publish("app-shop")
+    assert str(caught.value) == f"framework-web is not built{HINT}"
+
+
+@pytest.mark.parametrize("verb", ["archive", "export"])
+def test_every_layer_below_must_be_built_from_its_inputs_to_publish_one(built: World, verb: str) -> None:
+    built.replace("versioned = true", 'versioned = true\ndynlib_exclude = ["*"]')
+    with pytest.raises(BuildError) as caught:
+        (built.archive if verb == "archive" else built.export)("app-shop")
+    assert str(caught.value) == f"framework-web was built from other inputs{HINT}"
+
+
+def test_different_libraries_of_one_name_fail_the_build_of_their_layer(locked: World) -> None:
+    locked.build("base")
+    locked.uv.files["mid"] = {"a/libmid.so": "one", "b/libmid.so": "two"}
+    with pytest.raises(BuildError, match="framework-web: its packages have different dynamic libraries") as caught:
+        locked.build("framework-web")
+    assert caught.value.hint is not None
+    assert caught.value.hint.endswith('dynlib_exclude = ["site-packages/mid/b/libmid.so"]')
+    assert not build_record(locked, "framework-web").exists()
+    assert not folder(locked, "framework-web").exists()
+
+
+@pytest.mark.parametrize("name", ["we;b", "$web"])
+def test_libraries_cannot_be_found_in_a_layer_whose_name_the_linker_would_split(world: World, name: str) -> None:
+    world.replace('name = "web"', f'name = "{name}"')
+    world.replace('["web"]', f'["{name}"]')
+    layer = f"framework-{name}"
+    world.lock("base", layer)
+    world.build("base", layer)
+    world.uv.files["mid"] = {"libmid.so": "code"}
+    with pytest.raises(BuildError) as caught:
+        world.build(layer)
+    assert str(caught.value) == (
+        f"{layer}: it offers dynamic libraries (libmid.so), which the linker cannot find in a folder whose name has a "
+        "`;` or a `$`\n\nhint: rename the layer, or leave the libraries out with `dynlib_exclude`"
+    )
+
+
+@pytest.mark.parametrize("path", [f"{SITE}/sitecustomize.py", "pyvenv.cfg"])
+def test_package_with_a_file_in_the_place_of_a_generated_one_is_an_error(locked: World, path: str) -> None:
+    locked.build("base", "framework-web")
+    up = "../" * (1 + len(Path(SITE).parts))
+    locked.uv.files["top"] = {f"{up}{path}": "of the package"}
+    with pytest.raises(BuildError) as caught:
+        locked.build("app-shop")
+    assert str(caught.value) == (
+        f"app-shop: a package of it has files where the layer needs its own: {path}\n\n"
+        "hint: leave that package out of the requirements"
+    )

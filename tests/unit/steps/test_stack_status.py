@@ -1,0 +1,64 @@
+"""The state of a stack that is locked: which locks are good, and that a bad one spoils those above."""
+
+from stackbuild.locking.record import LockRecord
+from stackbuild.planning.status import stack_status, status_lines
+from tests.unit.steps.world import ALL, World
+
+
+def lines(world: World) -> list[str]:
+    return status_lines(stack_status(world.project, world.locks))[1:]
+
+
+def test_locked_stack_has_its_install_targets(locked: World) -> None:
+    assert lines(locked) == [
+        "├── Runtimes",
+        "│   └── base",
+        "├── Frameworks",
+        "│   └── framework-web -> framework-web@1",
+        "│       └── base",
+        "└── Applications",
+        "    └── app-shop",
+        "        ├── framework-web -> framework-web@1",
+        "        └── base",
+    ]
+
+
+def test_bad_lock_spoils_those_above(locked: World) -> None:
+    locked.replace('requirements = ["mid"]', 'requirements = ["mid", "more"]')
+    assert lines(locked) == [
+        "├── Runtimes",
+        "│   └── base",
+        "├── Frameworks",
+        "│   └── *framework-web -> framework-web@???",
+        "│       └── base",
+        "└── Applications",
+        "    └── *app-shop",
+        "        ├── *framework-web -> framework-web@???",
+        "        └── base",
+        "",
+        "* no valid lock:",
+        "  framework-web: its requirements changed: + more",
+        "  app-shop: no valid lock below it: framework-web",
+    ]
+
+
+def as_peer(world: World, *names: str) -> None:
+    """Leave of the records only what the peer tool writes."""
+    for name in names:
+        path = world.project.lock_paths(world.linked(name)).record
+        record = LockRecord.read(path)
+        assert record is not None
+        ours = {"tools": None, "runtime": None, "settings_hash": None, "constraints_hash": None}
+        record.model_copy(update=ours).write(path)
+
+
+def test_locks_of_the_peer_tool_are_good(locked: World) -> None:
+    as_peer(locked, *ALL)
+    assert [locked.locks.status(locked.linked(name)).is_good for name in ALL] == [True, True, True]
+    locked.build(*ALL)
+    assert locked.runtimes.asked == ["cpython@3.11.13 for linux_x86_64"]
+
+
+def test_lock_of_the_peer_tool_above_a_new_one_is_not_good(locked: World) -> None:
+    as_peer(locked, "framework-web", "app-shop")
+    assert locked.locks.status(locked.linked("framework-web")).reasons == ("a layer below it was locked again",)

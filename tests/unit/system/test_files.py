@@ -1,0 +1,346 @@
+"""Effects on files: whole or not at all, and never through a hard link."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackbuild.errors import ArchiveError
+from stackbuild.system.files import (
+    copy_file,
+    create_file,
+    disk_errors,
+    link_or_copy,
+    make_link,
+    project_lock,
+    remove_leftovers,
+    remove_tree,
+    replace_bytes,
+    replacing_tree,
+    sha256_file,
+    workplace,
+    write_atomic,
+)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """An old tree with one file, in a folder with nothing else."""
+    path = tmp_path / "tree"
+    path.mkdir()
+    (path / "old").write_text("old", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+# Files
+
+
+def test_file_is_written_with_its_folder_as_given(tmp_path: Path, umask: None) -> None:
+    path = tmp_path / "a" / "b" / "file"
+    write_atomic(path, "ä\r\nb\n")
+    assert path.read_bytes() == "ä\r\nb\n".encode()
+    assert mode(path) == 0o644
+    assert names(path.parent) == ["file"]
+
+
+def test_file_is_replaced_not_edited(tmp_path: Path) -> None:
+    path, other = tmp_path / "file", tmp_path / "other"
+    write_atomic(path, b"old")
+    os.link(path, other)
+    write_atomic(path, b"new")
+    assert (path.read_bytes(), other.read_bytes()) == (b"new", b"old")
+
+
+def test_failing_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    (path / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        write_atomic(path, b"new")
+    assert names(tmp_path) == ["folder"]
+
+
+def test_new_file_never_replaces_another(tmp_path: Path) -> None:
+    create_file(tmp_path / "new", "ä\r\n")
+    assert (tmp_path / "new").read_bytes() == "ä\r\n".encode()
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("new", "link"):
+        with pytest.raises(FileExistsError):
+            create_file(tmp_path / name, "other")
+    assert (tmp_path / "new").read_bytes() == "ä\r\n".encode()
+    assert names(tmp_path) == ["link", "new"]
+
+
+def test_new_file_that_cannot_be_filled_is_not_left_behind(tmp_path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        create_file(tmp_path / "new", "\ud800")
+    assert names(tmp_path) == []
+
+
+def test_new_content_keeps_the_mode_and_spares_hard_links(tmp_path: Path) -> None:
+    path, cached = tmp_path / "file", tmp_path / "cached"
+    cached.write_bytes(b"cached")
+    cached.chmod(0o751)
+    os.link(cached, path)
+    replace_bytes(path, b"new")
+    assert (path.read_bytes(), cached.read_bytes()) == (b"new", b"cached")
+    assert (mode(path), mode(cached)) == (0o751, 0o751)
+    assert names(tmp_path) == ["cached", "file"]
+
+
+def test_new_content_of_a_read_only_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch(mode=0o444)
+    replace_bytes(path, b"new")
+    assert (path.read_bytes(), mode(path)) == (b"new", 0o444)
+
+
+def test_new_content_of_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        replace_bytes(tmp_path / "gone", b"new")
+    assert names(tmp_path) == []
+
+
+def test_link_is_made_or_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "link"
+    make_link(path, "../nowhere")
+    make_link(path, "elsewhere")
+    assert os.readlink(path) == "elsewhere"
+
+
+def test_copy_has_content_and_executable_bit_alone(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"x")
+    for given, kept in ((0o600, 0o644), (0o700, 0o755), (0o444, 0o644), (0o4755, 0o755)):
+        source.chmod(given)
+        copy_file(source, tmp_path / "copy")
+        assert ((tmp_path / "copy").read_bytes(), mode(tmp_path / "copy")) == (b"x", kept)
+
+
+def test_hard_link_is_the_same_file(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"x")
+    link_or_copy(tmp_path / "source", tmp_path / "linked")
+    assert os.path.samefile(tmp_path / "source", tmp_path / "linked")
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP])
+def test_file_is_copied_where_links_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def no_links(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    source = tmp_path / "source"
+    source.write_bytes(b"x")
+    source.chmod(0o755)
+    monkeypatch.setattr(os, "link", no_links)
+    link_or_copy(source, tmp_path / "copy")
+    assert ((tmp_path / "copy").read_bytes(), mode(tmp_path / "copy")) == (b"x", 0o755)
+    assert not os.path.samefile(source, tmp_path / "copy")
+
+
+def test_file_that_cannot_be_linked_for_another_reason_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        link_or_copy(tmp_path / "gone", tmp_path / "copy")
+    (tmp_path / "taken").touch()
+    with pytest.raises(FileExistsError):
+        link_or_copy(tmp_path / "taken", tmp_path / "taken")
+
+
+def test_digest_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_file(tmp_path / "file") == digest
+
+
+# Trees
+
+
+def test_new_tree_takes_the_place_of_the_old_one(tree: Path, umask: None) -> None:
+    with replacing_tree(tree) as fresh:
+        assert fresh.parent == tree.parent
+        assert names(fresh) == []
+        (fresh / "new").touch()
+        assert names(tree) == ["old"]
+    assert names(tree) == ["new"]
+    assert names(tree.parent) == ["tree"]
+    assert mode(tree) == 0o755
+
+
+def test_new_tree_may_be_the_first_one(tmp_path: Path) -> None:
+    with replacing_tree(tmp_path / "deep" / "tree") as fresh:
+        (fresh / "new").touch()
+    assert names(tmp_path / "deep") == ["tree"]
+
+
+def test_new_tree_replaces_a_link_not_what_it_leads_to(tree: Path) -> None:
+    link = tree.with_name("link")
+    link.symlink_to(tree)
+    with replacing_tree(link) as fresh:
+        (fresh / "new").touch()
+    assert not link.is_symlink()
+    assert (names(link), names(tree)) == (["new"], ["old"])
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_failure_leaves_the_old_tree_and_nothing_else(tree: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error), replacing_tree(tree) as fresh:  # noqa: PT012 (what is done before it fails matters)
+        (fresh / "new").mkdir()
+        (fresh / "new" / "file").touch()
+        raise error
+    assert names(tree) == ["old"]
+    assert names(tree.parent) == ["tree"]
+
+
+def test_failure_to_put_the_new_tree_in_place_brings_the_old_one_back(tree: Path) -> None:
+    with pytest.raises(FileNotFoundError), replacing_tree(tree) as fresh:
+        fresh.rmdir()
+    assert names(tree) == ["old"]
+    assert names(tree.parent) == ["tree"]
+
+
+def test_leftovers_of_killed_runs_are_removed_by_name(tmp_path: Path) -> None:
+    for name in (".a.new-1", ".a.old-2", ".b.new-1", ".a.other", "a"):
+        (tmp_path / name / "inside").mkdir(parents=True)
+    remove_leftovers(tmp_path, "a")
+    assert names(tmp_path) == [".a.other", ".b.new-1", "a"]
+
+
+def test_tree_with_read_only_folders_is_removed(tree: Path) -> None:
+    (tree / "a" / "b").mkdir(parents=True)
+    (tree / "a" / "b" / "file").touch(mode=0o400)
+    (tree / "a" / "b").chmod(0o500)
+    (tree / "a").chmod(0o500)
+    remove_tree(tree)
+    assert names(tree.parent) == []
+
+
+def test_removing_spares_what_links_lead_to(tree: Path) -> None:
+    for link, inside in ((tree.with_name("link"), False), (tree.with_name("folder") / "link", True)):
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(tree)
+        remove_tree(link.parent if inside else link)
+        assert not os.path.lexists(link)
+    assert names(tree) == ["old"]
+
+
+def test_removing_a_file_a_dangling_link_or_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("file", "link", "gone"):
+        remove_tree(tmp_path / name)
+    assert names(tmp_path) == []
+
+
+# Other
+
+
+def test_lock_is_waited_for_only_when_another_holds_it(tmp_path: Path) -> None:
+    waits: list[str] = []
+    with project_lock(tmp_path / "deep" / "run.lock", waiting=lambda: waits.append("first")):
+        pass
+    with project_lock(tmp_path / "deep" / "run.lock", waiting=lambda: waits.append("second")):
+        pass
+    assert waits == []
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "hint"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/x"),
+            "cannot pack a (/x): No space left on device",
+            "free some space and run the same command again: it goes on where it stopped",
+        ),
+        (
+            OSError(errno.EROFS, "Read-only file system"),
+            "cannot pack a: Read-only file system",
+            "this file system is read-only: choose another folder for the outputs",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/x"),
+            "cannot pack a (/x): Permission denied",
+            "check the permissions of this path and of the folder it lies in",
+        ),
+        (OSError("odd"), "cannot pack a: odd", None),
+    ],
+)
+def test_error_of_the_disk_names_the_path_and_says_what_to_do(error: OSError, message: str, hint: str | None) -> None:
+    with pytest.raises(ArchiveError) as caught, disk_errors("pack a", ArchiveError):
+        raise error
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_removing_a_tree_leaves_files_shared_with_others_as_they_are(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.write_text("x")
+    shared.chmod(0o644)
+    tree = tmp_path / "tree"
+    (tree / "folder").mkdir(parents=True)
+    (tree / "folder" / "hard").hardlink_to(shared)
+    (tree / "folder" / "soft").symlink_to(shared)
+    (tree / "folder").chmod(0o555)
+    tmp_path.chmod(0o755)
+    remove_tree(tree)
+    assert not tree.exists()
+    assert shared.stat().st_mode & 0o777 == 0o644
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+def test_waiting_for_the_lock_can_be_ended(tmp_path: Path) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with (
+        project_lock(tmp_path / "run.lock", waiting=lambda: None),
+        pytest.raises(KeyboardInterrupt),
+        project_lock(tmp_path / "run.lock", waiting=lambda: None, still_waiting=stop),
+    ):
+        pytest.fail("two runs hold the lock")
+
+
+def test_workplace_is_empty_and_private_and_gone_afterwards(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "left by a killed run").touch()
+    with workplace(tmp_path / "work") as folder:
+        assert (names(folder), mode(folder)) == ([], 0o700)
+        (folder / "half done").touch()
+    assert names(tmp_path) == []
+
+
+def test_tree_with_a_folder_that_cannot_be_opened_at_first_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tree" / "closed" / "inner").mkdir(parents=True)
+    (tmp_path / "tree" / "closed" / "inner" / "file").touch()
+    opened = os.open
+    refused: list[str] = []
+
+    def refusing(path: str, *arguments: Any, **options: Any) -> int:
+        if os.path.basename(path) == "closed" and not refused:
+            refused.append(path)
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refusing)
+    remove_tree(tmp_path / "tree")
+    assert refused
+    assert not (tmp_path / "tree").exists()
