@@ -12,7 +12,7 @@ from stackbuild.cli.showing import Showing
 from stackbuild.errors import EXIT_BUG
 from stackbuild.planning.request import Related, Request, Wish
 from stackbuild.project.options import Options
-from stackbuild.project.task_names import Kind
+from stackbuild.project.task_names import StepKind
 
 
 def init(
@@ -175,7 +175,7 @@ def build(
     commands.run(
         option.where(spec, spec_option, options),
         request,
-        output=Kind.ARCHIVE if publish else None,
+        output=StepKind.ARCHIVE if publish else None,
         clean=clean,
         allow_missing=allow_missing,
         jobs=jobs,
@@ -222,7 +222,7 @@ def publish(
     commands.run(
         option.where(spec, spec_option, options),
         option.publication(include, publish_dependencies, publish_derived),
-        output=Kind.ARCHIVE,
+        output=StepKind.ARCHIVE,
         force=force,
         dry_run=dry_run,
         allow_missing=allow_missing,
@@ -263,7 +263,7 @@ def local_export(
     commands.run(
         option.where(spec, spec_option, options),
         option.publication(include, publish_dependencies, publish_derived),
-        output=Kind.EXPORT,
+        output=StepKind.EXPORT,
         force=force,
         dry_run=dry_run,
         allow_missing=allow_missing,

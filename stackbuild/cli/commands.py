@@ -1,27 +1,33 @@
 """What the commands of the command line do, from parsed options to an exit status."""
 
+import gc
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typer
 
 from stackbuild.cli.showing import Showing, Where
-from stackbuild.engine.reporter import StackReporter
 from stackbuild.errors import EXIT_FAILED, EXIT_INTERRUPTED, SpecError, StackbuildError
-from stackbuild.planning.plan import make_plan
+from stackbuild.planning.graph import StackGraph
+from stackbuild.planning.plan import Plan, make_plan
 from stackbuild.planning.request import Request, Wish
 from stackbuild.planning.selection import Selection, match_layers, select_layers, unmatched_patterns
-from stackbuild.planning.status import stack_status, status_lines
+from stackbuild.planning.status import StackStatus, stack_status, status_lines
+from stackbuild.planning.step import ManifestStep
+from stackbuild.project.layer import project_layers
+from stackbuild.project.lock_files import LockFiles
 from stackbuild.project.opening import open_project
 from stackbuild.project.project import Project
-from stackbuild.project.task_names import Kind
+from stackbuild.project.task_names import StepKind
+from stackbuild.reporting.display import RunDisplay
 from stackbuild.reporting.outputs import RunOutputs
 from stackbuild.run.precheck import check_frozen
-from stackbuild.run.session import Session
+from stackbuild.run.results import RunResults
+from stackbuild.run.run import Run
 from stackbuild.system.terminal import print_error, print_notice, print_text
 
 
@@ -42,7 +48,7 @@ def run(
     where: Where,
     request: Request,
     *,
-    output: Kind | None = None,
+    output: StepKind | None = None,
     clean: bool = False,
     force: bool = False,
     dry_run: bool = False,
@@ -52,42 +58,51 @@ def run(
 ) -> NoReturn:
     """Carry out a request through doit, or show what it would do. Ends with `typer.Exit`."""
     with _told():
-        outputs = RunOutputs.open(timings=showing.timings, report=showing.report, events=showing.events)
-        reporter = StackReporter(quiet=showing.quiet, verbose=showing.verbose > 0, outputs=outputs)
-        session = Session(project=open_project(where.spec, where.options, os.environ), watcher=reporter)
-        reporter.attach(session)
-        project = session.project
+        project = open_project(where.spec, where.options, os.environ)
         selection = _select(project, request, allow_missing=allow_missing)
-        session.plan = make_plan(
-            {
-                platform if project.names_platforms else None: select_layers(
-                    project.layers, request, platforms=[platform]
-                )
-                for platform in project.platforms
-            },
-            project.layers,
-            output=output,
-            may_build=request.may_build,
-            clean=clean,
-            force=force,
+        plan = _plan(project, request, output=output, clean=clean, force=force)
+        graph, results = StackGraph.of(project, published=plan.published), RunResults()
+        display = RunDisplay(
+            graph,
+            plan,
+            results,
+            quiet=showing.quiet,
+            verbose=showing.verbose > 0,
+            outputs=RunOutputs.open(timings=showing.timings, report=showing.report, events=showing.events),
+            workers=jobs,
         )
         if request.build is not Wish.NO or request.publish:
             _tell_left_out(project, request)
         if showing.shows:
-            status = stack_status(project, session.locks, selection, operations=True, dependencies=False)
+            status = stack_status(project, graph.layers, selection, operations=True, dependencies=False)
             print_text(status_text(status, as_json=showing.json))
         if showing.only_shows:
             raise typer.Exit
-        check_frozen(session)
+        run = Run(graph=graph, plan=plan, results=results, watcher=display)
+        check_frozen(run)
         if dry_run:
-            _dry_run(session, output=output, forced=force)
-        if not session.plan.tasks:
+            _dry_run(graph, output=output, forced=force)
+        if not plan.tasks:
             platforms = " or ".join(project.platforms)
             print_notice(f"nothing to do: no operation is selected for a layer that targets {platforms}")
             raise typer.Exit
-        from stackbuild.engine.tasks import run_plan
+        raise typer.Exit(_run_plan(run, display, jobs=jobs))
 
-        raise typer.Exit(run_plan(session, reporter, jobs=jobs))
+
+def _plan(project: Project, request: Request, *, output: StepKind | None, clean: bool, force: bool) -> Plan:
+    selections = {
+        platform if project.names_platforms else None: select_layers(project.layers, request, platforms=[platform])
+        for platform in project.platforms
+    }
+    return make_plan(selections, project.layers, output=output, may_build=request.may_build, clean=clean, force=force)
+
+
+def _run_plan(run: Run, display: RunDisplay, *, jobs: int | None) -> int:
+    from stackbuild.engine.running import run_plan
+
+    gc.freeze()  # all is imported: from here on garbage may be worth looking for
+    gc.enable()
+    return run_plan(run, display, jobs=jobs)
 
 
 def _select(project: Project, request: Request, *, allow_missing: bool) -> Selection:
@@ -111,17 +126,16 @@ def _tell_left_out(project: Project, request: Request) -> None:
             print_notice(f"not for {platform}: {', '.join(others)}")
 
 
-def _dry_run(session: Session, *, output: Kind | None, forced: bool) -> NoReturn:
-    from stackbuild.run.dry_run import publication_request
+def _dry_run(graph: StackGraph, *, output: StepKind | None, forced: bool) -> NoReturn:
+    from stackbuild.run.dry_run import future_manifest
 
-    requests = {}
-    for platform, project in session.projects.items():
-        layers = session.manifest_layers(project)
-        requests[platform] = publication_request(
-            project, session.locks, layers, archived=output is Kind.ARCHIVE, forced=forced
-        )
-    # As the peer tool has it for one platform; for several there is one object more around.
-    print_text(json.dumps(requests if len(requests) > 1 else next(iter(requests.values())), indent=2))
+    manifests = {
+        step.project.platform: future_manifest(step.layers, archived=output is StepKind.ARCHIVE, forced=forced)
+        for step in graph.steps.values()
+        if isinstance(step, ManifestStep) and step.output is output and step.project.platform in graph.projects
+    }
+    # As venvstacks has it for one platform; for several there is one object more around.
+    print_text(json.dumps(manifests if len(manifests) > 1 else next(iter(manifests.values())), indent=2))
     raise typer.Exit
 
 
@@ -131,11 +145,11 @@ def show(where: Where, request: Request, *, allow_missing: bool, as_json: bool) 
         project = open_project(where.spec, where.options, os.environ)
         selection = _select(project, request, allow_missing=allow_missing)
         _print_notices(project)
-        session = Session(project=project, watcher=StackReporter())
-        print_text(status_text(stack_status(project, session.locks, selection), as_json=as_json))
+        layers = project_layers(project, LockFiles(project.workspace))
+        print_text(status_text(stack_status(project, layers, selection), as_json=as_json))
 
 
-def status_text(status: Any, *, as_json: bool) -> str:  # noqa: ANN401 (a TypedDict)
+def status_text(status: StackStatus, *, as_json: bool) -> str:
     """The state of a stack, as JSON or as lines."""
     return json.dumps(status, indent=2, ensure_ascii=False) if as_json else "\n".join(status_lines(status))
 

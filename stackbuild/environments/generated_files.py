@@ -60,7 +60,7 @@ class Peer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deployment:
+class LayerSurroundings:
     """What the generated files of one layer depend on.
 
     lower: frameworks in import order, then the runtime; empty for a runtime. `python_version` is full. `home`: the
@@ -78,22 +78,22 @@ class Deployment:
         return self.lower[-1] if self.lower else None
 
 
-def environment_files(deployment: Deployment, *, wrapped: bool) -> tuple[Generated, ...]:
+def environment_files(around: LayerSurroundings, *, wrapped: bool) -> tuple[Generated, ...]:
     """The generated files of an environment, beside layer config and post-install script; none for a runtime.
 
     `wrapped`: its `python` is a script that lets the dynamic libraries of the layers below be found, else a link.
     """
-    layout, runtime = deployment.layout, deployment.runtime
+    layout, runtime = around.layout, around.runtime
     if runtime is None:
         return ()
-    config = GeneratedFile(path=PYVENV_CFG, text=pyvenv_cfg(deployment.python_version, home=deployment.home))
+    config = GeneratedFile(path=PYVENV_CFG, text=pyvenv_cfg(around.python_version, home=around.home))
     customize = GeneratedFile(
-        path=layout.site_packages / "sitecustomize.py", text=sitecustomize(deployment, wrapped=wrapped)
+        path=layout.site_packages / "sitecustomize.py", text=sitecustomize(around, wrapped=wrapped)
     )
     if layout.platform.is_windows:
         return (config, customize)
     return (
-        *(_wrapped_python(deployment, runtime) if wrapped else (_python_link(layout.python, runtime),)),
+        *(_wrapped_python(around, runtime) if wrapped else (_python_link(layout.python, runtime),)),
         *(
             GeneratedLink(path=layout.scripts / name, target=PurePosixPath("python"))
             for name in layout.kind.other_commands(layout.short_version)
@@ -108,21 +108,21 @@ def _python_link(path: PurePosixPath, runtime: Peer) -> GeneratedLink:
     return GeneratedLink(path=path, target=upwards / in_peer(runtime.target, runtime.layout.python))
 
 
-def _wrapped_python(deployment: Deployment, runtime: Peer) -> tuple[Generated, ...]:
-    layout = deployment.layout
+def _wrapped_python(around: LayerSurroundings, runtime: Peer) -> tuple[Generated, ...]:
+    layout = around.layout
     text = python_wrapper(
         layout.platform,
         base_python=runtime.target / runtime.layout.python,
-        folders=[peer.target / peer.layout.dynamic_libraries for peer in deployment.lower],
+        folders=[peer.target / peer.layout.dynamic_libraries for peer in around.lower],
     )
     return GeneratedFile(path=layout.python, text=text, mode=0o755), _python_link(layout.wrapped_python, runtime)
 
 
-def published_files(deployment: Deployment, *, wrapped: bool) -> tuple[Generated, ...]:
+def published_files(around: LayerSurroundings, *, wrapped: bool) -> tuple[Generated, ...]:
     """All generated files of a deployed layer, whether exported or unpacked; `wrapped` as in `environment_files`."""
     return (
-        *environment_files(deployment, wrapped=wrapped),
-        GeneratedFile(path=LAYER_CONFIG, text=layer_config(deployment).to_json()),
+        *environment_files(around, wrapped=wrapped),
+        GeneratedFile(path=LAYER_CONFIG, text=layer_config(around).to_json()),
         GeneratedFile(path=POSTINSTALL, text=postinstall_script()),
     )
 
@@ -138,13 +138,13 @@ def pyvenv_cfg(python_version: str, *, home: str | None = None) -> str:
     return f"{line}include-system-site-packages = false\nversion = {python_version}\n"
 
 
-def sitecustomize(deployment: Deployment, *, wrapped: bool) -> str:
+def sitecustomize(around: LayerSurroundings, *, wrapped: bool) -> str:
     """A `sitecustomize.py` that appends the lower layers' packages to the import path, found from its own place.
 
     `wrapped`: it also names the script in `sys.executable`, so that child processes find the dynamic libraries, too.
     """
-    depth = len(deployment.layout.site_packages.parts)
-    folders = [str(in_peer(peer.target, peer.layout.site_packages)) for peer in deployment.lower]
+    depth = len(around.layout.site_packages.parts)
+    folders = [str(in_peer(peer.target, peer.layout.site_packages)) for peer in around.lower]
     lines = [
         '"""Makes the packages of the layers below importable, wherever this layer and they lie together."""',
         "",
@@ -157,15 +157,15 @@ def sitecustomize(deployment: Deployment, *, wrapped: bool) -> str:
         *(f"    {folder!r}," for folder in folders),
         "):",
         "    site.addsitedir(os.path.normpath(os.path.join(_layer, _folder)))",
-        *(_libraries_on_windows(deployment) if deployment.layout.platform.is_windows else []),
-        *(_script_as_executable(deployment.layout) if wrapped else []),
+        *(_libraries_on_windows(around) if around.layout.platform.is_windows else []),
+        *(_script_as_executable(around.layout) if wrapped else []),
         "",
     ]
     return "\n".join(lines)
 
 
-def _libraries_on_windows(deployment: Deployment) -> list[str]:
-    folders = [str(in_peer(peer.target, peer.layout.dynamic_libraries)) for peer in deployment.lower]
+def _libraries_on_windows(around: LayerSurroundings) -> list[str]:
+    folders = [str(in_peer(peer.target, peer.layout.dynamic_libraries)) for peer in around.lower]
     return [
         "for _folder in (",
         *(f"    {folder!r}," for folder in folders),
@@ -184,21 +184,21 @@ def _script_as_executable(layout: EnvironmentLayout) -> list[str]:
     ]
 
 
-def layer_config(deployment: Deployment) -> LayerConfig:
+def layer_config(around: LayerSurroundings) -> LayerConfig:
     """The layer's `venvstacks_layer.json`. Its paths are written as the layer's platform writes paths."""
-    layout, runtime = deployment.layout, deployment.runtime
+    layout, runtime = around.layout, around.runtime
 
     def text(path: PurePosixPath) -> str:
         return str(PureWindowsPath(path)) if layout.platform.is_windows else str(path)
 
     return LayerConfig(
         python=text(layout.python),
-        py_version=deployment.python_version,
+        py_version=around.python_version,
         base_python=text(layout.python if runtime is None else in_peer(runtime.target, runtime.layout.python)),
         site_dir=text(layout.site_packages),
-        pylib_dirs=tuple(text(in_peer(peer.target, peer.layout.site_packages)) for peer in deployment.lower),
-        dynlib_dirs=tuple(text(in_peer(peer.target, peer.layout.dynamic_libraries)) for peer in deployment.lower),
-        launch_module=deployment.launch_module,
+        pylib_dirs=tuple(text(in_peer(peer.target, peer.layout.site_packages)) for peer in around.lower),
+        dynlib_dirs=tuple(text(in_peer(peer.target, peer.layout.dynamic_libraries)) for peer in around.lower),
+        launch_module=around.launch_module,
     )
 
 

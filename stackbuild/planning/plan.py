@@ -7,7 +7,7 @@ from stackbuild.errors import BuildError, LockError, StackbuildError
 from stackbuild.planning.request import Wish
 from stackbuild.planning.selection import Selection
 from stackbuild.planning.step import Step
-from stackbuild.project.task_names import Kind, task_name
+from stackbuild.project.task_names import StepKind, task_name
 from stackbuild.spec.models import BuildName
 from stackbuild.spec.stack import LinkedLayer
 from stackbuild.targets.platforms import TargetPlatform
@@ -33,16 +33,16 @@ def make_plan(
     selections: Mapping[TargetPlatform | None, Selection],
     layers: Iterable[LinkedLayer],
     *,
-    output: Kind | None,
+    output: StepKind | None,
     may_build: bool,
     clean: bool = False,
     force: bool = False,
 ) -> Plan:
     """The plan that carries out selections among `layers`, one for each platform (None: this machine's).
 
-    output: `Kind.ARCHIVE` or `Kind.EXPORT` when the selected layers are published. may_build: environments that the
-    others need are built where they are not good. clean: environments are built anew, and packed again; force: outputs
-    are made again. A lock is made only where the selections say so, which are the same in this.
+    output: `StepKind.ARCHIVE` or `StepKind.EXPORT` when selected layers are archived or exported. may_build: whether
+    environments that the others need are built where they are not valid. clean: environments are built anew, and
+    archived again; force: outputs are made again. A lock is made only where the selections say so; they agree in this.
     """
     names = [linked.build_name for linked in layers]
     plans = [_lock_plan(selection, names) for selection in selections.values()][:1]
@@ -66,9 +66,9 @@ def _lock_plan(selection: Selection, names: Iterable[BuildName]) -> Plan:
     locked = [name for name, chosen in selection.items() if chosen.lock is not Wish.NO]
     forced = [name for name in locked if selection[name].lock is Wish.YES or selection[name].reset_lock]
     return Plan(
-        tasks=tuple(task_name(Kind.LOCK, name) for name in locked),
-        forced=frozenset(task_name(Kind.LOCK, name) for name in forced),
-        frozen=frozenset(task_name(Kind.LOCK, name) for name in names if name not in locked),
+        tasks=tuple(task_name(StepKind.LOCK, name) for name in locked),
+        forced=frozenset(task_name(StepKind.LOCK, name) for name in forced),
+        frozen=frozenset(task_name(StepKind.LOCK, name) for name in names if name not in locked),
         reset=frozenset(name for name, chosen in selection.items() if chosen.reset_lock),
     )
 
@@ -78,22 +78,22 @@ def _platform_plan(
     names: Iterable[BuildName],
     *,
     platform: TargetPlatform | None,
-    output: Kind | None,
+    output: StepKind | None,
     may_build: bool,
     clean: bool,
     force: bool,
 ) -> Plan:
     built = [name for name, chosen in selection.items() if chosen.build is not Wish.NO]
-    tasks = [task_name(Kind.BUILD, name, platform) for name in built]
+    tasks = [task_name(StepKind.BUILD, name, platform) for name in built]
     forced: set[str] = set()
     if clean:
-        forced |= {task_name(Kind.BUILD, name, platform) for name in built if selection[name].build is Wish.YES}
+        forced |= {task_name(StepKind.BUILD, name, platform) for name in built if selection[name].build is Wish.YES}
     published = [name for name, chosen in selection.items() if chosen.publish] if output else []
     if output and published:
         outputs = [task_name(output, name, platform) for name in published]
-        tasks += [*outputs, task_name(Kind.MANIFEST, output, platform)]
+        tasks += [*outputs, task_name(StepKind.MANIFEST, output, platform)]
         forced |= set(outputs if force else ())
-    frozen = [] if may_build else [task_name(Kind.BUILD, name, platform) for name in names if name not in built]
+    frozen = [] if may_build else [task_name(StepKind.BUILD, name, platform) for name in names if name not in built]
     return Plan(tasks=tuple(tasks), forced=frozenset(forced), frozen=frozenset(frozen))
 
 
@@ -101,7 +101,7 @@ def not_good(steps: Iterable[tuple[Step, str]]) -> StackbuildError:
     """The error for steps that must not run although their results are not good, each with the reason."""
     found = list(steps)
     lines = [f"  {step.name}: {why}" for step, why in found]
-    if any(step.kind is Kind.LOCK for step, _ in found):
+    if any(step.kind is StepKind.LOCK for step, _ in found):
         hint = "lock first: stackbuild lock --if-needed (or add --lock-if-needed), and commit what it changes"
         return LockError("\n".join(["these layers have no valid lock:", *lines]), hint=hint)
     hint = "build first: stackbuild build"

@@ -1,13 +1,14 @@
 """The state of a stack as data and as lines: layers, what they stand on, which locks are good, what would be done."""
 
+from collections.abc import Mapping
 from typing import NotRequired, TypedDict
 
 from stackbuild.errors import StackbuildError
 from stackbuild.planning.selection import Operations, Selection
-from stackbuild.project.locks import Locks
+from stackbuild.project.layer import ProjectLayer
+from stackbuild.project.lock_status import lock_problems
 from stackbuild.project.project import Project
 from stackbuild.spec.models import CATEGORIES, BuildName
-from stackbuild.spec.stack import LinkedLayer
 
 
 class LayerStatus(TypedDict):
@@ -35,7 +36,7 @@ class StackStatus(TypedDict):
 
 def stack_status(
     project: Project,
-    locks: Locks,
+    layers: Mapping[BuildName, ProjectLayer],
     selection: Selection | None = None,
     *,
     operations: bool = False,
@@ -45,54 +46,43 @@ def stack_status(
 
     A layer above one without a good lock has none either.
     """
-    problems = lock_problems(project, locks)
+    problems = lock_problems(layers)
 
-    def status(linked: LinkedLayer, chosen: Operations | None) -> LayerStatus:
-        reasons = problems[linked.build_name]
-        layer = LayerStatus(
-            name=linked.build_name,
-            install_target=_install_target(locks, linked, good=not reasons),
+    def status(layer: ProjectLayer, chosen: Operations | None) -> LayerStatus:
+        reasons = problems[layer.build_name]
+        found = LayerStatus(
+            name=layer.build_name,
+            install_target=_install_target(layer, valid=not reasons),
             has_valid_lock=not reasons,
             selected_operations=None if chosen is None else list(chosen.names),
         )
         if reasons:
-            layer["lock_problems"] = list(reasons)
-        return layer
+            found["lock_problems"] = list(reasons)
+        return found
 
-    found: dict[str, list[LayerStatus]] = {category: [] for category in CATEGORIES}
-    for linked in project.layers:
-        if selection is not None and linked.build_name not in selection:
+    listed: dict[str, list[LayerStatus]] = {category: [] for category in CATEGORIES}
+    for name, layer in layers.items():
+        if selection is not None and name not in selection:
             continue
-        layer = status(linked, selection[linked.build_name] if operations and selection is not None else None)
-        if dependencies and linked.kind != "runtime":
-            layer["dependencies"] = [status(lower, None) for lower in project.linked_dependencies(linked)]
-        found[linked.category].append(layer)
+        found = status(layer, selection[name] if operations and selection is not None else None)
+        if dependencies and layer.lower:
+            found["dependencies"] = [status(lower, None) for lower in layer.lower]
+        listed[layer.linked.category].append(found)
     return StackStatus(
         spec_name=str(project.workspace.spec),
-        runtimes=found["runtimes"],
-        frameworks=found["frameworks"],
-        applications=found["applications"],
+        runtimes=listed["runtimes"],
+        frameworks=listed["frameworks"],
+        applications=listed["applications"],
     )
 
 
-def lock_problems(project: Project, locks: Locks) -> dict[BuildName, tuple[str, ...]]:
-    """Why the lock of each layer is not good; empty for those that are."""
-    problems: dict[BuildName, tuple[str, ...]] = {}
-    for linked in project.layers:  # lower layers come first
-        below = [lower.build_name for lower in project.linked_dependencies(linked) if problems[lower.build_name]]
-        own = locks.status(linked).problems
-        inherited = (f"no valid lock below it: {', '.join(below)}",) if below else ()
-        problems[linked.build_name] = own or inherited
-    return problems
-
-
-def _install_target(locks: Locks, linked: LinkedLayer, *, good: bool) -> str:
-    if linked.layer.versioned and not good:
-        return f"{linked.build_name}@???"
+def _install_target(layer: ProjectLayer, *, valid: bool) -> str:
+    if layer.declared.versioned and not valid:
+        return f"{layer.build_name}@???"
     try:
-        return locks.install_target(linked)
+        return layer.install_target
     except StackbuildError:
-        return f"{linked.build_name}@???"
+        return f"{layer.build_name}@???"
 
 
 def status_lines(status: StackStatus) -> list[str]:

@@ -5,12 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stackbuild.archives.format import ArchiveFormat
-from stackbuild.environments.layout import EnvironmentLayout
-from stackbuild.project.paths import LockPaths, OutputPaths, Workspace
-from stackbuild.spec.models import BuildName
+from stackbuild.project.paths import OutputPaths, Workspace
 from stackbuild.spec.stack import LinkedLayer, Stack
-from stackbuild.targets.platforms import TargetPlatform, current_libc
-from stackbuild.targets.pythons import PinnedPython
+from stackbuild.targets.platforms import TargetPlatform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +48,6 @@ class Project:
         """Whether its environments are for another platform than this machine's."""
         return self.platform is not self.here
 
-    def runs_here(self, linked: LinkedLayer) -> bool:
-        """Whether this machine can run the Python of a layer: it is for its platform, and on Linux for its libc."""
-        other_libc = self.platform.is_linux and linked.layer.parsed_linux_target.variant != current_libc()
-        return not (self.is_foreign or other_libc)
-
     @property
     def archive_format(self) -> str:
         """The format of archives: what was chosen, else what the platform unpacks by itself."""
@@ -84,30 +76,12 @@ class Project:
         """`UV_EXCLUDE_NEWER` when set, else the setting of the specification."""
         return self.environ.get("UV_EXCLUDE_NEWER") or self.stack.spec.uv.exclude_newer
 
-    def lock_paths(self, linked: LinkedLayer) -> LockPaths:
-        return LockPaths.of_layer(self.workspace, linked.build_name)
+    @property
+    def archives(self) -> OutputPaths:
+        """Where archives and their metadata go."""
+        return OutputPaths(root=self.workspace.artifacts, tag=self.platform if self.tag_outputs else None)
 
-    def layout(self, linked: LinkedLayer, python: PinnedPython) -> EnvironmentLayout:
-        return EnvironmentLayout(
-            python_version=python.version,
-            platform=self.platform,
-            is_runtime=linked.kind == "runtime",
-            kind=python.kind,
-        )
-
-    def linked(self, name: BuildName) -> LinkedLayer:
-        return self.stack.by_build_name[name]
-
-    def linked_dependencies(self, linked: LinkedLayer) -> tuple[LinkedLayer, ...]:
-        """The layers below, frameworks in import order and then the runtime."""
-        return tuple(self.linked(layer.build_name) for layer in linked.dependencies)
-
-
-def archive_paths(project: Project) -> OutputPaths:
-    """Where archives and their metadata go."""
-    return OutputPaths(root=project.workspace.artifacts, tag=project.platform if project.tag_outputs else None)
-
-
-def export_paths(project: Project) -> OutputPaths:
-    """Where exports and their metadata go."""
-    return OutputPaths(root=project.workspace.export)
+    @property
+    def exports(self) -> OutputPaths:
+        """Where exports and their metadata go."""
+        return OutputPaths(root=self.workspace.export)

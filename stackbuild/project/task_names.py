@@ -5,7 +5,7 @@ from enum import StrEnum
 from stackbuild.targets.platforms import TargetPlatform
 
 
-class Kind(StrEnum):
+class StepKind(StrEnum):
     """The steps, in the order in which a layer goes through them."""
 
     LOCK = "lock"
@@ -15,11 +15,11 @@ class Kind(StrEnum):
     MANIFEST = "manifest"
 
 
-def task_group(kind: Kind, platform: TargetPlatform | None = None) -> str:
+def task_group(kind: StepKind, platform: TargetPlatform | None = None) -> str:
     """The name that tasks of one kind share: `build`, or `build@win_amd64` with a platform."""
     return str(kind) if platform is None else f"{kind}@{platform}"
 
 
-def task_name(kind: Kind, name: str, platform: TargetPlatform | None = None) -> str:
+def task_name(kind: StepKind, name: str, platform: TargetPlatform | None = None) -> str:
     """The name of one task."""
     return f"{task_group(kind, platform)}:{name}"

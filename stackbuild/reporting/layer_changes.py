@@ -5,13 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from stackbuild.errors import StackbuildError
-from stackbuild.planning.step import Step
-from stackbuild.project.project import Project, archive_paths
-from stackbuild.project.records import ArchiveMetadata, BuildRecord
-from stackbuild.project.task_names import Kind
-from stackbuild.run.session import Session
+from stackbuild.planning.graph import StackGraph
+from stackbuild.planning.step import LayerStep, ManifestStep, Step
+from stackbuild.project.layer import ProjectLayer
+from stackbuild.project.task_names import StepKind
 from stackbuild.spec.models import BuildName
-from stackbuild.spec.stack import LinkedLayer
 from stackbuild.system.quantities import format_size
 from stackbuild.targets.platforms import TargetPlatform
 
@@ -111,37 +109,34 @@ def _changed_size(before: int | None, now: int | None) -> tuple[int, int] | None
 class _Before:
     """A layer as it was for one platform."""
 
-    linked: LinkedLayer
-    project: Project
+    layer: ProjectLayer
     state: LayerState
 
 
 class RunChanges:
     """The changes of one run. Methods may be called from any thread."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, graph: StackGraph) -> None:
+        self._graph = graph
         self._lock = threading.Lock()
         self._before: dict[tuple[BuildName, TargetPlatform], _Before] = {}
 
     def starting(self, step: Step) -> None:
         """A step is about to run: its layer is still as the last run left it, unless another step was first."""
-        linked = step.linked
-        if linked is None:
+        if isinstance(step, ManifestStep):
             return
         with self._lock:
-            for project in self._projects_of(step, linked):
-                key = (linked.build_name, project.platform)
+            for layer in self._layers_of(step):
+                key = (layer.build_name, layer.platform)
                 if key not in self._before:
-                    state = _state(self._session, linked, project)
-                    self._before[key] = _Before(linked=linked, project=project, state=state)
+                    self._before[key] = _Before(layer=layer, state=_state(layer))
 
-    def _projects_of(self, step: Step, linked: LinkedLayer) -> list[Project]:
-        """The project as a step sees it; a lock for the platforms of its layer, or any one if none is in the run."""
-        if step.kind is not Kind.LOCK:
-            return [self._session.project_of(step)]
-        every = list(self._session.projects.values())
-        return [project for project in every if linked in project.layers_here] or every[:1]
+    def _layers_of(self, step: LayerStep) -> list[ProjectLayer]:
+        """The layer as a step sees it; for a lock, on each platform of the run, or on one that the layer is not for."""
+        if step.kind is not StepKind.LOCK:
+            return [step.layer]
+        every = [replace(step.layer, project=project) for project in self._graph.projects.values()]
+        return [layer for layer in every if layer.project.targets_here(layer.linked)] or every[:1]
 
     def by_layer(self) -> list[tuple[str, LayerChange]]:
         """The layers that changed, by name and platform, lower ones first.
@@ -150,30 +145,29 @@ class RunChanges:
         """
         with self._lock:
             before = list(self._before.values())
-        order = {linked.build_name: number for number, linked in enumerate(self._session.project.layers)}
+        order = {name: number for number, name in enumerate(self._graph.layers)}
         told: set[BuildName] = set()
         found = []
-        for was in sorted(before, key=lambda was: order[was.linked.build_name]):  # stable: platforms keep theirs
-            name = was.linked.build_name
-            now = _state(self._session, was.linked, was.project)
+        for was in sorted(before, key=lambda was: order[was.layer.build_name]):  # stable: platforms keep theirs
+            name, project = was.layer.build_name, was.layer.project
+            now = _state(was.layer)
             if name in told:
                 now = LayerState(environment=now.environment, archive=now.archive)
             told.add(name)
             if (change := layer_change(was.state, now)) is not None:
-                found.append((f"{name} ({was.project.platform})" if was.project.is_foreign else str(name), change))
+                found.append((f"{name} ({project.platform})" if project.is_foreign else str(name), change))
         return found
 
 
-def _state(session: Session, linked: LinkedLayer, project: Project) -> LayerState:
-    built = BuildRecord.read(project.workspace.build_record(linked.build_name))
-    packed = ArchiveMetadata.read(archive_paths(project).layer_metadata(linked.build_name))
+def _state(layer: ProjectLayer) -> LayerState:
+    built, packed = layer.build_record, layer.archive_metadata
     sizes = LayerState(
         environment=built.size if built is not None else None,
         archive=packed.archive_size if packed is not None else None,
     )
     try:
-        lock = session.locks.find(linked)
-        target: str = session.locks.install_target(linked)
+        lock = layer.lock_files.lock(layer.build_name)
+        target: str = layer.install_target
     except StackbuildError:
         return sizes
     if lock is None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Self
 
 from stackbuild.errors import StackbuildError
+from stackbuild.planning.graph import StackGraph
 from stackbuild.reporting.events import EventLog
 from stackbuild.reporting.layer_changes import LayerChange
-from stackbuild.run.session import Session
+from stackbuild.run.results import RunResults
 from stackbuild.system.files import disk_errors, write_atomic
 from stackbuild.system.quantities import Amount, format_seconds
 from stackbuild.system.terminal import print_notice, print_table, print_text
@@ -27,11 +28,10 @@ class RunOutputs:
     @classmethod
     def open(cls, *, timings: bool, report: Path | None, events: Path | None) -> Self:
         """What a person asks for. Raises `StackbuildError` when the events cannot be written to their file."""
-        absolute = None if report is None else report.absolute()  # a run goes to the specification's folder
         if events is None:
-            return cls(timings=timings, report=absolute)
+            return cls(timings=timings, report=report)
         with disk_errors(f"write events to {events}", StackbuildError):
-            return cls(timings=timings, report=absolute, events=EventLog(events))
+            return cls(timings=timings, report=report, events=EventLog(events))
 
     @classmethod
     def of_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -55,7 +55,13 @@ class RunOutputs:
             self.events.tell_doing(task, str(doing), **far)
 
     def finish(
-        self, session: Session, changes: Sequence[tuple[str, LayerChange]], *, up_to_date: int, outcome: str
+        self,
+        graph: StackGraph,
+        results: RunResults,
+        changes: Sequence[tuple[str, LayerChange]],
+        *,
+        up_to_date: int,
+        outcome: str,
     ) -> None:
         """The run is over: `done`, `failed` or `interrupted`. changes: of each layer that it changed, by name."""
         for layer, change in changes:
@@ -64,9 +70,22 @@ class RunOutputs:
         if self.events is not None:
             self.events.close()
         if self.report is not None:
-            _write_report(self.report, session, changes, up_to_date=up_to_date)
+            self._write_report(graph, results, changes, up_to_date=up_to_date)
         if self.timings:
-            _show_timings(session)
+            _show_timings(graph, results)
+
+    def _write_report(
+        self, graph: StackGraph, results: RunResults, changes: Sequence[tuple[str, LayerChange]], *, up_to_date: int
+    ) -> None:
+        # imported here: hardly any run is reported
+        from stackbuild.reporting.html_report import report_html  # noqa: PLC0415
+        from stackbuild.reporting.report_facts import run_report  # noqa: PLC0415
+
+        assert self.report is not None
+        try:
+            write_atomic(self.report, report_html(run_report(graph, results, changes, up_to_date=up_to_date)))
+        except OSError as error:
+            print_notice(f"cannot write the report {os.fspath(self.report)}: {error.strerror or error}")
 
 
 def _details(change: LayerChange) -> dict[str, str | float | list[str] | None]:
@@ -83,25 +102,14 @@ def _details(change: LayerChange) -> dict[str, str | float | list[str] | None]:
     }
 
 
-def _write_report(path: Path, session: Session, changes: Sequence[tuple[str, LayerChange]], *, up_to_date: int) -> None:
-    # imported here: hardly any run is reported
-    from stackbuild.reporting.html_report import report_html  # noqa: PLC0415
-    from stackbuild.reporting.report_facts import run_report  # noqa: PLC0415
-
-    try:
-        write_atomic(path, report_html(run_report(session, changes, up_to_date=up_to_date)))
-    except OSError as error:
-        print_notice(f"cannot write the report {os.fspath(path)}: {error.strerror or error}")
-
-
-def _show_timings(session: Session) -> None:
+def _show_timings(graph: StackGraph, results: RunResults) -> None:
     from stackbuild.reporting.report_facts import timed_tasks  # noqa: PLC0415 (as above)
     from stackbuild.reporting.timing import critical_path, timing_rows  # noqa: PLC0415
 
-    tasks = timed_tasks(session)
+    tasks = timed_tasks(graph, results)
     path = critical_path(tasks)
     print_text("")
     print_table(("task", "time", "from", ""), timing_rows(tasks))
     chain = " -> ".join(task.name for task in path) or "nothing ran"
-    spent, total = sum(task.seconds for task in path), time.monotonic() - session.began
+    spent, total = sum(task.seconds for task in path), time.monotonic() - results.began
     print_text(f"\ncritical path: {chain}: {format_seconds(spent)} of {format_seconds(total)}")

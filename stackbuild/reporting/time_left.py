@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from stackbuild.errors import StackbuildError
-from stackbuild.planning.step import Step
-from stackbuild.project.records import BuildRecord
-from stackbuild.project.task_names import Kind, task_name
+from stackbuild.planning.graph import StackGraph
+from stackbuild.planning.plan import Plan
+from stackbuild.planning.step import LayerStep, Step
+from stackbuild.project.project import Project
+from stackbuild.project.task_names import StepKind, task_name
 from stackbuild.reporting.estimate import Ahead, Pace, Took, expected_again, seconds_left, steadied
-from stackbuild.run.session import Session
-from stackbuild.spec.models import BuildName
+from stackbuild.run.freshness import why_not_valid
+from stackbuild.run.results import RunResults
 from stackbuild.system.json_file import JsonFile
 from stackbuild.system.quantities import Amount
 
@@ -44,16 +46,20 @@ _SHARE_THAT_TELLS = 0.2
 """How much of an archive has to be packed before the rest is expected to go at the same rate."""
 
 
-_ON_ENVIRONMENTS = (Kind.ARCHIVE, Kind.EXPORT)
+_ON_ENVIRONMENTS = (StepKind.ARCHIVE, StepKind.EXPORT)
 """Steps that take the longer the larger the environment is."""
 
 
 class RunEstimate:
     """Follows a run. Methods may be called from any thread; none calls anything that shows something."""
 
-    def __init__(self, session: Session, selected: Iterable[Step], *, workers: int) -> None:
+    def __init__(
+        self, graph: StackGraph, plan: Plan, results: RunResults, selected: Iterable[Step], *, workers: int
+    ) -> None:
         """selected: the steps of the run, whether or not they have to run."""
-        self._session = session
+        self._graph = graph
+        self._plan = plan
+        self._results = results
         self._selected = {step.task_name: step for step in selected}
         self._workers = workers
         self._lock = threading.Lock()
@@ -63,7 +69,7 @@ class RunEstimate:
         self._ends: dict[str, float] = {}
         """When tasks at work will end, by how far they are."""
         self._before: Mapping[str, Took] = {}
-        self._pace: dict[Kind, Pace] = {}
+        self._pace: dict[StepKind, Pace] = {}
         self._needs: dict[str, tuple[str, ...]] = {}
         self._sizes: dict[str, int | None] = {}
         """Bytes of environments, by the task that builds them."""
@@ -74,7 +80,7 @@ class RunEstimate:
         """A step is at work. With the first one it is found out which others are to follow."""
         with self._lock:
             if self._ahead is None:
-                self._before = _read(self._session)
+                self._before = _read(self._graph.project)
                 self._ahead = self._to_run()
             if step.task_name not in self._settled:
                 self._ahead.setdefault(step.task_name, step)
@@ -82,7 +88,7 @@ class RunEstimate:
 
     def progressed(self, step: Step, amount: Amount) -> None:
         """An archive is packed so far: then what is left of it tells more than earlier runs do."""
-        if step.kind is Kind.ARCHIVE and amount.done >= _SHARE_THAT_TELLS * amount.total > 0:
+        if step.kind is StepKind.ARCHIVE and amount.done >= _SHARE_THAT_TELLS * amount.total > 0:
             with self._lock:
                 left = amount.seconds * (amount.total - amount.done) / amount.done
                 self._ends[step.task_name] = time.monotonic() + left
@@ -93,8 +99,8 @@ class RunEstimate:
             self._settled.add(name)
             if self._ahead is not None:
                 self._ahead.pop(name, None)
-            if (done := self._session.done.get(name)) is not None:
-                self._pace.setdefault(done.step.kind, Pace()).add(_took(self._session, done.step, done.seconds))
+            if (done := self._results.done.get(name)) is not None:
+                self._pace.setdefault(done.step.kind, Pace()).add(_took(done.step, done.seconds))
 
     def seconds_left(self) -> float | None:
         """The figure to show; `None` for as long as some task's time cannot be told, and when none is left."""
@@ -124,7 +130,7 @@ class RunEstimate:
         return seconds_left(tasks, workers=self._workers)
 
     def _expected(self, step: Step) -> float | None:
-        if step.kind is Kind.MANIFEST:
+        if step.kind is StepKind.MANIFEST:
             return _MANIFEST_SECONDS
         before, size = self._before.get(step.task_name), self._size_now(step)
         if before is not None:
@@ -134,7 +140,7 @@ class RunEstimate:
     def _needs_of(self, step: Step) -> tuple[str, ...]:
         name = step.task_name
         if name not in self._needs:  # asked for again and again
-            self._needs[name] = tuple(needed.task_name for needed in self._session.needs(step))
+            self._needs[name] = tuple(needed.task_name for needed in self._graph.needs(step))
         return self._needs[name]
 
     def _to_run(self) -> dict[str, Step]:
@@ -144,16 +150,17 @@ class RunEstimate:
         """
         ahead: dict[str, Step] = {}
         changing: set[str] = set()
-        for step in self._session.steps():
+        for step in self._graph.steps.values():
             if step.task_name not in self._selected or step.task_name in self._settled:
                 continue
             why = None
             with contextlib.suppress(StackbuildError, OSError):  # whoever runs the step tells of them
-                why = self._session.why(step)
+                why = why_not_valid(step)
             needed = not changing.isdisjoint(self._needs_of(step))
-            if why is not None or needed:
+            forced = step.task_name in self._plan.forced
+            if why is not None or needed or forced:
                 ahead[step.task_name] = step
-            if needed or (why is not None and step.task_name not in self._session.plan.forced):
+            if needed or (why is not None and not forced):
                 changing.add(step.task_name)
         return ahead
 
@@ -161,40 +168,41 @@ class RunEstimate:
         """The bytes that a step ahead will work on, when these are there already."""
         if step.kind not in _ON_ENVIRONMENTS:
             return None
-        build = task_name(Kind.BUILD, step.name, step.platform)
+        build = task_name(StepKind.BUILD, step.name, step.platform)
         if build in (self._ahead or ()):
             return None
         if build not in self._sizes:
-            self._sizes[build] = _worked_on(self._session, step)
+            self._sizes[build] = _worked_on(step)
         return self._sizes[build]
 
 
-def remember_durations(session: Session) -> None:
-    """Write down what the steps of this run took, for estimates of later ones. Failures to do so are no matter."""
-    if not session.done or session.hold():  # times of a run that waited for another one tell nothing
+def remember_durations(graph: StackGraph, results: RunResults) -> None:
+    """Write down what the steps of this run took, for estimates of later ones; when that fails, nothing is lost."""
+    if not results.done or results.waited:  # times of a run that waited for another one tell nothing
         return
-    known = {linked.build_name for linked in session.project.layers} | {str(Kind.ARCHIVE), str(Kind.EXPORT)}
-    before = TaskDurations.read(session.project.workspace.durations) or TaskDurations()
+    path = graph.project.workspace.durations
+    known = {*graph.layers, str(StepKind.ARCHIVE), str(StepKind.EXPORT)}
+    before = TaskDurations.read(path) or TaskDurations()
     tasks = {name: took for name, took in before.tasks.items() if name.partition(":")[2] in known}
-    for name, done in list(session.done.items()):  # after an interrupt a step may still be at its end
-        took = _took(session, done.step, done.seconds)
+    for name, done in list(results.done.items()):  # after an interrupt a step may still be at its end
+        took = _took(done.step, done.seconds)
         tasks[name] = TaskDuration(seconds=round(took.seconds, 3), size=took.size)
     with contextlib.suppress(OSError):
-        TaskDurations(tasks=tasks).write(session.project.workspace.durations)
+        TaskDurations(tasks=tasks).write(path)
 
 
-def _read(session: Session) -> Mapping[str, Took]:
-    durations = TaskDurations.read(session.project.workspace.durations) or TaskDurations()
+def _read(project: Project) -> Mapping[str, Took]:
+    durations = TaskDurations.read(project.workspace.durations) or TaskDurations()
     return {name: Took(seconds=it.seconds, size=it.size) for name, it in durations.tasks.items()}
 
 
-def _took(session: Session, step: Step, seconds: float) -> Took:
-    return Took(seconds=seconds, size=_worked_on(session, step))
+def _took(step: Step, seconds: float) -> Took:
+    return Took(seconds=seconds, size=_worked_on(step))
 
 
-def _worked_on(session: Session, step: Step) -> int | None:
-    """The bytes of the environment that a step packs or exports."""
-    if step.kind not in _ON_ENVIRONMENTS:
+def _worked_on(step: Step) -> int | None:
+    """The bytes of the environment that a step archives or exports."""
+    if not isinstance(step, LayerStep) or step.kind not in _ON_ENVIRONMENTS:
         return None
-    built = BuildRecord.read(session.project_of(step).workspace.build_record(BuildName(step.name)))
+    built = step.layer.build_record
     return built.size if built else None

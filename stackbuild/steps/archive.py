@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from stackbuild.archives.writer import ArchiveEntry, ArchiveFormat, PackedFile, WrittenArchive, write_archive
 from stackbuild.errors import ArchiveError
-from stackbuild.project.locks import Locks
-from stackbuild.project.project import Project, archive_paths
+from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.records import (
     ArchiveHashes,
     ArchiveMetadata,
@@ -19,12 +18,11 @@ from stackbuild.project.records import (
     NativeFileEntry,
     OutputRecord,
 )
-from stackbuild.spec.stack import LinkedLayer
+from stackbuild.steps.deployed_files import built_inputs, deployed_entries
 from stackbuild.steps.digests import archive_inputs
 from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
-from stackbuild.steps.layer_metadata import layer_metadata, native_file_list, next_archive, previous_archive
+from stackbuild.steps.layer_metadata import layer_metadata, native_file_list, next_archive
 from stackbuild.steps.outcome import Outcome, Report
-from stackbuild.steps.publication import built_inputs, deployed_entries
 from stackbuild.system.files import disk_errors, remove_leftovers
 from stackbuild.system.process import check_stopping
 from stackbuild.system.quantities import Amount, format_size
@@ -35,43 +33,39 @@ _POLL_SECONDS = 0.2
 _SMALL = 32_000_000
 
 
-def archive_layer(
-    project: Project, locks: Locks, linked: LinkedLayer, tools: OutputTools, *, report: Report
-) -> Outcome:
-    """Write the archive of `linked`, its file manifest, its metadata and its record, in this order.
+def archive_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) -> Outcome:
+    """Write the archive of `layer`, its file manifest, its metadata and its record, in this order.
 
     Raises `ArchiveError`, `BuildError`, `LockError`; an archive of the same name is then still the old one, but no
     longer recorded as complete.
     """
-    paths = archive_paths(project)
-    inputs = archive_inputs(project, locks, linked, built=built_inputs(project, locks, linked))
-    metadata = layer_metadata(project, locks, linked)
-    number, name = next_archive(project, metadata, previous_archive(project, linked))
+    paths = layer.project.archives
+    inputs = archive_inputs(layer, built=built_inputs(layer))
+    metadata = layer_metadata(layer)
+    number, name = next_archive(layer, metadata)
     archive = paths.root / name
-    entries = deployed_entries(project, locks, linked)
-    if project.has_byte_code("archives"):
-        entries += byte_code_entries(project, locks, linked, entries, tools, report=report)
+    entries = deployed_entries(layer)
+    if layer.project.has_byte_code("archives"):
+        entries += byte_code_entries(layer, entries, tools, report=report)
     total = sum(entry.stored_size for entry in entries)
     with (
-        disk_errors(f"archive {linked.build_name}", ArchiveError),
-        _turn(ArchiveFormat(project.archive_format), total, report),
+        disk_errors(f"archive {layer.build_name}", ArchiveError),
+        _turn(ArchiveFormat(layer.project.archive_format), total, report),
     ):
         report(f"packing {format_size(total)}")
-        paths.record(linked.build_name).unlink(missing_ok=True)
+        paths.record(layer.build_name).unlink(missing_ok=True)
         archive.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(archive.parent, archive.name)
         written = write_archive(
             archive,
             _below(metadata.install_target, entries),
-            format=ArchiveFormat(project.archive_format),
-            mtime=int(locks.get(linked).locked_at.timestamp()),
+            format=ArchiveFormat(layer.project.archive_format),
+            mtime=int(layer.lock.locked_at.timestamp()),
             on_bytes=_packed_share(total, report),
         )
-        native = native_file_list(project, linked).files
-        _file_manifest(metadata, written.files, native).write(paths.file_manifest(linked.build_name))
-        _archive_metadata(project, metadata, written, number, archive.name).write(
-            paths.layer_metadata(linked.build_name)
-        )
+        native = native_file_list(layer).files
+        _file_manifest(metadata, written.files, native).write(paths.file_manifest(layer.build_name))
+        _archive_metadata(layer, metadata, written, number, archive.name).write(paths.layer_metadata(layer.build_name))
         record = OutputRecord(
             inputs=inputs,
             tools={"compressor": written.compressor},
@@ -79,7 +73,7 @@ def archive_layer(
             files=len(written.files),
             size=written.size,
         )
-        record.write(paths.record(linked.build_name))
+        record.write(paths.record(layer.build_name))
     return Outcome(done=f"packed {format_size(total)}", size=written.size)
 
 
@@ -117,13 +111,13 @@ def _packed_share(total: int, report: Report) -> Callable[[int], None]:
 
 
 def _archive_metadata(
-    project: Project, metadata: LayerMetadata, written: WrittenArchive, number: int, name: str
+    layer: ProjectLayer, metadata: LayerMetadata, written: WrittenArchive, number: int, name: str
 ) -> ArchiveMetadata:
     return ArchiveMetadata(
         **dict(metadata),
         archive_build=number,
         archive_name=name,
-        target_platform=project.platform.value,
+        target_platform=layer.platform.value,
         archive_size=written.size,
         archive_hashes=ArchiveHashes(sha256=written.sha256),
     )

@@ -11,11 +11,10 @@ from stackbuild.errors import BuildError
 from stackbuild.native.binary import Minimum, highest
 from stackbuild.native.files import NativeFile, native_files, signing_order
 from stackbuild.native.oldest_system import beyond_target, listed_offenders, oldest_system, way_out
-from stackbuild.project.locks import Locks
-from stackbuild.project.project import Project
+from stackbuild.project.layer import ProjectLayer
+from stackbuild.project.lock_status import lock_target
 from stackbuild.project.records import NativeFileEntry, NativeFileList
 from stackbuild.spec.models import Layer
-from stackbuild.spec.stack import LinkedLayer
 from stackbuild.targets.platforms import TargetPlatform
 
 _MOST_PROBLEMS = 20
@@ -29,26 +28,26 @@ class Checked:
     notices: tuple[str, ...]
 
 
-def check_built(project: Project, locks: Locks, linked: LinkedLayer, environment: Path) -> Checked:
+def check_built(layer: ProjectLayer, environment: Path) -> Checked:
     """Check the finished environment of a layer. Raises `BuildError` with every problem, or with what misses a target.
 
     Layers beside it are not looked at: they may be built at the same time.
     """
-    target = locks.target(linked, locks.pin(linked))
-    layout = project.layout(linked, locks.python(linked))
-    expected = ExpectedLayer(layout=layout, libc=linked.layer.parsed_linux_target.variant)
+    target = lock_target(layer, layer.pin)
+    layout = layer.layout
+    expected = ExpectedLayer(layout=layout, libc=layer.declared.parsed_linux_target.variant)
     problems = layer_problems(environment, expected, peers=False)
     if problems:
-        raise _not_sound(linked, problems)
+        raise _not_sound(layer, problems)
     files = native_files(environment)
-    oldest = oldest_system(project.platform, linux_target=target.linux_target, macos_target=target.macos_target)
-    offenders = beyond_target(_of_packages(files, layout), project.platform, oldest)
+    oldest = oldest_system(layer.platform, linux_target=target.linux_target, macos_target=target.macos_target)
+    offenders = beyond_target(_of_packages(files, layout), layer.platform, oldest)
     if offenders:
         helpers = files_of_pure_wheels(environment, str(layout.site_packages))
         offenders = tuple(item for item in offenders if item[0].path not in helpers)
     return Checked(
-        native_files=file_list(files, project.platform, system=oldest.system),
-        notices=target_notices(linked.layer, offenders, oldest),
+        native_files=file_list(files, layer.platform, system=oldest.system),
+        notices=target_notices(layer.declared, offenders, oldest),
     )
 
 
@@ -57,12 +56,12 @@ def _of_packages(files: Iterable[NativeFile], layout: EnvironmentLayout) -> list
     return [file for file in files if not layout.is_runtime or file.path.startswith(f"{layout.site_packages}/")]
 
 
-def _not_sound(linked: LinkedLayer, problems: tuple[str, ...]) -> BuildError:
+def _not_sound(layer: ProjectLayer, problems: tuple[str, ...]) -> BuildError:
     lines = [f"  {problem}" for problem in problems[:_MOST_PROBLEMS]]
     if len(problems) > _MOST_PROBLEMS:
         lines.append(f"  … and {len(problems) - _MOST_PROBLEMS} more")
     return BuildError(
-        "\n".join([f"{linked.build_name}: its environment is not what a layer must be", *lines]),
+        "\n".join([f"{layer.build_name}: its environment is not what a layer must be", *lines]),
         hint="if a package brings this, leave it out of the requirements or take another release of it",
     )
 

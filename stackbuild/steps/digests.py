@@ -7,13 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from stackbuild.errors import BuildError
-from stackbuild.project.locks import Locks
+from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.modules import module_content
 from stackbuild.project.paths import OutputPaths
-from stackbuild.project.project import Project
 from stackbuild.project.records import BuildRecord
 from stackbuild.spec.models import ApplicationLayer
-from stackbuild.spec.stack import LinkedLayer
 from stackbuild.system.json_file import digest_of
 
 BUILD_FORMAT = 4
@@ -24,101 +22,100 @@ OUTPUT_FORMAT = 4
 """Raised when archives or exports are made differently from the same environment."""
 
 
-def build_inputs(project: Project, locks: Locks, linked: LinkedLayer) -> str:
+def build_inputs(layer: ProjectLayer) -> str:
     """The digest of what a build environment is made from. Raises as `looks_for_libraries` does."""
-    layer, pin = linked.layer, locks.pin(linked)
-    file = pin.file(project.platform)
-    has_files_of_python = linked.kind == "runtime" or project.platform.is_windows  # launchers
+    declared, pin = layer.declared, layer.pin
+    file = pin.file(layer.platform)
+    has_files_of_python = layer.kind == "runtime" or layer.platform.is_windows  # launchers
     inputs: dict[str, Any] = {
         "format": BUILD_FORMAT,
-        "name": linked.build_name,
-        "platform": project.platform,
+        "name": layer.build_name,
+        "platform": layer.platform,
         "python": [pin.python_implementation, pin.source],
         "distribution": file.model_dump(exclude={"url"}) if file is not None and has_files_of_python else None,
-        "requirements": locks.get(linked).record.requirements_hash,
+        "requirements": layer.lock.record.requirements_hash,
         # a target that the layer states itself is checked more severely
-        "linux_target": [layer.linux_target, layer.states("linux_target")] if project.platform.is_linux else None,
-        "macosx_target": [layer.macosx_target, layer.states("macosx_target")] if project.platform.is_macos else None,
-        "dynlib_exclude": sorted(layer.dynlib_exclude),
-        "looks_for_libraries": looks_for_libraries(project, linked),
+        "linux_target": [declared.linux_target, declared.states("linux_target")] if layer.platform.is_linux else None,
+        "macosx_target": [declared.macosx_target, declared.states("macosx_target")]
+        if layer.platform.is_macos
+        else None,
+        "dynlib_exclude": sorted(declared.dynlib_exclude),
+        "looks_for_libraries": looks_for_libraries(layer),
         # build names are in the environment's links, install targets in its layer config
-        "lower": [[lower.build_name, locks.install_target(lower)] for lower in project.linked_dependencies(linked)],
+        "lower": [[lower.build_name, lower.install_target] for lower in layer.lower],
     }
-    if isinstance(layer, ApplicationLayer):
-        inputs["modules"] = [module_content(module) for module in (layer.launch_module, *layer.support_modules)]
+    if isinstance(declared, ApplicationLayer):
+        inputs["modules"] = [module_content(module) for module in (declared.launch_module, *declared.support_modules)]
     return digest_of(inputs)
 
 
-def looks_for_libraries(project: Project, linked: LinkedLayer) -> bool:
+def looks_for_libraries(layer: ProjectLayer) -> bool:
     """Whether the Python of a layer's build environment looks for dynamic libraries of the layers below.
 
     An environment and the frameworks below it are built in parallel, so that only the runtime's record can be asked:
     above frameworks Python always looks. Raises `BuildError` when a runtime that must be asked is not built.
     """
-    if project.platform.is_windows:
+    if layer.platform.is_windows:
         return False
-    lower = project.linked_dependencies(linked)
-    return len(lower) > 1 or libraries_below(project, linked)
+    return len(layer.lower) > 1 or libraries_below(layer)
 
 
-def libraries_below(project: Project, linked: LinkedLayer) -> bool:
+def libraries_below(layer: ProjectLayer) -> bool:
     """Whether a layer below offers dynamic libraries, as the records of their builds say.
 
     Raises `BuildError` when one of them is not built.
     """
-    records = [_build_record(project, lower) for lower in project.linked_dependencies(linked)]
+    records = [_required_build_record(lower) for lower in layer.lower]
     return any(record.dynamic_libraries for record in records)
 
 
-def _build_record(project: Project, linked: LinkedLayer) -> BuildRecord:
-    record = BuildRecord.read(project.workspace.build_record(linked.build_name))
+def _required_build_record(layer: ProjectLayer) -> BuildRecord:
+    record = layer.build_record
     if record is None:
-        raise not_built(linked, "is not built")
+        raise not_built(layer, "it is not built")
     return record
 
 
-def not_built(linked: LinkedLayer, why: str) -> BuildError:
+def not_built(layer: ProjectLayer, why: str) -> BuildError:
     """The error that an environment is not what it must be, with the task that makes it so."""
     return BuildError(
-        f"{linked.build_name} {why}", hint=f"build it: doit build:{linked.build_name}, or stackbuild build"
+        f"{layer.build_name}: {why}", hint=f"build it: doit build:{layer.build_name}, or stackbuild build"
     )
 
 
-def _output_inputs(project: Project, locks: Locks, linked: LinkedLayer, built: str) -> dict[str, Any]:
-    record = locks.get(linked).record
+def _output_inputs(layer: ProjectLayer, built: str) -> dict[str, Any]:
+    record = layer.lock.record
     return {
         "format": OUTPUT_FORMAT,
         "environment": built,
-        "target": locks.install_target(linked),
-        "lower": [locks.install_target(lower) for lower in project.linked_dependencies(linked)],
-        "libraries_below": libraries_below(project, linked),
-        "lock_version": record.lock_version if linked.layer.versioned else 1,
+        "target": layer.install_target,
+        "lower": [lower.install_target for lower in layer.lower],
+        "libraries_below": libraries_below(layer),
+        "lock_version": record.lock_version if layer.declared.versioned else 1,
         "locked_at": record.locked_at,
     }
 
 
-def archive_inputs(project: Project, locks: Locks, linked: LinkedLayer, *, built: str) -> str:
+def archive_inputs(layer: ProjectLayer, *, built: str) -> str:
     """The digest of what a layer's archive is made from. `built`: the digest of its environment's inputs."""
-    inputs = _output_inputs(project, locks, linked, built)
-    choices = {"archive_format": project.archive_format, "tagged": project.tag_outputs}
-    return digest_of({**inputs, **choices, "byte_code": project.has_byte_code("archives")})
+    inputs = _output_inputs(layer, built)
+    choices = {"archive_format": layer.project.archive_format, "tagged": layer.project.tag_outputs}
+    return digest_of({**inputs, **choices, "byte_code": layer.project.has_byte_code("archives")})
 
 
-def export_inputs(
-    project: Project, locks: Locks, linked: LinkedLayer, *, built: str, with_byte_code: bool = True
-) -> str:
+def export_inputs(layer: ProjectLayer, *, built: str, with_byte_code: bool = True) -> str:
     """The digest of what a layer's local export is made from. with_byte_code: whether it has it if it should."""
-    inputs = _output_inputs(project, locks, linked, built)
-    return digest_of({**inputs, "byte_code": with_byte_code and project.has_byte_code("exports")})
+    inputs = _output_inputs(layer, built)
+    return digest_of({**inputs, "byte_code": with_byte_code and layer.project.has_byte_code("exports")})
 
 
-def manifest_inputs(paths: OutputPaths, layers: Iterable[LinkedLayer]) -> str | None:
+def manifest_inputs(paths: OutputPaths, layers: Iterable[ProjectLayer]) -> str | None:
     """The digest of the metadata of `layers`, which a manifest is made from; `None` when some of it is missing."""
     try:
-        return digest_of({str(linked.build_name): _read(paths, linked) for linked in layers})
+        return digest_of({str(layer.build_name): _read(paths, layer) for layer in layers})
     except OSError:
         return None
 
 
-def _read(paths: OutputPaths, linked: LinkedLayer) -> str:
-    return paths.layer_metadata(linked.build_name).read_text(encoding="utf-8", errors="replace")
+def _read(paths: OutputPaths, layer: ProjectLayer) -> str:
+    return paths.layer_metadata(layer.build_name).read_text(encoding="utf-8", errors="replace")

@@ -7,37 +7,36 @@ Each function returns why the step has to run, or `None` when it has not.
 from collections.abc import Callable, Sequence
 
 from stackbuild.errors import StackbuildError
-from stackbuild.project.locks import Locks
+from stackbuild.project.layer import ProjectLayer
+from stackbuild.project.lock_status import lock_status
 from stackbuild.project.paths import OutputPaths
-from stackbuild.project.project import Project, archive_paths, export_paths
-from stackbuild.project.records import ArchiveMetadata, BuildRecord, ExportMetadata, OutputRecord
-from stackbuild.spec.stack import LinkedLayer
+from stackbuild.project.records import ExportMetadata, OutputRecord
 from stackbuild.steps.digests import archive_inputs, build_inputs, export_inputs, manifest_inputs
 
 _CHANGED = "what it is made from changed"
 
 
-def why_lock(_project: Project, locks: Locks, linked: LinkedLayer) -> str | None:
+def why_lock(layer: ProjectLayer) -> str | None:
     """Why a layer must be locked."""
-    return "; ".join(locks.status(linked).problems) or None  # a missing summary is no reason to resolve anew
+    return "; ".join(lock_status(layer).problems) or None  # a missing summary is no reason to resolve anew
 
 
-def why_build(project: Project, locks: Locks, linked: LinkedLayer) -> str | None:
+def why_build(layer: ProjectLayer) -> str | None:
     """Why a layer must be built."""
-    record = BuildRecord.read(project.workspace.build_record(linked.build_name))
-    if record is None or not project.workspace.environment(linked.build_name).is_dir():
+    record = layer.build_record
+    if record is None or not layer.environment.is_dir():
         return "it is not built"
-    if not project.workspace.native_files(linked.build_name).exists():
+    if not layer.native_files_path.exists():
         return "the list of its native files is missing"
-    return _differs(record.inputs, lambda: build_inputs(project, locks, linked))
+    return _differs(record.inputs, lambda: build_inputs(layer))
 
 
-def why_archive(project: Project, locks: Locks, linked: LinkedLayer) -> str | None:
+def why_archive(layer: ProjectLayer) -> str | None:
     """Why a layer must be packed."""
-    paths = archive_paths(project)
-    record = OutputRecord.read(paths.record(linked.build_name))
-    metadata = ArchiveMetadata.read(paths.layer_metadata(linked.build_name))
-    if record is None or metadata is None or not paths.file_manifest(linked.build_name).exists():
+    paths = layer.project.archives
+    record = OutputRecord.read(paths.record(layer.build_name))
+    metadata = layer.archive_metadata
+    if record is None or metadata is None or not paths.file_manifest(layer.build_name).exists():
         return "it is not packed"
     try:
         size = (paths.root / metadata.archive_name).stat().st_size
@@ -47,28 +46,28 @@ def why_archive(project: Project, locks: Locks, linked: LinkedLayer) -> str | No
         return "its archive does not have the recorded size"
     return _differs(
         record.inputs,
-        lambda: archive_inputs(project, locks, linked, built=build_inputs(project, locks, linked)),
+        lambda: archive_inputs(layer, built=build_inputs(layer)),
     )
 
 
-def why_export(project: Project, locks: Locks, linked: LinkedLayer) -> str | None:
+def why_export(layer: ProjectLayer) -> str | None:
     """Why a layer must be exported."""
-    paths = export_paths(project)
-    record = OutputRecord.read(paths.record(linked.build_name))
-    if record is None or ExportMetadata.read(paths.layer_metadata(linked.build_name)) is None:
+    paths = layer.project.exports
+    record = OutputRecord.read(paths.record(layer.build_name))
+    if record is None or ExportMetadata.read(paths.layer_metadata(layer.build_name)) is None:
         return "it is not exported"
     try:
-        if not (paths.root / locks.install_target(linked)).is_dir():
+        if not (paths.root / layer.install_target).is_dir():
             return "its exported folder is missing"
     except StackbuildError as error:
         return error.message
     return _differs(
         record.inputs,
-        lambda: export_inputs(project, locks, linked, built=build_inputs(project, locks, linked)),
+        lambda: export_inputs(layer, built=build_inputs(layer)),
     )
 
 
-def why_manifest(paths: OutputPaths, layers: Sequence[LinkedLayer]) -> str | None:
+def why_manifest(paths: OutputPaths, layers: Sequence[ProjectLayer]) -> str | None:
     """Why the manifest of an output folder, which lists `layers`, must be written."""
     record = OutputRecord.read(paths.manifest_record)
     if record is None or not paths.manifest.exists():

@@ -11,10 +11,8 @@ from stackbuild.environments.byte_code import compile_units
 from stackbuild.environments.byte_code_cache import ByteCodeCache
 from stackbuild.environments.installed_packages import record_hash, recorded_hashes
 from stackbuild.errors import NoByteCode, RuntimeUnavailable
-from stackbuild.project.locks import Locks
-from stackbuild.project.project import Project
+from stackbuild.project.layer import ProjectLayer
 from stackbuild.runtimes.source import RuntimeSource
-from stackbuild.spec.stack import LinkedLayer
 from stackbuild.system.files import sha256_file
 from stackbuild.system.process import Runner
 from stackbuild.system.user_cache import cache_folder
@@ -29,9 +27,7 @@ class OutputTools:
 
 
 def byte_code_entries(
-    project: Project,
-    locks: Locks,
-    linked: LinkedLayer,
+    layer: ProjectLayer,
     entries: Iterable[ArchiveEntry],
     tools: OutputTools,
     *,
@@ -42,27 +38,27 @@ def byte_code_entries(
     Raises `NoByteCode` when the layer's Python cannot be had here or the cache cannot be written to, `ToolError` when
     that Python does not run.
     """
-    layout = project.layout(linked, locks.python(linked))
-    environment = project.workspace.environment(linked.build_name)
+    layout = layer.layout
+    environment = layer.environment
     recorded = recorded_hashes(environment, layout.site_packages)
     folders = [layout.site_packages]
     if layout.is_runtime:
         folders.append(layout.site_packages.parent)  # the standard library
-    folder = cache_folder(project.environ) / "byte-code"
+    folder = cache_folder(layer.project.environ) / "byte-code"
     try:
         units = compile_units(entries, folders, hash_of=lambda entry: recorded.get(entry.path) or _hash(entry))
-        cache = ByteCodeCache(folder, version=_version(project, locks, linked), run=tools.run, environ=project.environ)
+        cache = ByteCodeCache(folder, version=_version(layer), run=tools.run, environ=layer.project.environ)
         return cache.entries(
             units,
             hash_of=_hash,
-            python=lambda: _python(project, locks, linked, tools),
+            python=lambda: _python(layer, tools),
             compiling=lambda done, total: report(f"compiling modules: {done} of {total}"),
         )
     except RuntimeUnavailable as error:
         raise NoByteCode(error.message, hint=error.hint) from error
     except OSError as error:
         raise NoByteCode(
-            f"cannot compile the modules of {linked.build_name} ({error.filename}): {error.strerror}",
+            f"cannot compile the modules of {layer.build_name} ({error.filename}): {error.strerror}",
             hint=f"byte code is kept in {folder}: make room there, or name another folder with STACKBUILD_CACHE_DIR",
         ) from error
 
@@ -72,19 +68,17 @@ def _hash(entry: ArchiveEntry) -> str:
     return record_hash(hashlib.sha256(data).hexdigest() if entry.source is None else sha256_file(Path(entry.source)))
 
 
-def _version(project: Project, locks: Locks, linked: LinkedLayer) -> str:
+def _version(layer: ProjectLayer) -> str:
     """What tells the Python that compiles from others that give other bytes.
 
     What stands in for that of another platform may be of another patch release: apart, it is used for such layers only.
     """
-    pinned = locks.pin(linked).python_implementation
-    return pinned if project.runs_here(linked) else f"{pinned} or its like"
+    pinned = layer.pin.python_implementation
+    return pinned if layer.runs_here else f"{pinned} or its like"
 
 
-def _python(project: Project, locks: Locks, linked: LinkedLayer, tools: OutputTools) -> Path:
+def _python(layer: ProjectLayer, tools: OutputTools) -> Path:
     """An executable of the layer's Python that runs on this machine: its runtime's, or its like for this platform."""
-    if not project.runs_here(linked):
-        return tools.runtimes().python(locks.pin(linked))
-    runtime = project.linked(linked.runtime.build_name)
-    layout = project.layout(runtime, locks.python(runtime))
-    return Path(os.path.join(project.workspace.environment(runtime.build_name), layout.python))
+    if not layer.runs_here:
+        return tools.runtimes().python(layer.pin)
+    return Path(os.path.join(layer.runtime.environment, layer.runtime.layout.python))

@@ -5,7 +5,7 @@ import os
 import tomllib
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,16 +14,14 @@ from typing import Any
 import tomli_w
 
 from stackbuild.errors import LockError
-from stackbuild.locking.pylock import LowerPackage, lower_packages, package_summary, read_packages, requirements_hash
+from stackbuild.locking.pylock import LowerPackage, package_summary, read_packages, requirements_hash
 from stackbuild.locking.record import LockRecord
 from stackbuild.locking.refinement import LockTarget, RefinedLock, missing_wheels_error, refine
 from stackbuild.locking.validity import LockInputs
-from stackbuild.project.locks import Locks, pin_fits
-from stackbuild.project.paths import LockPaths
-from stackbuild.project.project import Project
+from stackbuild.project.layer import ProjectLayer
+from stackbuild.project.lock_status import lock_inputs, lock_status, lock_target, packages_below, pin_fits
 from stackbuild.runtimes.source import RuntimeSource, WantedRuntime
 from stackbuild.spec.models import RuntimeLayer
-from stackbuild.spec.stack import LinkedLayer
 from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.system.files import disk_errors, private_folder, write_atomic
 from stackbuild.system.process import Runner
@@ -49,17 +47,29 @@ class LockTools:
     now: Callable[[], datetime]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What is to be locked: the layer, its Python, everything that its lock depends on, the pins below it."""
+
+    layer: ProjectLayer
+    pin: RuntimePin
+    inputs: LockInputs
+    lower: tuple[LowerPackage, ...]
+
+    @property
+    def target(self) -> LockTarget:
+        return lock_target(self.layer, self.pin)
+
+
 def lock_layer(
-    project: Project,
-    locks: Locks,
-    linked: LinkedLayer,
+    layer: ProjectLayer,
     tools: LockTools,
     *,
     forced: bool = False,
     reset: bool = False,
     report: Report,
 ) -> Outcome:
-    """Make the lock of `linked` anew; the layers below must be locked.
+    """Make the lock of `layer` anew; the layers below must be locked.
 
     A resolution that changes nothing keeps the recorded time and version. When only the version has to rise, nothing
     is resolved unless it is `forced`. `reset`: the Python of a runtime is chosen afresh, whatever the lock says, and
@@ -67,86 +77,75 @@ def lock_layer(
 
     Raises `LockError`, `RuntimeSourceError`, `ToolError`; nothing of the old lock is lost then.
     """
-    paths = project.lock_paths(linked)
-    status = locks.status(linked)
-    record = LockRecord.read(paths.record)
+    status, record = lock_status(layer), layer.lock_record
     if record is not None and not forced and not status.reasons and status.needs_version:
-        return _raise_version(locks, linked, paths, record)
+        return _raise_version(layer, record)
     report("looking for a Python")
-    pin = _choose_python(locks, linked, None if reset else record, tools)
-    inputs = locks.inputs(linked, pin, now=tools.now())
-    lower = lower_packages(locks.lower(linked))
-    report(f"resolving {_count(len(linked.layer.requirements), 'requirement')}")
-    target = locks.target(linked, pin)
-    exported = _resolve(project, linked, lower, inputs, target, pin, tools, refresh=reset)
+    pin = _choose_python(layer, None if reset else record, tools)
+    asked = _Asked(layer=layer, pin=pin, inputs=lock_inputs(layer, pin, now=tools.now()), lower=packages_below(layer))
+    report(f"resolving {_count(len(layer.declared.requirements), 'requirement')}")
     refined = refine(
-        exported,
-        target=target,
-        lower=lower,
-        relative_path=lambda location: _relative_wheel(location, project, linked, paths),
+        _resolve(asked, tools, refresh=reset),
+        target=asked.target,
+        lower=asked.lower,
+        relative_path=lambda location: _relative_wheel(location, layer),
     )
     if refined.missing_wheels:
-        raise missing_wheels_error(linked.build_name, target, refined.missing_wheels)
-    return _write(linked, paths, refined, record, inputs, pin, tools)
+        raise missing_wheels_error(layer.build_name, asked.target, refined.missing_wheels)
+    return _write(asked, refined, record, tools)
 
 
-def _choose_python(locks: Locks, linked: LinkedLayer, record: LockRecord | None, tools: LockTools) -> RuntimePin:
+def _choose_python(layer: ProjectLayer, record: LockRecord | None, tools: LockTools) -> RuntimePin:
     """The pinned Python of the layer's runtime, chosen now if it has no fitting pin."""
-    layer = linked.layer
-    if not isinstance(layer, RuntimeLayer):
-        return locks.pin(linked)
-    request = layer.python_request
+    declared = layer.declared
+    if not isinstance(declared, RuntimeLayer):
+        return layer.pin
+    request = declared.python_request
     kept = record.runtime if record is not None and record.runtime and pin_fits(record.runtime, request) else None
     wanted = WantedRuntime(
-        request=request, platforms=linked.platforms, libc=layer.parsed_linux_target.variant, kept=kept
+        request=request,
+        platforms=layer.linked.platforms,
+        libc=declared.parsed_linux_target.variant,
+        kept=kept,
     )
     return tools.runtimes().choose(wanted)
 
 
-def _resolve(
-    project: Project,
-    linked: LinkedLayer,
-    lower: tuple[LowerPackage, ...],
-    inputs: LockInputs,
-    target: LockTarget,
-    pin: RuntimePin,
-    tools: LockTools,
-    *,
-    refresh: bool,
-) -> dict[str, Any]:
+def _resolve(asked: _Asked, tools: LockTools, *, refresh: bool) -> dict[str, Any]:
     """Uv's universal resolution of the layer as a PEP 751 document."""
-    short = ".".join(target.python_version.split(".")[:2])
-    if not linked.layer.requirements:
+    layer, project = asked.layer, asked.layer.project
+    short = asked.pin.python.short_version
+    if not layer.declared.requirements:
         return {"lock-version": "1.0", "requires-python": f"=={short}.*", "packages": []}
-    settings = project.stack.spec.uv
+    settings, newest = project.stack.spec.uv, asked.inputs.newest_allowed
     generated = uv_resolution.resolution_project(
-        linked,
+        layer.linked,
         settings=settings,
-        lower=lower,
+        lower=asked.lower,
         short_version=short,
         # as a point in time: a date alone means another one to uv in each time zone
-        exclude_newer=None if inputs.newest_allowed is None else inputs.newest_allowed.isoformat(),
+        exclude_newer=None if newest is None else newest.isoformat(),
         folder=project.stack.spec.folder,
         local_wheels=project.local_wheels,
         query_index=project.query_index,
     )
-    asked = Resolution(
-        linked=linked,
+    resolution = Resolution(
+        linked=layer.linked,
         settings=settings,
-        lower=lower,
-        target=target,
+        lower=asked.lower,
+        target=asked.target,
         files={"pyproject.toml": tomli_w.dumps(generated.pyproject), "uv.toml": tomli_w.dumps(generated.config)},
         query_index=project.query_index,
     )
-    folder = project.workspace.resolution_folder(linked.build_name)
+    folder = project.workspace.resolution_folder(layer.build_name)
     try:
-        return _run_uv(project, asked, folder, tools.runtimes().python(pin), tools, refresh=refresh)
+        return _run_uv(resolution, folder, tools.runtimes().python(asked.pin), project.environ, tools, refresh=refresh)
     finally:
         _forget_credentials(folder)
 
 
 def _run_uv(
-    project: Project, asked: Resolution, folder: Path, python: Path, tools: LockTools, *, refresh: bool
+    asked: Resolution, folder: Path, python: Path, environ: Mapping[str, str], tools: LockTools, *, refresh: bool
 ) -> dict[str, Any]:
     layer = asked.linked.build_name
     exported = folder / "pylock.toml"
@@ -156,13 +155,13 @@ def _run_uv(
             old.unlink(missing_ok=True)
         for name, text in asked.files.items():
             write_atomic(folder / name, text)
-    locking = functools.partial(uv_commands.lock_command, folder, python=python, environ=project.environ)
+    locking = functools.partial(uv_commands.lock_command, folder, python=python, environ=environ)
     result = tools.run(locking(refresh=refresh))
     if not refresh and result.status > 0 and uv_commands.found_no_solution(result.said):
         again = tools.run(locking(refresh=True))  # it may have been published since uv's cache was asked last
         result = again if again.status == 0 or uv_commands.found_no_solution(again.said) else result
     if result.status == 0:
-        result = tools.run(uv_commands.export_command(folder, python=python, output=exported, environ=project.environ))
+        result = tools.run(uv_commands.export_command(folder, python=python, output=exported, environ=environ))
     if result.status > 0:
         raise resolution_error(asked, result.said)
     result.check()
@@ -180,38 +179,31 @@ def _forget_credentials(folder: Path) -> None:
                 write_atomic(path, safe)
 
 
-def _relative_wheel(location: str, project: Project, linked: LinkedLayer, paths: LockPaths) -> str:
+def _relative_wheel(location: str, layer: ProjectLayer) -> str:
     """The place of a local wheel relative to the lock file, with `/`."""
     if location.startswith("file:"):
         path = Path(urllib.request.url2pathname(urllib.parse.urlsplit(location).path))
     else:
-        path = project.workspace.resolution_folder(linked.build_name) / location
+        path = layer.project.workspace.resolution_folder(layer.build_name) / location
     try:
-        relative = os.path.relpath(path, paths.folder)
+        relative = os.path.relpath(path, layer.lock_paths.folder)
     except ValueError as error:  # another drive of Windows
         raise LockError(
-            f"{linked.build_name}: the wheel {path} lies on another drive than its lock file",
+            f"{layer.build_name}: the wheel {path} lies on another drive than its lock file",
             hint="move the wheels next to the specification",
         ) from error
     return relative.replace(os.sep, "/")
 
 
-def _write(
-    linked: LinkedLayer,
-    paths: LockPaths,
-    refined: RefinedLock,
-    old: LockRecord | None,
-    inputs: LockInputs,
-    pin: RuntimePin,
-    tools: LockTools,
-) -> Outcome:
+def _write(asked: _Asked, refined: RefinedLock, old: LockRecord | None, tools: LockTools) -> Outcome:
+    layer, paths, inputs = asked.layer, asked.layer.lock_paths, asked.inputs
     text = (
-        f"# Locked requirements for {linked.build_name} (DO NOT EDIT)\n"
+        f"# Locked requirements for {layer.build_name} (DO NOT EDIT)\n"
         f"#     Auto-generated by stackbuild: lock the layer again to change them\n{tomli_w.dumps(refined.document)}"
     )
     packages = read_packages(tomllib.loads(text), origin=os.fspath(paths.pylock))
     locked_hash = requirements_hash(packages)
-    same = old is not None and old.requirements_hash == locked_hash and not _has_other_python(linked, old, inputs, pin)
+    same = old is not None and old.requirements_hash == locked_hash and not _has_other_python(asked, old)
     record = LockRecord(
         requirements_hash=locked_hash,
         lock_input_hash=inputs.lock_input_hash,
@@ -220,16 +212,16 @@ def _write(
         lock_version=_next_version(old, inputs, changed=not same),
         locked_at=_lock_time(old if same else None, inputs, tools.now()),
         tools={"uv": tools.uv_version},
-        runtime=pin if linked.kind == "runtime" else None,
+        runtime=asked.pin if layer.kind == "runtime" else None,
         settings_hash=inputs.settings_hash,
         constraints_hash=inputs.constraints_hash,
         python_version=inputs.python_version,
         inputs=inputs.readable,
     )
-    with disk_errors(f"write the lock of {linked.build_name}", LockError):
+    with disk_errors(f"write the lock of {layer.build_name}", LockError):
         if _document_on_disk(paths.pylock) != tomllib.loads(text):
             write_atomic(paths.pylock, text)
-        write_atomic(paths.summary, package_summary(linked.build_name, packages))
+        write_atomic(paths.summary, package_summary(layer.build_name, packages))
         record.write(paths.record)
     own = sum(not package.is_shared for package in packages)
     shared = len(packages) - own
@@ -237,14 +229,15 @@ def _write(
     return Outcome(done=f"kept: nothing changed ({counted})" if same else counted)
 
 
-def _has_other_python(linked: LinkedLayer, old: LockRecord, inputs: LockInputs, pin: RuntimePin) -> bool:
+def _has_other_python(asked: _Asked, old: LockRecord) -> bool:
     """Whether a layer was locked for another Python: for a runtime, which is that Python, another file, else X.Y."""
-    if linked.kind == "runtime" and old.runtime is not None and pin.differs_from(old.runtime):
+    is_runtime, locked_for = asked.layer.kind == "runtime", asked.inputs.python_version
+    if is_runtime and old.runtime is not None and asked.pin.differs_from(old.runtime):
         return True
-    if old.python_version is None or inputs.python_version is None:
+    if old.python_version is None or locked_for is None:
         return False
-    before, now = (PinnedPython.parse_release(it) for it in (old.python_version, inputs.python_version))
-    if linked.kind == "runtime":
+    before, now = (PinnedPython.parse_release(it) for it in (old.python_version, locked_for))
+    if is_runtime:
         return before != now
     return before.feature_release != now.feature_release
 
@@ -273,13 +266,13 @@ def _lock_time(unchanged: LockRecord | None, inputs: LockInputs, now: datetime) 
     return (newest or now).astimezone(UTC).replace(microsecond=0).isoformat()
 
 
-def _raise_version(locks: Locks, linked: LinkedLayer, paths: LockPaths, record: LockRecord) -> Outcome:
+def _raise_version(layer: ProjectLayer, record: LockRecord) -> Outcome:
     """A good lock under the next version: only what the version stands for changed (a module, say)."""
-    inputs = locks.inputs(linked, locks.pin(linked), now=datetime.now(UTC))
+    inputs = lock_inputs(layer, layer.pin, now=datetime.now(UTC))
     version = record.lock_version + 1
     updated = record.model_copy(update={"lock_version": version, "version_inputs_hash": inputs.version_inputs_hash})
-    with disk_errors(f"write the lock of {linked.build_name}", LockError):
-        updated.write(paths.record)
+    with disk_errors(f"write the lock of {layer.build_name}", LockError):
+        updated.write(layer.lock_paths.record)
     return Outcome(done=f"version {version}: same packages")
 
 

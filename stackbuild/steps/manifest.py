@@ -4,34 +4,34 @@ from collections.abc import Sequence
 from typing import Any
 
 from stackbuild.errors import StackbuildError
+from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.paths import OutputPaths
-from stackbuild.project.project import Project, archive_paths, export_paths
+from stackbuild.project.project import Project
 from stackbuild.project.records import ArchiveMetadata, ExportMetadata, LayerMetadata, OutputRecord, StackManifest
 from stackbuild.spec.models import CATEGORIES
-from stackbuild.spec.stack import LinkedLayer
 from stackbuild.steps.digests import manifest_inputs
 from stackbuild.steps.outcome import Outcome
 from stackbuild.system.files import disk_errors
 
 
-def archive_manifest(project: Project, layers: Sequence[LinkedLayer]) -> Outcome:
+def archive_manifest(project: Project, layers: Sequence[ProjectLayer]) -> Outcome:
     """Write the manifest of the archives of `layers`. Raises `StackbuildError` when a layer's metadata is missing."""
-    return _write(archive_paths(project), ArchiveMetadata, layers)
+    return _write(project.archives, ArchiveMetadata, layers)
 
 
-def export_manifest(project: Project, layers: Sequence[LinkedLayer]) -> Outcome:
+def export_manifest(project: Project, layers: Sequence[ProjectLayer]) -> Outcome:
     """Write the manifest of the exports of `layers`. Raises `StackbuildError` when a layer's metadata is missing."""
-    return _write(export_paths(project), ExportMetadata, layers)
+    return _write(project.exports, ExportMetadata, layers)
 
 
-def _write(paths: OutputPaths, model: type[LayerMetadata], layers: Sequence[LinkedLayer]) -> Outcome:
+def _write(paths: OutputPaths, model: type[LayerMetadata], layers: Sequence[ProjectLayer]) -> Outcome:
     inputs = manifest_inputs(paths, layers)
     listed: dict[Any, list[LayerMetadata]] = {category: [] for category in CATEGORIES}
-    for linked in layers:
-        metadata = model.read(paths.layer_metadata(linked.build_name))
+    for layer in layers:
+        metadata = model.read(paths.layer_metadata(layer.build_name))
         if metadata is None:
-            raise StackbuildError(f"{linked.build_name} has no usable metadata in {paths.root}")
-        listed[linked.category].append(metadata)
+            raise StackbuildError(f"{layer.build_name} has no usable metadata in {paths.root}")
+        listed[layer.linked.category].append(metadata)
     manifest = StackManifest[model](layers={category: tuple(found) for category, found in listed.items()})  # type: ignore[valid-type]
     with disk_errors(f"write {paths.manifest}", StackbuildError):
         paths.manifest_record.unlink(missing_ok=True)

@@ -15,9 +15,9 @@ import pytest
 
 from stackbuild.environments.generated_files import LayerConfig
 from stackbuild.environments.layer_check import ExpectedLayer, layer_problems
-from stackbuild.environments.layout import EnvironmentLayout
 from stackbuild.native.files import is_for, read_native
-from stackbuild.project.locks import Locks
+from stackbuild.project.layer import project_layers
+from stackbuild.project.lock_files import LockFiles
 from stackbuild.project.opening import open_project
 from stackbuild.project.options import Options
 from stackbuild.project.records import ArchiveMetadata, FileManifest, StackManifest
@@ -98,9 +98,8 @@ def artifacts(stack: StackProject, platform: TargetPlatform) -> Path:
 
 def expected(stack: StackProject, platform: TargetPlatform, name: str) -> ExpectedLayer:
     project = open_project(stack.root / "venvstacks.toml", Options(), stack.env)
-    linked = project.linked(BuildName(name))
-    python = Locks(project).python(linked)
-    layout = EnvironmentLayout(python_version=python.version, platform=platform, is_runtime=linked.kind == "runtime")
+    layer = project_layers(project, LockFiles(project.workspace))[BuildName(name)]
+    layout = replace(layer.layout, platform=platform)
     return ExpectedLayer(layout=layout)
 
 
@@ -226,11 +225,11 @@ def test_layer_has_the_same_bytes_when_its_platform_is_not_the_machines(stack: S
     )
     tools = BuildTools(run=process.run, runtimes=lambda: sources, uv_version="0")
     output_tools = OutputTools(run=process.run, runtimes=lambda: sources)
-    locks = Locks(project)
+    layers = project_layers(elsewhere, LockFiles(workspace))
     for name in LAYERS:
-        build_layer(elsewhere, locks, elsewhere.linked(BuildName(name)), tools, report=lambda _: None)
+        build_layer(layers[BuildName(name)], tools, report=lambda _: None)
     for name in LAYERS:
-        archive_layer(elsewhere, locks, elsewhere.linked(BuildName(name)), output_tools, report=lambda _: None)
+        archive_layer(layers[BuildName(name)], output_tools, report=lambda _: None)
         archive = f"{name}.tar.zst"
         assert (tmp_path / "out" / archive).read_bytes() == (artifacts(stack, HERE) / archive).read_bytes()
 

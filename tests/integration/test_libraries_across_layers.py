@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.environments.generated_files import Deployment, Peer, environment_files
+from stackbuild.environments.generated_files import LayerSurroundings, Peer, environment_files
 from stackbuild.environments.layout import EnvironmentLayout
 from stackbuild.runtimes.interpreters import Interpreter, find_interpreters
 from stackbuild.runtimes.relocation import copy_interpreter
@@ -361,7 +361,9 @@ def test_every_supported_python_is_the_layers_own_when_the_script_starts_it(
     layout = EnvironmentLayout(
         python_version=version, platform=TargetPlatform(f"linux_{platform.machine()}"), is_runtime=False
     )
-    plan = Deployment(layout=layout, python_version=version, lower=[Peer(target=name, layout=layout) for name in names])
+    plan = LayerSurroundings(
+        layout=layout, python_version=version, lower=[Peer(target=name, layout=layout) for name in names]
+    )
     write_generated(root / "layer", environment_files(plan, wrapped=True))
     (root / "py").mkdir()
     copy_interpreter(interpreter, root / "py", run=run)

@@ -16,11 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.engine.reporter import StackReporter
+from stackbuild.planning.graph import StackGraph
+from stackbuild.planning.plan import Plan
 from stackbuild.planning.step import Step
 from stackbuild.project.opening import open_project
 from stackbuild.project.options import Options
-from stackbuild.run.session import Session
+from stackbuild.run.results import RunResults
+from stackbuild.run.run import Run
 from stackbuild.system.process import Result
 from stackbuild.system.quantities import Amount
 from stackbuild.targets.platforms import current_platform
@@ -33,11 +35,10 @@ HERE = current_platform()
 VERSION = ".".join(map(str, sys.version_info[:3]))
 
 
-class Recorder(StackReporter):
-    """Keeps what it is told; `on_amount` is called with each amount."""
+class Recorder:
+    """A watcher that keeps what it is told; `on_amount` is called with each amount."""
 
     def __init__(self, on_amount: Callable[[Amount], None] = lambda _: None) -> None:
-        super().__init__(quiet=True)
         self.amounts: list[Amount] = []
         self.verbs: list[tuple[str, ...]] = []
         self._on_amount = on_amount
@@ -47,6 +48,11 @@ class Recorder(StackReporter):
             self.amounts.append(doing)
             self._on_amount(doing)
 
+    def started(self, step: Step, why: str) -> None: ...
+    def ended(self, step: Step) -> None: ...
+    def waiting(self, lock: Path) -> None: ...
+    def warned(self, text: str) -> None: ...
+
     def ran(self, step: Step, result: Result) -> None:
         self.verbs.append((step.task_name, *result.command.argv[1:3]))
 
@@ -54,13 +60,12 @@ class Recorder(StackReporter):
 def run_steps(project: StackProject, recorder: Recorder, *names: str, **env: str) -> None:
     """Carry out the steps with these names."""
     opened = open_project(project.root / "venvstacks.toml", Options(), {**project.env, **env})
-    session = Session(project=opened, watcher=recorder)
-    steps = {step.task_name: step for step in session.steps()}
+    run = Run(graph=StackGraph.of(opened), plan=Plan(), results=RunResults(), watcher=recorder)
     try:
         for name in names:
-            session.run(steps[name])
+            run.carry_out(run.graph.steps[name])
     finally:
-        session.close()
+        run.close()
 
 
 def test_wheels_are_told_of_when_they_begin_and_when_they_have_ended(tmp_path: Path, clean_env: dict[str, str]) -> None:

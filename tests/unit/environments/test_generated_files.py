@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from stackbuild.environments.generated_files import (
-    Deployment,
     GeneratedFile,
     GeneratedLink,
     LayerConfig,
+    LayerSurroundings,
     Peer,
     environment_files,
     launch_command,
@@ -35,8 +35,8 @@ def peer(name: str, *, is_runtime: bool = False, platform: TargetPlatform = Targ
     return Peer(target=InstallTarget(name), layout=layout(is_runtime=is_runtime, platform=platform))
 
 
-def application(platform: TargetPlatform = TargetPlatform.LINUX_X86_64) -> Deployment:
-    return Deployment(
+def application(platform: TargetPlatform = TargetPlatform.LINUX_X86_64) -> LayerSurroundings:
+    return LayerSurroundings(
         layout=layout(platform=platform),
         python_version="3.11.13",
         lower=(
@@ -48,7 +48,7 @@ def application(platform: TargetPlatform = TargetPlatform.LINUX_X86_64) -> Deplo
     )
 
 
-RUNTIME = Deployment(layout=layout(is_runtime=True), python_version="3.11.13", lower=())
+RUNTIME = LayerSurroundings(layout=layout(is_runtime=True), python_version="3.11.13", lower=())
 SITE = "lib/python3.11/site-packages"
 
 CUSTOMIZE = f'''"""Makes the packages of the layers below importable, wherever this layer and they lie together."""
@@ -224,7 +224,7 @@ def test_layer_of_a_free_threaded_python_has_its_command_and_folders() -> None:
         for is_runtime in (False, True)
     ]
     runtime = Peer(target=InstallTarget("base"), layout=layouts[1])
-    deployment = Deployment(layout=layouts[0], python_version="3.13.2", lower=(runtime,))
+    deployment = LayerSurroundings(layout=layouts[0], python_version="3.13.2", lower=(runtime,))
     links = {
         str(item.path): str(item.target)
         for item in environment_files(deployment, wrapped=False)

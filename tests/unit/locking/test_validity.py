@@ -23,7 +23,7 @@ from stackbuild.locking.validity import (
     other_inputs,
     reasons_to_relock,
 )
-from stackbuild.project.locks import version_inputs
+from stackbuild.project.lock_status import version_inputs
 from stackbuild.spec.models import BuildName
 from stackbuild.spec.stack import Stack, load_stack
 

@@ -16,7 +16,7 @@ from tests.native_bytes import elf, java_class, mach_o, pe, universal
 
 
 def summary(binary: NativeBinary | None) -> tuple[str, list[tuple[str, str | None]]] | None:
-    """Kind, and machine with the oldest system of each part."""
+    """StepKind, and machine with the oldest system of each part."""
     if binary is None:
         return None
     return binary.kind.value, [(code.machine, str(code.minimum) if code.minimum else None) for code in binary.code]

@@ -6,7 +6,7 @@ from stackbuild.errors import StackbuildError
 from stackbuild.planning.plan import make_plan
 from stackbuild.planning.request import Related, Request, Wish
 from stackbuild.planning.selection import Operations, match_layers, select_layers, unmatched_patterns
-from stackbuild.project.task_names import Kind
+from stackbuild.project.task_names import StepKind
 from stackbuild.spec.stack import Stack, load_stack
 from stackbuild.targets.platforms import TargetPlatform
 
@@ -196,7 +196,7 @@ def test_patterns_are_those_of_fnmatch_on_build_names(stack: Stack) -> None:
 
 def test_plan_runs_what_is_selected_and_leaves_other_locks_alone(stack: Stack) -> None:
     selection = select_layers(stack.layers, Request(build=Wish.YES, include=("py",)), platforms=[HERE])
-    plan = make_plan({None: selection}, stack.layers, output=Kind.ARCHIVE, may_build=True, clean=True)
+    plan = make_plan({None: selection}, stack.layers, output=StepKind.ARCHIVE, may_build=True, clean=True)
     assert plan.tasks == ("build:py",)  # nothing is published, so that the manifest stays
     assert plan.forced == {"build:py"}
     assert plan.frozen == {f"lock:{linked.build_name}" for linked in stack.layers}
@@ -219,7 +219,7 @@ def test_plan_forces_locks_that_are_asked_for_or_reset(stack: Stack) -> None:
 
 def test_forced_publication_packs_again_without_building_anew(stack: Stack) -> None:
     selection = select_layers(stack.layers, Request(publish=True, include=("py",)), platforms=[HERE])
-    plan = make_plan({None: selection}, stack.layers, output=Kind.EXPORT, may_build=True, force=True)
+    plan = make_plan({None: selection}, stack.layers, output=StepKind.EXPORT, may_build=True, force=True)
     assert plan.tasks == ("export:py", "manifest:export")
     assert plan.forced == {"export:py"}
 
@@ -231,7 +231,7 @@ def test_plan_for_several_platforms_locks_once_and_makes_the_rest_for_each(stack
         None: select_layers(stack.layers, request, platforms=[HERE]),
         other: select_layers(stack.layers, request, platforms=[other]),
     }
-    plan = make_plan(selections, stack.layers, output=Kind.ARCHIVE, may_build=False, clean=True)
+    plan = make_plan(selections, stack.layers, output=StepKind.ARCHIVE, may_build=False, clean=True)
     assert plan.tasks == (
         "lock:py",
         *("build:py", "archive:py", "manifest:archive"),

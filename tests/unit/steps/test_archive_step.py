@@ -52,7 +52,7 @@ def test_byte_code_is_packed_where_it_is_asked_for(built: World, tmp_path: Path)
     built.archive("base")
     without = members(output(built, "base.tar"))
     built.replace('runtime_source = "interpreter"', 'runtime_source = "interpreter"\nbyte_code = ["archives"]')
-    assert why_archive(built.project, built.locks, built.linked("base")) is not None
+    assert why_archive(built.layer("base")) is not None
     built.archive("base")
     found = members(output(built, "base.tar"))
     tag = sys.implementation.cache_tag
@@ -133,7 +133,7 @@ def test_metadata_of_an_application_says_all_that_an_embedder_needs(built: World
     assert json.loads(metadata_file(built, "app-shop").read_bytes()) == {
         "layer_name": "app-shop",
         "install_target": "app-shop",
-        "requirements_hash": built.locks.get(built.linked("app-shop")).record.requirements_hash,
+        "requirements_hash": built.layer("app-shop").lock.record.requirements_hash,
         "lock_version": 1,
         "locked_at": "2026-01-02T03:04:05+00:00",
         "runtime_layer": "base",
@@ -178,20 +178,18 @@ def test_file_manifest_lists_what_an_unpacked_layer_has(built: World) -> None:
 
 
 def test_record_makes_the_archive_fresh(built: World) -> None:
-    assert why_archive(built.project, built.locks, built.linked("base")) == "it is not packed"
+    assert why_archive(built.layer("base")) == "it is not packed"
     outcome = built.archive("base")
-    assert why_archive(built.project, built.locks, built.linked("base")) is None
+    assert why_archive(built.layer("base")) is None
     record = OutputRecord.read(record_file(built, "base"))
     assert record is not None
     archive = output(built, "base.tar")
     assert (record.size, record.content_sha256) == (archive.stat().st_size, sha256_file(archive))
     assert (record.tools, outcome.size) == ({"compressor": "none"}, archive.stat().st_size)
     archive.write_bytes(b"")
-    assert (
-        why_archive(built.project, built.locks, built.linked("base")) == "its archive does not have the recorded size"
-    )
+    assert why_archive(built.layer("base")) == "its archive does not have the recorded size"
     archive.unlink()
-    assert why_archive(built.project, built.locks, built.linked("base")) == "its archive is missing"
+    assert why_archive(built.layer("base")) == "its archive is missing"
 
 
 def test_same_inputs_give_the_same_bytes_in_another_folder(built: World, tmp_path: Path) -> None:
@@ -256,7 +254,7 @@ def test_format_is_the_extension(built: World, archive_format: str) -> None:
 def test_another_format_makes_another_archive_and_keeps_the_older_one(built: World) -> None:
     built.archive("base")
     built.options = Options(archive_format="tar.gz")
-    assert why_archive(built.project, built.locks, built.linked("base")) == "what it is made from changed"
+    assert why_archive(built.layer("base")) == "what it is made from changed"
     built.archive("base")
     assert sorted(path.name for path in output(built).iterdir()) == ["__venvstacks__", "base.tar", "base.tar.gz"]
 
@@ -267,7 +265,7 @@ def test_another_format_makes_another_archive_and_keeps_the_older_one(built: Wor
 def test_layer_must_be_built(locked: World) -> None:
     with pytest.raises(BuildError) as caught:
         locked.archive("base")
-    assert str(caught.value) == "base is not built\n\nhint: build it: doit build:base, or stackbuild build"
+    assert str(caught.value) == "base: it is not built\n\nhint: build it: doit build:base, or stackbuild build"
     assert not output(locked).exists()
 
 
@@ -316,12 +314,12 @@ def test_only_one_large_archive_at_a_time_is_compressed_on_every_core(
     for name in ("base", "framework-web"):
         with (built.project.workspace.environment(BuildName(name)) / "data").open("wb") as file:
             file.truncate(size)
-    project, locks, go_on = built.project, built.locks, threading.Event()
+    go_on = threading.Event()
     reports = {name: Reports(go_on) for name in ("base", "framework-web")}
     with ThreadPoolExecutor(max_workers=2) as pool:
 
         def pack(name: str) -> None:
-            archive_layer(project, locks, built.linked(name), built.output_tools, report=reports[name])
+            archive_layer(built.layer(name), built.output_tools, report=reports[name])
 
         try:
             first = pool.submit(pack, "base")

@@ -11,10 +11,9 @@ from stackbuild.errors import BuildError
 from stackbuild.project.records import BuildRecord
 from stackbuild.spec.models import BuildName
 from stackbuild.steps.build import BuildTools, build_layer
+from stackbuild.steps.deployed_files import built_inputs
 from stackbuild.steps.digests import build_inputs
-from stackbuild.steps.publication import built_inputs
 from stackbuild.targets.platforms import LinuxTarget, TargetPlatform
-from stackbuild.targets.pythons import PinnedPython
 from stackbuild.uv import commands as uv_commands
 from tests.unit.steps.world import ALL, FakeRuntimes, World, contents, forget, tree
 
@@ -123,7 +122,7 @@ def test_layer_without_own_packages_is_built_without_uv(world: World) -> None:
 
 def test_record_says_what_the_environment_was_made_from(locked: World) -> None:
     locked.build("base")
-    inputs = build_inputs(locked.project, locked.locks, locked.linked("base"))
+    inputs = build_inputs(locked.layer("base"))
     files = [path for path in environment(locked, "base").rglob("*") if path.is_file() and not path.is_symlink()]
     counted = [path for path in files if "__pycache__" not in path.parts]
     assert record(locked, "base") == BuildRecord(
@@ -133,7 +132,7 @@ def test_record_says_what_the_environment_was_made_from(locked: World) -> None:
         size=sum(path.stat().st_size for path in counted),
         tools={"uv": "1.2.3"},
     )
-    assert built_inputs(locked.project, locked.locks, locked.linked("base")) == inputs
+    assert built_inputs(locked.layer("base")) == inputs
 
 
 def test_building_again_removes_what_is_no_longer_locked(built: World) -> None:
@@ -160,9 +159,9 @@ def test_modules_are_copied_without_what_git_ignores(locked: World) -> None:
 def test_module_change_makes_the_environment_stale(built: World) -> None:
     (built.folder / "helpers" / "tool.py").write_text("answer = 43\n", encoding="utf-8")
     with pytest.raises(BuildError) as caught:
-        built_inputs(built.project, built.locks, built.linked("app-shop"))
+        built_inputs(built.layer("app-shop"))
     assert str(caught.value) == (
-        "app-shop was built from other inputs\n\nhint: build it: doit build:app-shop, or stackbuild build"
+        "app-shop: what it is made from changed\n\nhint: build it: doit build:app-shop, or stackbuild build"
     )
 
 
@@ -196,7 +195,7 @@ def test_interrupted_build_leaves_the_old_environment_without_a_record(built: Wo
     before = contents(environment(built, "base"))
     tools = BuildTools(run=built.uv, runtimes=Interrupted, uv_version="1.2.3")
     with pytest.raises(KeyboardInterrupt):
-        build_layer(built.project, built.locks, built.linked("base"), tools, report=built.reports.append)
+        build_layer(built.layer("base"), tools, report=built.reports.append)
     assert contents(environment(built, "base")) == before
     assert record(built, "base") is None
     assert leftovers(built) == []
@@ -213,7 +212,7 @@ def test_what_a_killed_build_left_behind_is_removed(built: World) -> None:
 def test_runtime_must_be_built_first(locked: World) -> None:
     with pytest.raises(BuildError) as caught:
         locked.build("framework-web")
-    assert str(caught.value) == ("base is not built\n\nhint: build it: doit build:base, or stackbuild build")
+    assert str(caught.value) == ("base: it is not built\n\nhint: build it: doit build:base, or stackbuild build")
 
 
 def test_module_with_the_name_of_an_installed_file_is_an_error(world: World) -> None:
@@ -231,7 +230,7 @@ def test_module_with_the_name_of_an_installed_file_is_an_error(world: World) -> 
 
 
 def test_layout_of_the_environments_is_the_one_of_the_project(built: World) -> None:
-    layout = built.project.layout(built.linked("app-shop"), PinnedPython(version="3.11.13"))
+    layout = built.layer("app-shop").layout
     assert layout == EnvironmentLayout(python_version="3.11.13", platform=TargetPlatform.LINUX_X86_64, is_runtime=False)
     assert (environment(built, "app-shop") / layout.site_packages).is_dir()
 

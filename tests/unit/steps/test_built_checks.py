@@ -29,7 +29,7 @@ def add(world: World, layer: str, path: str, content: bytes) -> None:
 
 
 def check(world: World, layer: str) -> Checked:
-    return check_built(world.project, world.locks, world.linked(layer), environment(world, layer))
+    return check_built(world.layer(layer), environment(world, layer))
 
 
 class NativeRuntimes(FakeRuntimes):
@@ -46,8 +46,8 @@ def test_runtime_made_from_an_interpreter_tells_what_it_needs_and_is_not_held_to
     world.replace('name = "base"', 'name = "base"\nlinux_target = "glibc@2.28"')
     world.lock("base")
     assert world.build("base").notices == ()
-    assert native_file_list(world.project, world.linked("base")).minimum == "glibc@2.36"
-    metadata = layer_metadata(world.project, world.locks, world.linked("base"))
+    assert native_file_list(world.layer("base")).minimum == "glibc@2.36"
+    metadata = layer_metadata(world.layer("base"))
     assert (metadata.runtime_source, metadata.minimum_libc, metadata.minimum_macos) == (
         "interpreter",
         "glibc@2.36",
@@ -56,7 +56,7 @@ def test_runtime_made_from_an_interpreter_tells_what_it_needs_and_is_not_held_to
 
 
 def test_other_layers_do_not_tell_where_their_python_comes_from(built: World) -> None:
-    metadata = layer_metadata(built.project, built.locks, built.linked("framework-web"))
+    metadata = layer_metadata(built.layer("framework-web"))
     assert (metadata.runtime_source, metadata.minimum_libc) == (None, None)
 
 
@@ -147,7 +147,7 @@ def test_long_list_of_problems_ends_in_a_count(built: World) -> None:
 
 def test_target_counts_as_stated_only_when_the_table_of_the_layer_has_it(world: World) -> None:
     world.replace('name = "web"', 'name = "web"\nmacosx_target = "14.0"')
-    web, shop = world.linked("framework-web").layer, world.linked("app-shop").layer
+    web, shop = world.layer("framework-web").declared, world.layer("app-shop").declared
     assert (web.states("macosx_target"), web.states("linux_target")) == (True, False)
     assert (shop.states("macosx_target"), shop.states("linux_target")) == (False, False)
     assert (web.macosx_target, shop.macosx_target) == ("14.0", "13.0")

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from stackbuild.errors import BuildError, DeployError
-from stackbuild.project.project import export_paths
 from stackbuild.project.records import OutputRecord
 from stackbuild.steps.export import export_layer
 from stackbuild.steps.freshness import why_export
@@ -27,7 +26,7 @@ def record_file(world: World, name: str) -> Path:
 
 
 def why(world: World, name: str) -> str | None:
-    return why_export(world.project, world.locks, world.linked(name))
+    return why_export(world.layer(name))
 
 
 def test_export_is_the_deployed_layer_named_by_its_install_target(built: World) -> None:
@@ -121,7 +120,7 @@ def test_metadata_has_no_archive_fields(built: World) -> None:
     assert json.loads(output(built, "__venvstacks__", "env_metadata", "framework-web.json").read_bytes()) == {
         "layer_name": "framework-web",
         "install_target": "framework-web@1",
-        "requirements_hash": built.locks.get(built.linked("framework-web")).record.requirements_hash,
+        "requirements_hash": built.layer("framework-web").lock.record.requirements_hash,
         "lock_version": 1,
         "locked_at": "2026-01-02T03:04:05+00:00",
         "runtime_layer": "base",
@@ -160,7 +159,7 @@ def test_exporting_again_replaces_the_folder(built: World) -> None:
 
 
 def test_layer_must_be_built(locked: World) -> None:
-    with pytest.raises(BuildError, match="base is not built"):
+    with pytest.raises(BuildError, match="base: it is not built"):
         locked.export("base")
     assert not output(locked).exists()
 
@@ -170,13 +169,7 @@ def test_failing_export_leaves_the_old_one_without_a_record(built: World) -> Non
     before = contents(output(built, "base"))
     vanishing = built.folder / "_build" / "base" / SITE / "low.py"
     with pytest.raises(DeployError) as caught:
-        export_layer(
-            built.project,
-            built.locks,
-            built.linked("base"),
-            built.output_tools,
-            report=lambda _: vanishing.unlink(),
-        )
+        export_layer(built.layer("base"), built.output_tools, report=lambda _: vanishing.unlink())
     assert caught.value.message == f"cannot export base ({vanishing}): No such file or directory"
     assert contents(output(built, "base")) == before
     assert not record_file(built, "base").exists()
@@ -192,10 +185,10 @@ def test_record_is_written_last(built: World) -> None:
 
 def test_export_whose_metadata_is_damaged_is_made_again(built: World) -> None:
     built.export("base")
-    linked = built.linked("base")
-    assert why_export(built.project, built.locks, linked) is None
-    export_paths(built.project).layer_metadata(linked.build_name).write_bytes(b"\xff")
-    assert why_export(built.project, built.locks, linked) == "it is not exported"
+    linked = built.layer("base")
+    assert why_export(linked) is None
+    built.project.exports.layer_metadata(linked.build_name).write_bytes(b"\xff")
+    assert why_export(linked) == "it is not exported"
 
 
 def test_folder_that_somebody_else_made_is_not_replaced(built: World) -> None:

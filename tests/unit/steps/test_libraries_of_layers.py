@@ -45,16 +45,16 @@ def links(world: World, name: str) -> list[str]:
 
 def exported(world: World, name: str) -> Path:
     world.export(name)
-    return world.folder / "_export" / world.locks.install_target(world.linked(name))
+    return world.folder / "_export" / world.layer(name).install_target
 
 
 def why(world: World, name: str) -> tuple[str | None, str | None, str | None]:
     """Why the layer must be built, packed and exported."""
-    linked = world.linked(name)
+    linked = world.layer(name)
     return (
-        why_build(world.project, world.locks, linked),
-        why_archive(world.project, world.locks, linked),
-        why_export(world.project, world.locks, linked),
+        why_build(linked),
+        why_archive(linked),
+        why_export(linked),
     )
 
 
@@ -152,7 +152,7 @@ def test_every_layer_below_must_be_built_to_publish_one(built: World, verb: str)
     publish = built.archive if verb == "archive" else built.export
     publish("app-shop")
     build_record(built, "framework-web").unlink()
-    assert why(built, "app-shop")[1 if verb == "archive" else 2] == "framework-web is not built"
+    assert why(built, "app-shop")[1 if verb == "archive" else 2] == "framework-web: it is not built"
     with pytest.raises(BuildError) as caught:
         publish("app-shop")
     assert str(caught.value) == f"framework-web is not built{HINT}"
@@ -163,7 +163,7 @@ def test_every_layer_below_must_be_built_from_its_inputs_to_publish_one(built: W
     built.replace("versioned = true", 'versioned = true\ndynlib_exclude = ["*"]')
     with pytest.raises(BuildError) as caught:
         (built.archive if verb == "archive" else built.export)("app-shop")
-    assert str(caught.value) == f"framework-web was built from other inputs{HINT}"
+    assert str(caught.value) == f"framework-web: what it is made from changed{HINT}"
 
 
 def test_different_libraries_of_one_name_fail_the_build_of_their_layer(locked: World) -> None:

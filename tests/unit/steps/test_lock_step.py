@@ -12,6 +12,7 @@ import pytest
 
 from stackbuild.errors import LockError, StackbuildError
 from stackbuild.locking.record import LockRecord
+from stackbuild.project.lock_status import lock_status
 from stackbuild.project.options import Options
 from stackbuild.steps.lock import LockTools, lock_layer
 from stackbuild.system.process import Command, Result
@@ -21,21 +22,21 @@ from tests.unit.steps.world import ALL, FakeRuntimes, World, contents, forget
 
 def files(world: World, name: str) -> dict[str, bytes]:
     """The lock files of a layer."""
-    return contents(world.project.lock_paths(world.linked(name)).folder)
+    return contents(world.layer(name).lock_paths.folder)
 
 
 def record(world: World, name: str) -> LockRecord:
-    found = LockRecord.read(world.project.lock_paths(world.linked(name)).record)
+    found = LockRecord.read(world.layer(name).lock_paths.record)
     assert found is not None
     return found
 
 
 def pylock(world: World, name: str) -> dict[str, Any]:
-    return tomllib.loads(world.project.lock_paths(world.linked(name)).pylock.read_text(encoding="utf-8"))
+    return tomllib.loads(world.layer(name).lock_paths.pylock.read_text(encoding="utf-8"))
 
 
 def reasons(world: World, name: str) -> tuple[str, ...]:
-    return world.locks.status(world.linked(name)).reasons
+    return lock_status(world.layer(name)).reasons
 
 
 # What is written
@@ -190,7 +191,7 @@ def test_credentials_of_an_index_reach_uv_and_are_left_nowhere(world: World) -> 
         return world.uv(command)
 
     tools = LockTools(run=play, runtimes=lambda: world.runtimes, uv_version="1.2.3", now=lambda: world.now)
-    lock_layer(world.project, world.locks, world.linked("base"), tools, report=world.reports.append)
+    lock_layer(world.layer("base"), tools, report=world.reports.append)
     assert ["me:secret@" in text for text in seen] == [True, True]
     left = contents(world.folder / "_build") | contents(world.folder / "requirements")
     assert not [name for name, content in left.items() if b"secret" in content]
@@ -231,12 +232,12 @@ def test_local_wheels_that_are_not_there_are_an_error(world: World) -> None:
 
 def test_resolution_that_changes_nothing_keeps_file_time_and_version(locked: World) -> None:
     before = files(locked, "framework-web")
-    inode = locked.project.lock_paths(locked.linked("framework-web")).pylock.stat().st_ino
+    inode = locked.layer("framework-web").lock_paths.pylock.stat().st_ino
     locked.now = datetime(2030, 1, 1, tzinfo=UTC)
     assert locked.lock("framework-web").done == "kept: nothing changed (1 package)"
     assert locked.uv.verbs == ["lock", "export"]
     assert files(locked, "framework-web") == before
-    assert locked.project.lock_paths(locked.linked("framework-web")).pylock.stat().st_ino == inode
+    assert locked.layer("framework-web").lock_paths.pylock.stat().st_ino == inode
 
 
 def test_other_packages_raise_the_version_of_a_versioned_layer_and_renew_the_time(locked: World) -> None:
@@ -263,7 +264,7 @@ def test_new_version_input_alone_raises_the_version_without_asking_uv(world: Wor
     before = files(forget(world), "app-shop")
     (world.folder / "shop.py").write_text("print('other')\n", encoding="utf-8")
     world.now = datetime(2030, 1, 1, tzinfo=UTC)
-    assert not world.locks.status(world.linked("app-shop")).is_good
+    assert lock_status(world.layer("app-shop")).problems
     assert world.lock("app-shop").done == "version 2: same packages"
     assert world.uv.commands == []
     after = files(world, "app-shop")
@@ -273,7 +274,7 @@ def test_new_version_input_alone_raises_the_version_without_asking_uv(world: Wor
         2,
         "2026-01-02T03:04:05+00:00",
     )
-    assert world.locks.status(world.linked("app-shop")).is_good
+    assert not lock_status(world.layer("app-shop")).problems
 
 
 def test_forced_lock_is_resolved_even_when_only_its_version_has_to_rise(world: World) -> None:
@@ -298,12 +299,12 @@ def test_new_version_input_and_new_packages_raise_the_version_once(world: World)
 
 def test_module_change_does_not_touch_the_lock_of_an_unversioned_layer(locked: World) -> None:
     (locked.folder / "shop.py").write_text("print('other')\n", encoding="utf-8")
-    assert locked.locks.status(locked.linked("app-shop")).is_good
+    assert not lock_status(locked.layer("app-shop")).problems
 
 
 def test_lock_file_changed_by_hand_is_written_again(locked: World) -> None:
     before = files(locked, "app-shop")
-    path = locked.project.lock_paths(locked.linked("app-shop")).pylock
+    path = locked.layer("app-shop").lock_paths.pylock
     path.write_bytes(before["pylock.app-shop.toml"].replace(b"1.0", b"9.9"))
     assert reasons(locked, "app-shop") == ("its lock file was changed by hand",)
     locked.lock("app-shop")
@@ -314,7 +315,7 @@ def test_lock_file_changed_by_hand_is_written_again(locked: World) -> None:
 @pytest.mark.parametrize("content", [b"", b"packages = [", b"\xff", b"packages = [{}]"])
 def test_unreadable_lock_file_is_written_again(locked: World, content: bytes) -> None:
     before = files(locked, "app-shop")
-    locked.project.lock_paths(locked.linked("app-shop")).pylock.write_bytes(content)
+    locked.layer("app-shop").lock_paths.pylock.write_bytes(content)
     assert len(reasons(locked, "app-shop")) == 1
     locked.lock("app-shop")
     assert files(locked, "app-shop") == before
@@ -322,7 +323,7 @@ def test_unreadable_lock_file_is_written_again(locked: World, content: bytes) ->
 
 def test_lost_lock_file_is_written_again_with_its_old_time(locked: World) -> None:
     before = files(locked, "app-shop")
-    locked.project.lock_paths(locked.linked("app-shop")).pylock.unlink()
+    locked.layer("app-shop").lock_paths.pylock.unlink()
     locked.now = datetime(2030, 1, 1, tzinfo=UTC)
     locked.lock("app-shop")
     assert files(locked, "app-shop") == before
@@ -431,7 +432,7 @@ def test_failing_uv_leaves_nothing_of_a_first_lock(world: World) -> None:
     world.uv.failing = "lock"
     with pytest.raises(LockError):
         world.lock("base")
-    assert not world.project.lock_paths(world.linked("base")).folder.exists()
+    assert not world.layer("base").lock_paths.folder.exists()
 
 
 def test_pins_of_lower_layers_that_uv_speaks_of_are_the_hint(locked: World) -> None:
@@ -466,11 +467,11 @@ def test_missing_wheels_are_an_error_that_leaves_the_old_lock(locked: World) -> 
 
 @pytest.mark.parametrize("blocked", ["packages-base.txt", "pylock.base.toml"])
 def test_record_is_written_last(world: World, blocked: str) -> None:
-    path = world.project.lock_paths(world.linked("base")).folder / blocked
+    path = world.layer("base").lock_paths.folder / blocked
     (path / "in the way").mkdir(parents=True)
     with pytest.raises(LockError, match=r"^cannot write the lock of base"):
         world.lock("base")
-    assert not world.project.lock_paths(world.linked("base")).record.exists()
+    assert not world.layer("base").lock_paths.record.exists()
     assert not [name for name in os.listdir(path.parent) if name.startswith(".")]
 
 
@@ -506,8 +507,8 @@ def test_no_python_is_looked_for_where_nothing_is_resolved(locked: World) -> Non
         raise AssertionError("a source of Pythons was opened")
 
     tools = LockTools(run=locked.uv, runtimes=open_runtimes, uv_version="1.2.3", now=lambda: locked.now)
-    shop = locked.linked("app-shop")
-    outcome = lock_layer(locked.project, locked.locks, shop, tools, report=locked.reports.append)
+    shop = locked.layer("app-shop")
+    outcome = lock_layer(shop, tools, report=locked.reports.append)
     assert outcome.done == "0 packages"
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from stackbuild.errors import BuildError, RuntimeUnavailable
 from stackbuild.locking.record import LockRecord
+from stackbuild.project.lock_status import lock_status
 from stackbuild.project.options import Options
 from stackbuild.project.records import ArchiveMetadata, BuildRecord
 from stackbuild.spec.models import BuildName
@@ -20,7 +21,7 @@ from stackbuild.steps.digests import build_inputs
 from stackbuild.steps.freshness import why_build, why_export
 from stackbuild.targets.platforms import TargetPlatform
 from stackbuild.targets.runtime_pin import RuntimeFile, RuntimePin
-from tests.unit.steps.world import ALL, World, contents, forget, tree
+from tests.unit.steps.world import ALL, World, contents, forget, layers_of, tree
 
 SITE = "Lib/site-packages"
 
@@ -180,12 +181,11 @@ def test_same_layer_is_the_same_whether_its_platform_is_this_machines_or_not(wor
     )
     tools = BuildTools(run=world.uv, runtimes=lambda: world.runtimes, uv_version="1.2.3")
     for name in ALL:
-        build_layer(elsewhere, world.locks, elsewhere.linked(BuildName(name)), tools, report=world.reports.append)
+        build_layer(layers_of(elsewhere)[BuildName(name)], tools, report=world.reports.append)
     for name in ALL:
-        archive_layer(
-            elsewhere, world.locks, elsewhere.linked(BuildName(name)), world.output_tools, report=world.reports.append
-        )
-        archive = f"{world.locks.install_target(elsewhere.linked(BuildName(name)))}.tar"
+        layer = layers_of(elsewhere)[BuildName(name)]
+        archive_layer(layer, world.output_tools, report=world.reports.append)
+        archive = f"{layer.install_target}.tar"
         with tarfile.open(tmp_path / "out" / archive) as packed:
             assert packed.getnames()
         assert (tmp_path / "out" / archive).read_bytes() == (world.folder / "_artifacts" / archive).read_bytes()
@@ -217,9 +217,9 @@ def test_export_for_another_platform_says_when_there_is_no_python_to_compile_wit
         outcome = world.export("framework-web")
     assert outcome.notices == ("framework-web: exported without byte code: no network",)
     assert not list((world.project.workspace.export / "framework-web@1").rglob("__pycache__"))
-    assert why_export(world.project, world.locks, world.linked("framework-web")) is not None
+    assert why_export(world.layer("framework-web")) is not None
     world.export("framework-web")
-    assert why_export(world.project, world.locks, world.linked("framework-web")) is None
+    assert why_export(world.layer("framework-web")) is None
 
 
 def test_windows_cannot_hold_layers_for_other_platforms(world: World) -> None:
@@ -227,7 +227,7 @@ def test_windows_cannot_hold_layers_for_other_platforms(world: World) -> None:
     project = replace(world.project, here=TargetPlatform.WIN_AMD64)
     tools = BuildTools(run=world.uv, runtimes=lambda: world.runtimes, uv_version="1.2.3")
     with pytest.raises(BuildError, match="layers for linux_x86_64 cannot be built on Windows"):
-        build_layer(project, world.locks, world.linked("base"), tools, report=world.reports.append)
+        build_layer(layers_of(project)[BuildName("base")], tools, report=world.reports.append)
     assert world.uv.commands == []
 
 
@@ -248,7 +248,7 @@ def test_another_distribution_makes_the_launchers_of_layers_for_windows_stale(wo
 
 def _inputs(world: World, name: str) -> str:
     world.platform = TargetPlatform.WIN_AMD64
-    return build_inputs(world.project, world.locks, world.linked(name))
+    return build_inputs(world.layer(name))
 
 
 @pytest.mark.parametrize(
@@ -269,25 +269,25 @@ def test_another_file_of_the_same_python_is_another_version_of_a_runtime(
     world.lock("base")
     world.runtimes.files = files
     world.lock("base", forced=True)
-    record = LockRecord.read(world.project.lock_paths(world.linked("base")).record)
+    record = LockRecord.read(world.layer("base").lock_paths.record)
     assert record is not None
     assert record.lock_version == version
 
 
 def test_stating_the_target_that_is_the_default_builds_and_checks_again(world: World) -> None:
     world.lock("base")
-    before = build_inputs(world.project, world.locks, world.linked("base"))
+    before = build_inputs(world.layer("base"))
     world.replace('name = "base"', 'name = "base"\nlinux_target = "glibc@2.28"')
-    assert world.locks.status(world.linked("base")).is_good
-    assert build_inputs(world.project, world.locks, world.linked("base")) != before
+    assert not lock_status(world.layer("base")).problems
+    assert build_inputs(world.layer("base")) != before
 
 
 def test_lost_list_of_native_files_is_made_again(world: World) -> None:
     world.lock("base")
     world.build("base")
-    linked = world.linked("base")
-    assert why_build(world.project, world.locks, linked) is None
+    linked = world.layer("base")
+    assert why_build(linked) is None
     world.project.workspace.native_files(linked.build_name).unlink()
-    assert why_build(world.project, world.locks, linked) == "the list of its native files is missing"
-    with pytest.raises(BuildError, match="base is not built"):
+    assert why_build(linked) == "the list of its native files is missing"
+    with pytest.raises(BuildError, match="base: the list of its native files is missing"):
         world.archive("base")

@@ -2,11 +2,12 @@
 
 from stackbuild.locking.record import LockRecord
 from stackbuild.planning.status import stack_status, status_lines
+from stackbuild.project.lock_status import lock_status
 from tests.unit.steps.world import ALL, World
 
 
 def lines(world: World) -> list[str]:
-    return status_lines(stack_status(world.project, world.locks))[1:]
+    return status_lines(stack_status(world.project, world.layers))[1:]
 
 
 def test_locked_stack_has_its_install_targets(locked: World) -> None:
@@ -45,7 +46,7 @@ def test_bad_lock_spoils_those_above(locked: World) -> None:
 def as_peer(world: World, *names: str) -> None:
     """Leave of the records only what the peer tool writes."""
     for name in names:
-        path = world.project.lock_paths(world.linked(name)).record
+        path = world.layer(name).lock_paths.record
         record = LockRecord.read(path)
         assert record is not None
         ours = {"tools": None, "runtime": None, "settings_hash": None, "constraints_hash": None}
@@ -54,11 +55,11 @@ def as_peer(world: World, *names: str) -> None:
 
 def test_locks_of_the_peer_tool_are_good(locked: World) -> None:
     as_peer(locked, *ALL)
-    assert [locked.locks.status(locked.linked(name)).is_good for name in ALL] == [True, True, True]
+    assert [not lock_status(locked.layer(name)).problems for name in ALL] == [True, True, True]
     locked.build(*ALL)
     assert locked.runtimes.asked == ["cpython@3.11.13 for linux_x86_64"]
 
 
 def test_lock_of_the_peer_tool_above_a_new_one_is_not_good(locked: World) -> None:
     as_peer(locked, "framework-web", "app-shop")
-    assert locked.locks.status(locked.linked("framework-web")).reasons == ("a layer below it was locked again",)
+    assert lock_status(locked.layer("framework-web")).reasons == ("a layer below it was locked again",)

@@ -3,7 +3,7 @@
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Any
 
 import tomli_w
 
-from stackbuild.project.locks import Locks
+from stackbuild.project.layer import ProjectLayer, project_layers
+from stackbuild.project.lock_files import LockFiles
 from stackbuild.project.opening import open_project
 from stackbuild.project.options import Options
 from stackbuild.project.project import Project
 from stackbuild.runtimes.source import WantedRuntime
 from stackbuild.spec.models import BuildName
-from stackbuild.spec.stack import LinkedLayer
 from stackbuild.steps.archive import archive_layer
 from stackbuild.steps.build import BuildTools, build_layer
 from stackbuild.steps.export import export_layer
@@ -216,12 +216,12 @@ class World:
         project = replace(open_project(spec, self.options, environ), platform=here, here=here)
         return project if self.platform is here else project.for_platform(self.platform)
 
-    @property
-    def locks(self) -> Locks:
-        return Locks(self.project)
+    def layer(self, name: str) -> ProjectLayer:
+        return self.layers[BuildName(name)]
 
-    def linked(self, name: str) -> LinkedLayer:
-        return self.project.linked(BuildName(name))
+    @property
+    def layers(self) -> Mapping[BuildName, ProjectLayer]:
+        return layers_of(self.project)
 
     def replace(self, old: str, new: str) -> None:
         """Edit the specification."""
@@ -232,46 +232,35 @@ class World:
         """Lock the layers in this order; the outcome of the last one."""
         tools = LockTools(run=self.uv, runtimes=lambda: self.runtimes, uv_version="1.2.3", now=lambda: self.now)
         return self._each(
-            names,
-            lambda linked: lock_layer(
-                self.project, self.locks, linked, tools, report=self.reports.append, forced=forced, reset=reset
-            ),
+            names, lambda layer: lock_layer(layer, tools, report=self.reports.append, forced=forced, reset=reset)
         )
 
     def build(self, *names: str) -> Outcome:
-        """Build the layers, whose locks must be good."""
+        """Build the layers, whose locks must be valid."""
         tools = BuildTools(run=self.uv, runtimes=lambda: self.runtimes, uv_version="1.2.3")
-        return self._each(
-            names,
-            lambda linked: build_layer(self.project, self.locks, linked, tools, report=self.reports.append),
-        )
+        return self._each(names, lambda layer: build_layer(layer, tools, report=self.reports.append))
 
     def archive(self, *names: str) -> Outcome:
-        """Pack the layers, whose environments must be built."""
-        return self._each(
-            names,
-            lambda linked: archive_layer(
-                self.project, self.locks, linked, self.output_tools, report=self.reports.append
-            ),
-        )
+        """Archive the layers, whose environments must be built."""
+        return self._each(names, lambda layer: archive_layer(layer, self.output_tools, report=self.reports.append))
 
     def export(self, *names: str) -> Outcome:
         """Export the layers, whose environments must be built."""
-        return self._each(
-            names,
-            lambda linked: export_layer(
-                self.project, self.locks, linked, self.output_tools, report=self.reports.append
-            ),
-        )
+        return self._each(names, lambda layer: export_layer(layer, self.output_tools, report=self.reports.append))
 
     @property
     def output_tools(self) -> OutputTools:
         return OutputTools(run=self.uv, runtimes=lambda: self.runtimes)
 
-    def _each(self, names: Sequence[str], step: Callable[[LinkedLayer], Outcome]) -> Outcome:
+    def _each(self, names: Sequence[str], step: Callable[[ProjectLayer], Outcome]) -> Outcome:
         for name in names:
-            outcome = step(self.linked(name))
+            outcome = step(self.layer(name))
         return outcome
+
+
+def layers_of(project: Project) -> Mapping[BuildName, ProjectLayer]:
+    """The layers of a project, whose locks are read anew."""
+    return project_layers(project, LockFiles(project.workspace))
 
 
 ALL = ("base", "framework-web", "app-shop")

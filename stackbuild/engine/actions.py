@@ -1,0 +1,112 @@
+"""What doit does with a step: check it, run it, clean up after it."""
+
+import os
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from doit.action import BaseAction
+from doit.dependency import UptodateCalculator
+from doit.exceptions import TaskError, TaskFailed
+
+from stackbuild.errors import Interrupted, StackbuildError
+from stackbuild.planning.step import Step
+from stackbuild.run.cleaning import remove_result
+from stackbuild.run.run import Run
+
+
+class StepAction(BaseAction):  # type: ignore[misc]  # doit has no type information
+    """Runs a step. Never touches `sys.stdout`: parallel tasks share it."""
+
+    def __init__(self, run: Run, step: Step) -> None:
+        self.task = None
+        self.out: str | None = None
+        self.err: str | None = None
+        self.result: str | None = None
+        self.values: dict[str, object] = {}
+        self._run = run
+        self._step = step
+
+    def execute(self, out: object = None, err: object = None) -> TaskFailed | TaskError | None:
+        """Doit's contract: `None` when the step succeeded, else the failure."""
+        del out, err
+        try:
+            self._run.carry_out(self._step)
+        except Interrupted as error:
+            return TaskFailed(str(error), report=False)
+        except StackbuildError as error:
+            return TaskFailed(str(error))
+        except Exception:  # noqa: BLE001 (a bug: shown with its traceback, and the other tasks end well)
+            return TaskError(traceback.format_exc())
+        return None
+
+    def __str__(self) -> str:
+        return f"stackbuild step {self._step.task_name}"
+
+
+class CleanAction(StepAction):
+    """Removes what a step made."""
+
+    def execute(self, out: object = None, err: object = None) -> TaskFailed | TaskError | None:
+        del out, err
+        try:
+            self._run.hold()
+            remove_result(self._step)
+        except (StackbuildError, OSError) as error:
+            return TaskFailed(str(error))
+        return None
+
+    def __str__(self) -> str:
+        return f"remove what {self._step.task_name} made"
+
+
+class RecordIsValid(UptodateCalculator):  # type: ignore[misc]  # doit has no type information
+    """Up to date when the step's record says so; then what doit has saved of the task is made to agree.
+
+    doit saves the states of a task's file dependencies when it has run. When they have other states now although the
+    record is valid (the database is lost or old, a cache was restored), they are saved again. What was saved is known
+    by a value of the task: the states of its file dependencies at that time.
+    """
+
+    def __init__(self, run: Run, step: Step) -> None:
+        super().__init__()
+        self._run = run
+        self._step = step
+        self._why: str | None = None
+        self._dependencies: Any = None
+
+    def setup(self, dep_manager: Any, tasks_dict: Mapping[str, Any]) -> None:  # noqa: ANN401 (doit's own)
+        super().setup(dep_manager, tasks_dict)
+        self._dependencies = dep_manager
+
+    def configure_task(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
+        """Have doit save the states of the file dependencies with the task."""
+        task.value_savers.append(lambda: {_FILES: _file_states(task)})
+
+    def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:  # noqa: ANN401 (doit's own)
+        self._why = self._run.why(self._step)
+        if self._why is None:
+            now = _file_states(task)
+            if None not in now.values() and values.get(_FILES) != now:  # a missing file is doit's to report
+                task.save_extra_values()
+                self._dependencies.save_success(task)
+        return self._why is None
+
+    def __repr__(self) -> str:
+        return f"the record of {self._step.task_name} is good" + (f" (no: {self._why})" if self._why else "")
+
+
+_FILES = "files"
+
+
+def _file_states(task: Any) -> dict[str, list[float] | None]:  # noqa: ANN401 (doit's own)
+    """Time of modification and size of each file dependency, as JSON has them; `None` for a file that is missing."""
+    states: dict[str, list[float] | None] = {}
+    for path in task.file_dep:
+        try:
+            found = os.stat(path)
+        except OSError:
+            states[path] = None
+        else:
+            states[path] = [found.st_mtime, found.st_size]
+    return states

@@ -1,0 +1,114 @@
+"""A run through doit: from a `dodo.py`, or for a plan of the command line."""
+
+import contextlib
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from doit import get_var
+from doit.cmd_base import ModuleTaskLoader
+from doit.doit_cmd import DoitMain
+
+from stackbuild.engine.reporter import DoitReporter
+from stackbuild.engine.tasks import TaskCreator, TaskDict, doit_name, stack_tasks
+from stackbuild.errors import EXIT_BUG, EXIT_FAILED, StackbuildError
+from stackbuild.planning.graph import StackGraph
+from stackbuild.planning.plan import Plan
+from stackbuild.project.opening import open_project
+from stackbuild.project.options import Options
+from stackbuild.project.task_names import StepKind, task_group
+from stackbuild.reporting.display import RunDisplay
+from stackbuild.reporting.outputs import RunOutputs
+from stackbuild.run.results import RunResults
+from stackbuild.run.run import Run
+from stackbuild.system.files import disk_errors
+from stackbuild.system.terminal import prepare_streams, print_error
+
+_DOIT_CRASHED = 3
+"""Doit's exit status for an exception that is none of a task's, of which it has printed the traceback."""
+
+
+def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any) -> tuple[TaskDict, TaskCreator]:  # noqa: ANN401
+    """Doit's configuration and task creator for a stack: all that a `dodo.py` needs.
+
+    `DOIT_CONFIG, task_stack = load_stack("venvstacks.toml")`. `options` are those of `project.options.Options`. On
+    doit's command line `platform=win_amd64,linux_x86_64` says what the run is for instead of `platforms`, and a task
+    can be asked for by its platform (`archive@win_amd64`). A faulty specification is explained on stderr and ends the
+    program with exit status 1.
+    """
+    prepare_streams()
+    try:
+        project = open_project(spec, _with_platforms(Options(**options), sys.argv), os.environ)
+        graph, plan, results = StackGraph.of(project), Plan(), RunResults()
+        display = RunDisplay(graph, plan, results, outputs=RunOutputs.of_environment(os.environ))
+        run = Run(graph=graph, plan=plan, results=results, watcher=display)
+        return doit_config(run, DoitReporter(run, display)), lambda: stack_tasks(run)
+    except StackbuildError as error:
+        print_error(str(error))
+        sys.exit(EXIT_FAILED)
+
+
+def run_plan(run: Run, display: RunDisplay, *, jobs: int | None) -> int:
+    """Carry out the plan of a run through doit; return the exit status."""
+    reporter = DoitReporter(run, display)
+    config = doit_config(run, reporter)
+    if jobs is not None:
+        config["num_process"] = jobs
+
+    def task_stack() -> Iterator[TaskDict]:
+        yield from stack_tasks(run)
+
+    loader = ModuleTaskLoader({"DOIT_CONFIG": config, "task_stack": task_stack})
+    status = DoitMain(loader, config_filenames=()).run(["run", *map(doit_name, run.plan.tasks or ())])
+    if reporter.met_bug or status == _DOIT_CRASHED:
+        return EXIT_BUG
+    return EXIT_FAILED if status else 0
+
+
+def _with_platforms(options: Options, arguments: Sequence[str]) -> Options:
+    """The options with the platforms that doit's command line asks for: by `platform=…`, and by names of tasks.
+
+    The tasks of other platforms exist only where they are asked for: nobody has to wait for six times as many.
+    """
+    variable = get_var("platform")
+    given = options.platforms if variable is None else variable
+    named = [argument.partition(":")[0].partition("@")[2] for argument in arguments if argument.startswith(_KINDS)]
+    # a string in place of a list is a list of one, or several names with commas between them
+    platforms = given.split(",") if isinstance(given, str) else given
+    return replace(options, platforms=tuple(platforms), named_platforms=tuple(named))
+
+
+_KINDS = tuple(f"{kind}@" for kind in StepKind)
+
+
+def doit_config(run: Run, reporter: DoitReporter) -> TaskDict:
+    """The `DOIT_CONFIG` of a run: threads on every core, our reporter, task state in the build folder."""
+    database = run.graph.project.workspace.state_database
+    with disk_errors("make the build folder", StackbuildError):
+        database.parent.mkdir(parents=True, exist_ok=True)
+    _set_damaged_aside(database)
+    return {
+        "default_tasks": [task_group(kind) for kind in StepKind],
+        "backend": "sqlite3",
+        "dep_file": os.fspath(database),
+        "num_process": os.cpu_count() or 1,
+        "par_type": "thread",
+        "reporter": reporter,
+        "verbosity": 2,
+    }
+
+
+def _set_damaged_aside(database: Path) -> None:
+    """Move a task-state database that cannot be read out of the way: nothing is lost, records tell all it knew."""
+    if not database.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            connection.execute("select task_id, task_data from doit limit 1").fetchall()
+    except sqlite3.DatabaseError as error:
+        if "no such table" not in str(error) and "locked" not in str(error):
+            database.replace(database.with_name(f"{database.name}.bad"))

@@ -1,0 +1,95 @@
+"""The steps of a stack, and what stands on what. Pure: nothing of the disk is read."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from stackbuild.planning.step import LayerStep, ManifestStep, Step
+from stackbuild.project.layer import ProjectLayer, project_layers
+from stackbuild.project.lock_files import LockFiles
+from stackbuild.project.project import Project
+from stackbuild.project.task_names import StepKind
+from stackbuild.spec.models import BuildName
+from stackbuild.targets.platforms import TargetPlatform
+
+_OUTPUTS = (StepKind.ARCHIVE, StepKind.EXPORT)
+
+_Key = tuple[StepKind, BuildName, TargetPlatform | None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StackGraph:
+    """Every step of a stack on the platforms of a run.
+
+    project: as it is for this machine; layers: its layers, by build name, lower ones first; projects: the project for
+    each platform of the run; named_platforms: the platforms that steps are named by, when anybody said what the run
+    is for; steps: by the name of their task, in an order in which they could run.
+    """
+
+    project: Project
+    layers: Mapping[BuildName, ProjectLayer]
+    projects: Mapping[TargetPlatform, Project]
+    named_platforms: tuple[TargetPlatform, ...]
+    steps: Mapping[str, Step]
+    _layer_steps: Mapping[_Key, LayerStep]
+
+    @classmethod
+    def of(cls, project: Project, *, published: Collection[BuildName] | None = None) -> "StackGraph":
+        """The graph of a project. published: the layers that manifests list, `None` for all."""
+        lock_files = LockFiles(project.workspace)
+        layers = project_layers(project, lock_files)
+        names = (*project.platforms, *project.named_platforms) if project.names_platforms else (None,)
+        by_platform = {name: project.for_platform(name or project.here) for name in dict.fromkeys(names)}
+        steps: list[Step] = [LayerStep(kind=StepKind.LOCK, layer=layer) for layer in layers.values()]
+        for platform, seen in by_platform.items():
+            own = layers if seen is project else project_layers(seen, lock_files)
+            here = [layer for layer in own.values() if seen.targets_here(layer.linked)]
+            for kind in (StepKind.BUILD, *_OUTPUTS):
+                steps += [LayerStep(kind=kind, layer=layer, platform=platform) for layer in here]
+            listed = tuple(layer for layer in here if published is None or layer.build_name in published)
+            steps += [
+                ManifestStep(output=output, project=seen, layers=listed, platform=platform) for output in _OUTPUTS
+            ]
+        every = {seen.platform: seen for seen in by_platform.values()}
+        return cls(
+            project=project,
+            layers=layers,
+            projects={platform: every[platform] for platform in project.platforms},
+            named_platforms=tuple(name for name in by_platform if name is not None),
+            steps={step.task_name: step for step in steps},
+            _layer_steps={
+                (step.kind, step.layer.build_name, step.platform): step for step in steps if isinstance(step, LayerStep)
+            },
+        )
+
+    def built(self, project: Project) -> tuple[ProjectLayer, ...]:
+        """The layers that are built for the platform of one of the projects, lower ones first."""
+        return tuple(
+            step.layer for step in self._layer_steps.values() if step.kind is StepKind.BUILD and step.project is project
+        )
+
+    def needs(self, step: Step) -> tuple[Step, ...]:
+        """The steps whose records this one reads."""
+        find, platform = self._layer_steps, step.platform
+        if isinstance(step, ManifestStep):
+            return tuple(find[step.output, layer.build_name, platform] for layer in step.layers)
+        lower = [layer.build_name for layer in step.layer.lower]
+        own = step.layer.build_name
+        locked = [find[StepKind.LOCK, name, None] for name in lower]
+        if step.kind is StepKind.LOCK:
+            return tuple(locked)
+        own_lock = find[StepKind.LOCK, own, None]
+        if step.kind is StepKind.BUILD:  # of the environments below only the runtime's
+            return (own_lock, *locked, *(find[StepKind.BUILD, name, platform] for name in lower[-1:]))
+        built = [find[StepKind.BUILD, name, platform] for name in (own, *lower)]
+        return (*built, own_lock, *locked)
+
+    def closure(self, names: Iterable[str]) -> Mapping[str, Step]:
+        """The steps of these tasks and all that they need, by name; names of other tasks are left out."""
+        pending = [self.steps[name] for name in names if name in self.steps]
+        found: dict[str, Step] = {}
+        while pending:
+            step = pending.pop()
+            if step.task_name not in found:
+                found[step.task_name] = step
+                pending.extend(self.needs(step))
+        return found

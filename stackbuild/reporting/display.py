@@ -1,0 +1,236 @@
+"""What a person sees of a run: progress while it goes on, errors as they come, a table at the end.
+
+In a terminal running steps are shown live with rich, otherwise each finished step is one line. Progress and the table
+go to stdout, errors and warnings to stderr.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stackbuild.planning.graph import StackGraph
+from stackbuild.planning.plan import Plan
+from stackbuild.planning.step import Step
+from stackbuild.reporting.estimate import format_left
+from stackbuild.reporting.layer_changes import LayerChange, RunChanges
+from stackbuild.reporting.outputs import RunOutputs
+from stackbuild.reporting.summary import show_counts, show_run_commands, show_summary
+from stackbuild.reporting.time_left import RunEstimate, remember_durations
+from stackbuild.run.results import RunResults
+from stackbuild.system.process import Result
+from stackbuild.system.quantities import Amount, format_seconds, format_size
+from stackbuild.system.terminal import LiveDisplay, print_error, print_notice, print_text
+from stackbuild.system.urls import without_credentials
+
+_WIDEST_NAME = 44
+"""How wide the column of task names becomes at most."""
+
+
+class RunDisplay:
+    """Shows one run, and is the `Watcher` that the run tells what happens; the watcher's methods come from any thread.
+
+    `begin`, then whatever happens, then `end` or `interrupted`.
+    """
+
+    def __init__(
+        self,
+        graph: StackGraph,
+        plan: Plan,
+        results: RunResults,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        outputs: RunOutputs | None = None,
+        workers: int | None = None,
+        shown_from: Path | None = None,
+    ) -> None:
+        """quiet: print errors and warnings only; verbose: why steps run, and the commands that they run.
+
+        outputs: what the run leaves beside what is shown; workers: how many tasks run at a time, one for each core
+        unless given; shown_from: the folder that shown paths are relative to, the current one unless given.
+        """
+        self._graph = graph
+        self._plan = plan
+        self._results = results
+        self._quiet = quiet
+        self._verbose = verbose and not quiet
+        self._outputs = outputs or RunOutputs()
+        self._workers = workers or os.cpu_count() or 1
+        self._shown_from = shown_from or Path.cwd()
+        self._lock = threading.RLock()
+        self._selected: Mapping[str, Step] = {}
+        self._name_width = 0
+        self._started = time.monotonic()
+        self._seen: set[str] = set()
+        self._up_to_date = 0
+        self._failed = False
+        self._changes = RunChanges(graph)
+        self._changed: Sequence[tuple[str, LayerChange]] = ()
+        self._estimate: RunEstimate | None = None
+        """Of the time left, where anybody sees it."""
+        self._shows_live = False
+        self._live: LiveDisplay | None = None
+
+    def begin(self, selected: Mapping[str, Step]) -> None:
+        """The run is about to start. selected: its steps by the name of their task, those that others need as well."""
+        self._selected = selected
+        self._name_width = min(max(map(len, selected), default=0), _WIDEST_NAME)
+        self._started = time.monotonic()
+        self._outputs.tell("begin", tasks=list(selected))
+        for notice in self._graph.project.stack.spec.notices:
+            print_notice(notice)
+        shows_live = not self._quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        self._shows_live = shows_live and "CI" not in os.environ
+        if self._shows_live or self._outputs.events is not None:
+            self._estimate = RunEstimate(
+                self._graph, self._plan, self._results, selected.values(), workers=self._workers
+            )
+
+    # how tasks ended
+
+    def succeeded(self, step: Step) -> None:
+        """A step ended well; it is shown as one line."""
+        self._count(step.task_name)
+        done = self._results.done.get(step.task_name)
+        if done is None:
+            return
+        result, size = done.outcome.done, done.outcome.size
+        took, left = round(done.seconds, 3), self._seconds_left()
+        self._outputs.tell("done", task=step.task_name, result=result, size=size, why=done.why, took=took, left=left)
+        width = len(str(len(self._selected)))
+        count = f"[{len(self._seen):>{width}}/{len(self._selected)}]"
+        told = f", {format_size(size)}" if size is not None else ""
+        self._print(f"{count} {step.task_name:<{self._name_width}} {result}{told}  {format_seconds(done.seconds)}")
+        with self._lock:
+            for notice in done.outcome.notices:
+                print_notice(notice)
+
+    def up_to_date(self, step: Step) -> None:
+        """A step did not have to run."""
+        self._count(step.task_name)
+        self._up_to_date += 1
+        self._outputs.tell("up-to-date", task=step.task_name)
+
+    def ignored(self, name: str, step: Step | None) -> None:
+        """A task was left alone, as the user told doit once."""
+        if step is not None:
+            self._count(step.task_name)
+        self._print(f"{name}: ignored, as `doit ignore` asked for")
+
+    def failed(self, name: str, step: Step | None, message: str, *, shown: bool) -> None:
+        """A task failed. shown: whether the message says anything new."""
+        if step is not None:
+            self._count(step.task_name)
+        self._failed = True
+        self._outputs.tell("failed", task=name, message=message)
+        if shown:
+            with self._lock:
+                print_error(f"{name} failed\n{message}")
+
+    # how the run ended
+
+    def stopping(self) -> None:
+        """The run was interrupted, and waits for its steps to end."""
+        self._print("interrupted: stopping …")
+
+    def end(self) -> None:
+        """No step is at work any more: show what the run amounted to."""
+        if self._live is not None:
+            self._live.stop()
+        remember_durations(self._graph, self._results)
+        self._changed = self._changes.by_layer()
+        if self._results.unfinished is not None:
+            names = ", ".join(self._results.unfinished) or "nothing"
+            hint = "what was finished is kept: run the same again to go on"
+            print_error(f"interrupted; unfinished: {names}\n\nhint: {hint}")
+        elif (self._selected or self._failed) and not self._quiet:
+            self._show_end(time.monotonic() - self._started)
+
+    def _show_end(self, took: float) -> None:
+        steps, shown_from = self._selected.values(), self._shown_from
+        if not self._failed:
+            show_summary(self._graph, self._results, steps, self._changed, shown_from=shown_from)
+        show_counts(self._results, selected=len(self._selected), up_to_date=self._up_to_date, seconds=took)
+        if not self._failed:
+            show_run_commands(steps, shown_from=shown_from)
+
+    def finish_outputs(self) -> None:
+        """Write what the run leaves beside what is shown, however it ended."""
+        outcome = "failed" if self._failed else "done"
+        if self._results.unfinished is not None:
+            outcome = "interrupted"
+        self._outputs.finish(self._graph, self._results, self._changed, up_to_date=self._up_to_date, outcome=outcome)
+
+    # the watcher
+
+    def started(self, step: Step, why: str) -> None:
+        self._changes.starting(step)
+        if self._estimate is not None:
+            self._estimate.started(step)
+        self._outputs.tell("started", task=step.task_name, left=self._seconds_left())
+        self._start_live()
+        if self._live is not None:
+            self._live.add(step.task_name)
+        if self._verbose:
+            self._print(f"{step.task_name}: {why}")
+
+    def ran(self, step: Step, result: Result) -> None:
+        if self._verbose:
+            lines = [f"  {line}" for line in without_credentials(result.stderr).strip("\n").splitlines()]
+            self._print("\n".join([f"{step.task_name}: $ {result.command}", *lines]))
+
+    def reported(self, step: Step, doing: str | Amount) -> None:
+        if self._estimate is not None and isinstance(doing, Amount):
+            self._estimate.progressed(step, doing)
+        self._outputs.tell_doing(step.task_name, doing)
+        if self._live is not None:
+            self._live.describe(step.task_name, str(doing))
+
+    def ended(self, step: Step) -> None:
+        if self._live is not None:
+            self._live.remove(step.task_name)
+
+    def waiting(self, lock: Path) -> None:
+        held = os.path.relpath(lock, self._shown_from)
+        if not self._quiet:  # on stderr: a dry run prints JSON on stdout, and nothing else
+            print_notice(f"another run is at work here (it holds {held}); waiting for it to end …")
+
+    def warned(self, text: str) -> None:
+        with self._lock:
+            print_notice(text)
+
+    # output
+
+    def _start_live(self) -> None:
+        """Show what is at work, now that something is; a run without work shows nothing but its end."""
+        with self._lock:
+            if self._shows_live and self._live is None:
+                self._live = LiveDisplay(total=len(self._selected), note=self._time_left)
+                self._live.advance(len(self._seen))
+
+    def _print(self, line: str) -> None:
+        if self._quiet:
+            return
+        with self._lock:
+            print_text(line)
+
+    def _seconds_left(self) -> float | None:
+        left = None if self._estimate is None else self._estimate.seconds_left()
+        return None if left is None else round(left, 1)
+
+    def _time_left(self) -> str:
+        left = self._seconds_left()
+        return "" if left is None else format_left(left)
+
+    def _count(self, name: str) -> None:
+        """One more task has come to its end."""
+        if self._estimate is not None and name in self._selected:
+            self._estimate.settled(name)
+        with self._lock:
+            if name in self._selected:
+                self._seen.add(name)
+            if self._live is not None:
+                self._live.advance(len(self._seen))

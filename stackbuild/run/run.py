@@ -1,0 +1,210 @@
+"""One run over a stack: carries out steps, keeps other runs away, and stops when it is told to.
+
+It knows nothing of doit: `engine` makes tasks of the steps.
+"""
+
+import functools
+import signal
+import threading
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stackbuild.errors import StackbuildError
+from stackbuild.planning.graph import StackGraph
+from stackbuild.planning.plan import Plan, not_good
+from stackbuild.planning.step import ManifestStep, Step
+from stackbuild.project.task_names import StepKind
+from stackbuild.run.freshness import why_not_valid
+from stackbuild.run.results import Done, RunResults
+from stackbuild.run.watched_commands import WatchedRunner
+from stackbuild.run.watcher import Watcher
+from stackbuild.steps.outcome import Outcome, Report
+from stackbuild.system import process
+from stackbuild.system.files import disk_errors, project_lock
+
+if TYPE_CHECKING:
+    from stackbuild.runtimes.source import RuntimeSource
+    from stackbuild.steps.layer_byte_code import OutputTools
+
+_ASKED_FOR = "it is asked for"
+
+
+class Run:
+    """Steps may run in several threads; each is run once at most."""
+
+    def __init__(self, *, graph: StackGraph, plan: Plan, results: RunResults, watcher: Watcher) -> None:
+        self.graph = graph
+        self.plan = plan
+        self.results = results
+        self._watcher = watcher
+        self._running: dict[str, Step] = {}
+        self._run_command = WatchedRunner(watcher)
+        self._changed = threading.Condition()
+        self._hold = _Hold(graph.project.workspace.run_lock, results, watcher)
+        self._runtimes_lock = threading.Lock()
+        self._opened_runtimes: RuntimeSource | None = None
+
+    def why(self, step: Step) -> str | None:
+        """Why the step has to run, `None` when its result is valid. The steps it needs are taken as they are."""
+        if step.task_name in self.plan.forced and step.task_name not in self.results.done:
+            return _ASKED_FOR
+        return why_not_valid(step)
+
+    def carry_out(self, step: Step) -> None:
+        """Run a step. Raises `StackbuildError`; after a wait for another run, a valid result is left alone."""
+        with self._changed:
+            self._running[step.task_name] = step
+        try:
+            started = time.monotonic()
+            why = why_not_valid(step) or _ASKED_FOR
+            waited = self.hold()
+            self._watcher.started(step, why)  # now nobody else changes the project
+            if (waited or step.task_name in self.plan.frozen) and self.why(step) is None:
+                outcome = Outcome(done="made by another run meanwhile")
+            else:
+                process.check_stopping()
+                self._check_allowed(step)
+                with self._run_command.working_for(step):
+                    outcome = self._do(step, lambda doing: self._watcher.reported(step, doing))
+            seconds = time.monotonic() - started
+            self.results.done[step.task_name] = Done(
+                step=step, outcome=outcome, why=why, started=started - self.results.began, seconds=seconds
+            )
+        except Exception as error:
+            self.results.failed[step.task_name] = str(error)
+            raise
+        finally:
+            with self._changed:
+                self._running.pop(step.task_name, None)
+                self._changed.notify_all()
+            self._watcher.ended(step)
+
+    def _check_allowed(self, step: Step) -> None:
+        """Raise `StackbuildError` for a step that this run must leave alone although its result is not valid."""
+        if step.task_name in self.plan.frozen:
+            raise not_good([(step, self.why(step) or "its result is not good")])
+
+    def _do(self, step: Step, report: Report) -> Outcome:
+        # Each verb is imported when it runs: most runs need few of them, and importing them takes longer than checking.
+        if isinstance(step, ManifestStep):
+            from stackbuild.steps import manifest  # noqa: PLC0415
+
+            write = manifest.export_manifest if step.output is StepKind.EXPORT else manifest.archive_manifest
+            return write(step.project, step.layers)
+        match step.kind:
+            case StepKind.LOCK:
+                from stackbuild.steps.lock import LockTools, lock_layer  # noqa: PLC0415
+
+                tools = LockTools(
+                    run=self._run_command, runtimes=self._open_runtimes, uv_version=_uv_version(), now=_now
+                )
+                forced, reset = step.task_name in self.plan.forced, step.name in self.plan.reset
+                return lock_layer(step.layer, tools, forced=forced, reset=reset, report=report)
+            case StepKind.BUILD:
+                from stackbuild.steps.build import BuildTools, build_layer  # noqa: PLC0415
+
+                build_tools = BuildTools(run=self._run_command, runtimes=self._open_runtimes, uv_version=_uv_version())
+                return build_layer(step.layer, build_tools, report=report)
+            case StepKind.ARCHIVE:
+                from stackbuild.steps.archive import archive_layer  # noqa: PLC0415
+
+                return archive_layer(step.layer, self._output_tools(), report=report)
+            case _:
+                from stackbuild.steps.export import export_layer  # noqa: PLC0415
+
+                return export_layer(step.layer, self._output_tools(), report=report)
+
+    def _output_tools(self) -> "OutputTools":
+        from stackbuild.steps.layer_byte_code import OutputTools  # noqa: PLC0415 (as in _do)
+
+        # compiling takes many commands, one for each package: nobody wants to read them
+        return OutputTools(run=process.run, runtimes=self._open_runtimes)
+
+    def catch_signals(self) -> None:
+        """From now on Ctrl-C, SIGTERM and SIGHUP stop the children, then raise `KeyboardInterrupt` here."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+
+        def interrupt(_number: int, _frame: object) -> None:
+            if self.results.unfinished is not None:
+                return  # it is stopping already
+            self.results.unfinished = tuple(self._running)  # no lock: the thread that holds it may be this one
+            process.stop_all()
+            raise KeyboardInterrupt
+
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # ignored: nohup
+                signal.signal(number, interrupt)
+
+    def wait_until_stopped(self, *, seconds: float) -> None:
+        """After an interrupt: let the steps in other threads clean up, for a while."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, timeout=seconds)
+
+    def hold(self) -> bool:
+        """Take the project for this run until `close`, once; True when it had to wait for another one."""
+        return self._hold.take()
+
+    def close(self) -> None:
+        """Let another run at the project."""
+        self._hold.release()
+
+    def _open_runtimes(self) -> "RuntimeSource":
+        from stackbuild.runtimes.source_list import open_sources  # noqa: PLC0415 (as in _do)
+
+        project = self.graph.project
+        with self._runtimes_lock:  # one for all threads: it asks the Pythons of the machine once
+            if self._opened_runtimes is None:
+                self._opened_runtimes = open_sources(
+                    project.runtime_sources,
+                    run=process.run,
+                    run_uv=self._run_command,
+                    environ=project.environ,
+                    here=project.here,
+                    warn=self._watcher.warned,
+                )
+            return self._opened_runtimes
+
+
+class _Hold:
+    """Keeps other runs away from a project, from the first step on."""
+
+    def __init__(self, lock: Path, results: RunResults, watcher: Watcher) -> None:
+        self._lock = lock
+        self._results = results
+        self._watcher = watcher
+        self._held = ExitStack()
+        self._holding = False
+        self._taking = threading.Lock()
+
+    def take(self) -> bool:
+        with self._taking:
+            if not self._holding:
+                with disk_errors("take hold of the build folder", StackbuildError):
+                    lock = project_lock(self._lock, waiting=self._waiting, still_waiting=process.check_stopping)
+                    self._held.enter_context(lock)
+                self._holding = True
+        return self._results.waited
+
+    def release(self) -> None:
+        self._held.close()
+        self._holding = False
+
+    def _waiting(self) -> None:
+        self._results.waited = True
+        self._watcher.waiting(self._lock)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@functools.cache
+def _uv_version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415 (slow to import)
+
+    return version("uv")
