@@ -155,7 +155,7 @@ def test_every_layer_below_must_be_built_to_publish_one(built: World, verb: str)
     assert why(built, "app-shop")[1 if verb == "archive" else 2] == "framework-web: it is not built"
     with pytest.raises(BuildError) as caught:
         publish("app-shop")
-    assert str(caught.value) == f"framework-web is not built{HINT}"
+    assert str(caught.value) == f"framework-web: it is not built{HINT}"
 
 
 @pytest.mark.parametrize("verb", ["archive", "export"])
