@@ -1,1 +1,1 @@
-"""The only doors to the disk, to other processes and to the screen; small things that know nothing of stacks."""
+"""The only doors to the disk, to other processes and to the screen; small helpers that know nothing about stacks."""

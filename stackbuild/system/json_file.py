@@ -17,7 +17,7 @@ class JsonFile(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """The file's content, or `None` when it is missing, no JSON, or of another shape."""
+        """The file's content, or `None` when it is missing, not JSON, or has another shape."""
         try:
             return cls.parse(path.read_bytes())
         except OSError:
@@ -25,7 +25,7 @@ class JsonFile(BaseModel):
 
     @classmethod
     def parse(cls, content: bytes) -> Self | None:
-        """The file's content, or `None` when it is no JSON or of another shape."""
+        """The file's content, or `None` when it is not JSON or has another shape."""
         try:
             return cls.model_validate_json(content)
         except ValidationError:
@@ -41,11 +41,11 @@ class JsonFile(BaseModel):
 
 
 def format_json(value: JsonValue | dict[str, Any]) -> str:
-    """JSON as all our files have it: sorted keys, indent 2, final newline."""
+    """JSON in the form of all our files: sorted keys, indent 2, final newline."""
     return json.dumps(value, indent=2, sort_keys=True) + "\n"
 
 
 def digest_of(value: JsonValue | dict[str, Any]) -> str:
-    """`sha256:<hex>` of a JSON value in canonical form: what a record's inputs are compared by."""
+    """`sha256:<hex>` of a JSON value in canonical form. Records are compared by it."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -1,7 +1,7 @@
 """Run commands: the only door to other processes.
 
-A `Command` is a value that a test can compare; a `Runner` carries it out. Children get a process group of their own,
-so that Ctrl-C in a terminal reaches this program alone, which then stops the children and knows what was unfinished.
+A `Command` is a value that a test can compare; a `Runner` carries it out. Children get a process group of their own, so
+that Ctrl-C in a terminal reaches only this program, which then stops the children and knows what is unfinished.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ _GRACE_SECONDS = 5.0
 class Command:
     """A program with its arguments, folder and complete environment. `env=None` inherits this process's.
 
-    downloads: a folder that grows by what the command downloads and by nothing else, so that it tells how far that is.
+    downloads: a folder that grows only by what the command downloads, which shows its progress.
     """
 
     argv: tuple[str, ...]
@@ -41,7 +41,7 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a finished command said, decoded as UTF-8 (undecodable bytes replaced), and its exit status."""
+    """What a finished command wrote, decoded as UTF-8 (undecodable bytes replaced), and its exit status."""
 
     command: Command
     status: int
@@ -54,7 +54,7 @@ class Result:
         return self.stderr.strip("\n") or self.stdout.strip("\n")
 
     def check(self) -> "Result":
-        """This result when the status is 0. Raises `ToolError` with the end of what the tool said otherwise."""
+        """This result if the status is 0. Otherwise raises `ToolError` with the end of what the tool wrote."""
         if self.status == 0:
             return self
         said = (self.said.strip() or "(it said nothing)").splitlines()
@@ -67,7 +67,7 @@ class Result:
 
 
 class Runner(Protocol):
-    """Runs a command to its end and returns what it said, whatever its exit status."""
+    """Runs a command to its end and returns its result, whatever the exit status."""
 
     def __call__(self, command: Command, /) -> Result: ...
 
@@ -80,7 +80,7 @@ _stopping = threading.Event()
 def run(command: Command, /, *, follow: Callable[[str], None] | None = None) -> Result:
     """Run `command` and wait for it. The standard `Runner`.
 
-    follow: is called in another thread with each line of the standard error as soon as it is there.
+    follow: called in another thread with each line of the standard error, as soon as it is written.
 
     Raises `ToolError` when it cannot be started, `Interrupted` when the run is being stopped.
     """
@@ -117,7 +117,7 @@ def _start(command: Command) -> subprocess.Popen[str]:
 
 
 def _followed(child: subprocess.Popen[str], command: Command, follow: Callable[[str], None]) -> tuple[str, str]:
-    """What a child writes until it ends, each line of its standard error told meanwhile."""
+    """What a child writes until it ends; `follow` gets each line of its standard error meanwhile."""
     errors, child.stderr = child.stderr, None  # `communicate` leaves it to us
     assert errors is not None
     lines: list[str] = []
@@ -141,13 +141,13 @@ def _followed(child: subprocess.Popen[str], command: Command, follow: Callable[[
 
 
 def check_stopping() -> None:
-    """Raise `Interrupted` when the run is being stopped. Long loops without children call it now and then."""
+    """Raise `Interrupted` when the run is being stopped. Long loops without children call it regularly."""
     if _stopping.is_set():
         raise Interrupted("stopped on request")
 
 
 def stop_all() -> None:
-    """Ask every running child to stop, kill what does not, and let no further one start."""
+    """Ask every running child to stop, kill those that do not, and let no further one start."""
     with _children_lock:
         _stopping.set()
         children = list(_children)

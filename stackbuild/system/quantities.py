@@ -21,14 +21,14 @@ def format_seconds(seconds: float) -> str:
 
 
 _SECONDS_OF_A_RATE = 0.5
-"""What a rate is told after: before, it is mostly of buffers."""
+"""Seconds after which a rate is shown: before, it mostly measures buffers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Amount:
-    """How far something is: bytes that are done, bytes that there are, and the seconds since it began.
+    """The progress of something: bytes done, bytes in total, and the seconds since it began.
 
-    As a text `downloading 2.0 MB of 8.0 MB, 4.0 MB/s: scipy`; the rate as soon as there is one. things: may be empty.
+    As a text `downloading 2.0 MB of 8.0 MB, 4.0 MB/s: scipy`; the rate only once there is one. things: may be empty.
     """
 
     what: str

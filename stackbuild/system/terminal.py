@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def prepare_streams() -> None:
-    """Make stdout and stderr fit to be written to: closed ones lead nowhere, and no letter is beyond an encoding."""
+    """Make stdout and stderr writable: closed ones discard the output, and every letter can be encoded."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -44,7 +44,7 @@ def print_text(text: str) -> None:
 
 
 def print_aside(text: str) -> None:
-    """Print what is good to know on stdout, dim in a terminal."""
+    """Print additional information on stdout, dim in a terminal."""
     print_text(f"\033[2m{text}\033[0m" if _has_colors(sys.stdout) else text)
 
 
@@ -54,7 +54,7 @@ def _has_colors(stream: TextIO) -> bool:
 
 @contextmanager
 def reader_may_leave() -> Iterator[None]:
-    """Go on in silence when whoever reads stdout has seen enough (`doit | head`), or its disk is full."""
+    """Go on silently when the reader of stdout has closed it (`doit | head`), or its disk is full."""
     try:
         yield
     except OSError as error:
@@ -64,9 +64,9 @@ def reader_may_leave() -> Iterator[None]:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout: with colours in a terminal, else plain columns."""
+    """Print a table on stdout: with colours in a terminal, else in plain columns."""
     if sys.stdout.isatty():
-        from rich.console import Console  # noqa: PLC0415 (slow to import, and no use in a pipe)
+        from rich.console import Console  # noqa: PLC0415 (slow to import, and not needed in a pipe)
         from rich.table import Table  # noqa: PLC0415
 
         table = Table(*header, box=None, header_style="bold", pad_edge=False)
@@ -87,11 +87,11 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 _BAR, _SHORT_BAR, _WIDE = 20, 8, 100
-"""The width of a bar, on a wide screen and on a narrow one, and from which width on a screen is wide."""
+"""The width of a bar on a wide and on a narrow screen, and the width from which a screen is wide."""
 
 
 class _Count:
-    """How far a run is, as the text of a column: worked out each time that it is drawn."""
+    """The progress of a run as the text of a column, computed each time it is drawn."""
 
     def __init__(self, total: int, note: Callable[[], str]) -> None:
         self.completed = 0
@@ -105,11 +105,11 @@ class _Count:
 class LiveDisplay:
     """The live display of a terminal: one line for the whole run and one for each running step.
 
-    What is printed while it is on the screen appears above it.
+    Text that is printed while it is on the screen appears above it.
     """
 
     def __init__(self, *, total: int, note: Callable[[], str]) -> None:
-        """note: what to say of the whole run, asked for whenever the display is drawn; nothing when it is empty."""
+        """note: gives a text about the whole run each time the display is drawn; nothing is shown when it is empty."""
         from rich.console import Console  # noqa: PLC0415
         from rich.progress import (  # noqa: PLC0415
             BarColumn,
@@ -127,12 +127,12 @@ class LiveDisplay:
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=_BAR if console.width >= _WIDE else _SHORT_BAR),
             TimeElapsedColumn(),
-            # last, and with the room that is left: the others stay whole on a narrow screen
+            # last, in the space that is left, so that the others stay complete on a narrow screen
             TextColumn("{task.fields[doing]}", markup=False, style="dim", table_column=Column(ratio=1, no_wrap=True)),
             console=console,
             expand=True,
             transient=True,
-            redirect_stderr=sys.stderr.isatty(),  # else what is printed there does not touch the screen
+            redirect_stderr=sys.stderr.isatty(),  # else its output does not go to the screen
         )
         self._count = _Count(total, note)
         self._overall = self._progress.add_task("all tasks", total=total, doing=self._count)

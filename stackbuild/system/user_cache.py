@@ -1,4 +1,4 @@
-"""Where things are kept that serve every project of a user."""
+"""The cache folder that all projects of a user share."""
 
 import os
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """The folder for caches: `STACKBUILD_CACHE_DIR`, else ours in the user's folder for caches."""
+    """The cache folder: `STACKBUILD_CACHE_DIR`, else `stackbuild` in the user's cache folder."""
     named = environ.get("STACKBUILD_CACHE_DIR")
     if named:
         return Path(os.path.abspath(named))
