@@ -110,7 +110,7 @@ class LinuxTarget:
 
     @property
     def is_too_old(self) -> bool:
-        """Whether wheels cannot be installed for it: uv has no choice as careful."""
+        """Whether wheels cannot be installed for it, because uv has no option that is as old."""
         return self.version < _LIBC_OF_UV[self.variant][0]
 
     @property
@@ -162,7 +162,7 @@ _MACOS_FAT = {"arm64": {"arm64", "universal2"}, "x86_64": {"x86_64", "universal2
 def tag_fits(tag: str, platform: TargetPlatform, *, linux_target: LinuxTarget, macos_target: tuple[int, int]) -> bool:
     """Whether a wheel with the platform tag `tag` runs on `platform` at the given oldest libc or macOS.
 
-    A plain tag (`linux_x86_64`, as naive local builds have it) fits its own platform whatever the target.
+    A plain tag (`linux_x86_64`, as in simple local builds) fits its platform whatever the target.
     """
     if tag in ("any", platform.value):
         return True
@@ -195,7 +195,7 @@ def platforms_without_wheel(
 
 
 def current_platform() -> TargetPlatform:
-    """The platform of the running interpreter. Raises `ValueError` where stackbuild has none that fits."""
+    """The platform of the running interpreter. Raises `ValueError` when stackbuild does not know it."""
     name = sysconfig.get_platform().lower().replace("-", "_")
     if name.startswith("macosx"):
         machine = os.uname().machine if sys.platform != "win32" else ""
@@ -204,7 +204,7 @@ def current_platform() -> TargetPlatform:
 
 
 def current_libc() -> str:
-    """The C library of this machine, as far as that matters: `glibc` or `musl` (also where there is no Linux)."""
+    """The C library of this machine: `glibc` or `musl` (also `musl` where it does not matter, without Linux)."""
     try:
         return "glibc" if os.confstr("CS_GNU_LIBC_VERSION") else "musl"
     except (AttributeError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""The Python a runtime layer asks for: the parsed form of `python_implementation`. Pure; reads and runs nothing."""
+"""The Python that a runtime layer asks for: the parsed form of `python_implementation`. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ _FORM = re.compile(
     r"(?P<implementation>[a-z][a-z0-9_]*)@(?P<versions>[^@+]+?)(?P<freethreaded>\+freethreaded)?", re.ASCII
 )
 _FULL_RELEASE = 3
-"""How many numbers a version has that names one release of Python: X.Y.Z."""
+"""How many numbers the version of one release of Python has: X.Y.Z."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PythonRequest:
-    """A Python implementation and the versions of it that will do."""
+    """A Python implementation and the acceptable versions of it."""
 
     implementation: str
     """Lower case: `cpython`, `pypy`, `graalpy`."""
@@ -54,7 +54,7 @@ class PythonRequest:
 
     @property
     def exact_version(self) -> str | None:
-        """`3.11.13` when only this one release will do, else `None`."""
+        """`3.11.13` when only this release is acceptable, else `None`."""
         only = list(self.specifier)
         if len(only) != 1 or only[0].operator != "==" or only[0].version.endswith(".*"):
             return None
@@ -62,7 +62,7 @@ class PythonRequest:
         return str(version) if len(version.release) == _FULL_RELEASE else None
 
     def accepts(self, version: str) -> bool:
-        """Whether a Python of this version (`3.11.7`) will do; pre-releases only when the request names one."""
+        """Whether a Python of this version (`3.11.7`) is acceptable; pre-releases only when the request names one."""
         return self.specifier.contains(version, prereleases=bool(self.specifier.prereleases))
 
     def __str__(self) -> str:

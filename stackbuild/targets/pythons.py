@@ -1,4 +1,4 @@
-"""The Python that a runtime is locked to: of which kind it is, its version, and what its files are called. Pure."""
+"""The Python that a runtime is locked to: its kind, its version, and the names of its files. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ _FREETHREADED = "+freethreaded"
 
 
 class PythonKind(StrEnum):
-    """What wheels, file names and virtual environments tell apart: the implementation, and CPython's two builds."""
+    """What wheels, file names and virtual environments distinguish: the implementation, and CPython's two builds."""
 
     CPYTHON = "cpython"
     FREETHREADED_CPYTHON = "cpython+freethreaded"
@@ -30,13 +30,13 @@ class PythonKind(StrEnum):
         return self is PythonKind.FREETHREADED_CPYTHON
 
     def library(self, short_version: str) -> str:
-        """The name of the folder in `lib` that holds the standard library, on POSIX. `short_version`: `X.Y`."""
+        """The name of the folder in `lib` that contains the standard library, on POSIX. `short_version`: `X.Y`."""
         if self is PythonKind.PYPY:
             return f"pypy{short_version}"
         return f"python{short_version}{'t' if self.freethreaded else ''}"
 
     def other_commands(self, short_version: str) -> tuple[str, ...]:
-        """The names beside `python` by which a virtual environment offers its Python. `short_version`: `X.Y`."""
+        """The other names, beside `python`, that a virtual environment has for its Python. `short_version`: `X.Y`."""
         names = (f"python{short_version.partition('.')[0]}", f"python{short_version}")
         own = {
             PythonKind.FREETHREADED_CPYTHON: f"python{short_version}t",
@@ -55,7 +55,7 @@ class PinnedPython:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what pins have: `cpython@3.13.2`, `cpython@3.13.2+freethreaded`, `pypy@3.11.11`.
+        """Read the form used in pins: `cpython@3.13.2`, `cpython@3.13.2+freethreaded`, `pypy@3.11.11`.
 
         Raises `ValueError` for an implementation that is not known.
         """
@@ -65,7 +65,7 @@ class PinnedPython:
 
     @classmethod
     def parse_release(cls, text: str) -> Self:
-        """Read what `release` gives."""
+        """Read the form that `release` returns."""
         return cls.parse(text if "@" in text else f"{PythonKind.CPYTHON}@{text}")
 
     @property
@@ -75,7 +75,7 @@ class PinnedPython:
 
     @property
     def release(self) -> str:
-        """What records note of it: `3.13.2`, `3.13.2+freethreaded`; of another implementation all, `pypy@3.11.11`."""
+        """The form used in records: `3.13.2`, `3.13.2+freethreaded`; for other implementations all, `pypy@3.11.11`."""
         return str(self).removeprefix(f"{PythonKind.CPYTHON}@")
 
     @property
@@ -89,4 +89,4 @@ class PinnedPython:
 
 
 OLDEST_CPYTHON, NEWEST_CPYTHON = (3, 10), (3, 15)
-"""The feature releases that can serve as a base runtime: the first and the last one."""
+"""The first and the last feature release that can be a base runtime."""

@@ -8,18 +8,18 @@ from stackbuild.targets.platforms import TargetPlatform
 from stackbuild.targets.pythons import PinnedPython
 
 FILE_NAME = r"^[^./\\:*?\[][^/\\:*?\[]*$"
-"""What a distribution may be called, whose name becomes one in a folder of downloads: nothing that leads elsewhere."""
+"""Allowed names of distributions. They become file names in the download folder, so they must not lead out of it."""
 
 
 class RuntimeFile(BaseModel):
     """The distribution of a Python for one platform: the file that it is unpacked from.
 
-    url: where it comes from when that is a server's, without credentials; sha256: hexadecimal, absent until known.
+    url: where it comes from, if that is a server, without credentials; sha256: hexadecimal, absent until known.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
-    # both become names in a folder of downloads
+    # both become names in the download folder
     name: Annotated[str, Field(pattern=FILE_NAME)]
     url: str | None = None
     sha256: Annotated[str, Field(pattern="^[0-9A-Za-z]+$")] | None = None
@@ -51,7 +51,7 @@ class RuntimePin(BaseModel):
         return (self.files or {}).get(platform)
 
     def differs_from(self, old: Self) -> bool:
-        """Whether it stands for other files than an older pin, as far as both say; to know more is no difference."""
+        """Whether its files differ from those of an older pin. What only one of them knows is not a difference."""
         return self.source != old.source or any(
             file.name != before.name or (file.sha256 and before.sha256 and file.sha256 != before.sha256)
             for name, file in (self.files or {}).items()

@@ -1,4 +1,4 @@
-"""The interpreter and ABI tags of wheels that a kind of Python takes. Pure; see the platform compatibility tags."""
+"""The interpreter and ABI tags of wheels that fit a kind of Python. Pure; see the platform compatibility tags."""
 
 import re
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ _OTHER_IMPLEMENTATIONS = {
     PythonKind.PYPY: ("pp", r"pypy{}_pp\w+"),
     PythonKind.GRAALPY: ("graalpy", r"graalpy\w+_{}_native"),
 }
-"""Name in interpreter tags and form of ABI tags, which say a version of the implementation itself as well."""
+"""Name in interpreter tags and form of ABI tags, which also contain a version of the implementation itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PythonTags:
-    """What a Python of this kind and feature release (major, minor) takes."""
+    """The tags that fit a Python of this kind and feature release (major, minor)."""
 
     kind: PythonKind
     feature: tuple[int, int]
 
     def take(self, interpreter: str, abi: str) -> bool:
-        """Whether a wheel with these tags can be for it. PyPy's and GraalPy's own versions are not compared."""
+        """Whether a wheel with these tags may fit. The versions of PyPy and GraalPy themselves are not compared."""
         if (interpreter, abi) in self._fixed:
             return True
         _, abi_form = _OTHER_IMPLEMENTATIONS.get(self.kind, (None, None))
