@@ -1,1 +1,1 @@
-"""What ELF, Mach-O and PE files say of themselves."""
+"""What the headers of ELF, Mach-O and PE files say."""

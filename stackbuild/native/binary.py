@@ -1,8 +1,7 @@
-"""What the header of a native file says of it: the values that the parsers of ELF, Mach-O and PE return.
+"""What the header of a native file says: the values that the parsers of ELF, Mach-O and PE return.
 
-The parsers take the content of a file as something that can be sliced, bytes or a memory map, and touch only what they
-need of it: headers, and the tables that these lead to. Whatever the bytes are, a parser ends soon and raises nothing
-but `Malformed`.
+The parsers take the content of a file as something that can be sliced, bytes or a memory map, and read only what they
+need: headers, and the tables that these point to. For any bytes a parser ends soon and raises only `Malformed`.
 """
 
 import mmap
@@ -16,7 +15,7 @@ Content = bytes | mmap.mmap
 
 
 class Malformed(Exception):
-    """The bytes are not what their beginning promises: cut off, or damaged."""
+    """The bytes do not match their beginning: they are truncated or damaged."""
 
 
 class NativeFormat(StrEnum):
@@ -28,7 +27,7 @@ class NativeFormat(StrEnum):
 
 
 class NativeKind(StrEnum):
-    """What a native file is for. Libraries that are only loaded at run time are bundles in Mach-O alone."""
+    """What a native file is for. Only Mach-O has bundles: libraries that are only loaded at run time."""
 
     EXECUTABLE = "executable"
     LIBRARY = "library"
@@ -57,7 +56,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NativeBinary:
-    """A native file by its headers. Only universal Mach-O files have code for several machines, in order."""
+    """What the headers of a native file say. Only universal Mach-O files have code for several machines, in order."""
 
     format: NativeFormat
     kind: NativeKind
@@ -67,7 +66,7 @@ class NativeBinary:
 def highest(minimums: Iterable[Minimum | None], *, system: str | None = None) -> Minimum | None:
     """The newest one; `None` when none is given. `system`: whose minimums decide, if there are any of that system.
 
-    Versions of different systems cannot be compared: without `system` all are of one.
+    Versions of different systems cannot be compared: without `system` all must be of the same.
     """
     given = [minimum for minimum in minimums if minimum is not None]
     decisive = [minimum for minimum in given if minimum.system == system] or given
@@ -79,7 +78,7 @@ def _version(minimum: Minimum) -> tuple[int, int]:
 
 
 def unpack(layout: str, content: Content, offset: int) -> tuple[int, ...]:
-    """The numbers at `offset`, with the layout of `struct`. Raises `Malformed` when the content ends before."""
+    """The numbers at `offset`, with the layout of `struct`. Raises `Malformed` when the content ends too early."""
     try:
         return struct.unpack_from(layout, content, offset)
     except (struct.error, OverflowError):

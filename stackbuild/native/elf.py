@@ -1,6 +1,6 @@
 """ELF, the native files of Linux: which machine they are for, and the oldest C library that they run with.
 
-As the dynamic linker does, everything is found from the program headers, for section headers may be stripped. Formats:
+Like the dynamic linker, it finds everything from the program headers, because section headers may be stripped. Formats:
 System V ABI, chapters 4 and 5; symbol versions: Linux Standard Base, "Symbol Versioning".
 """
 
@@ -49,7 +49,7 @@ _MOST_ENTRIES = 4096
 """No file in use has more program headers, dynamic entries or symbol versions."""
 
 _GLIBC_VERSION = re.compile(r"GLIBC_(\d{1,4})\.(\d{1,4})(?:\.\d{1,4})?")
-_GLIBC_FEATURES = {"GLIBC_ABI_DT_RELR": (2, 36)}  # a version that stands for what the dynamic linker can do
+_GLIBC_FEATURES = {"GLIBC_ABI_DT_RELR": (2, 36)}  # a version that stands for a feature of the dynamic linker
 _GLIBC = "libc.so.6"
 # What links against musl itself has its file name there; Alpine names the library by machine.
 _MUSL_LIBRARY = re.compile(r"libc\.musl-.+\.so\.\d+|libc\.so")
@@ -100,7 +100,7 @@ def parse_elf(content: Content) -> NativeBinary | None:
     is_program = (
         kind == _EXECUTABLE_TYPE
         or any(tag == _FLAGS and value & _IS_PROGRAM for tag, value in dynamic)
-        or (interpreter is not None and _NAME not in tags)  # libraries that can be run have names
+        or (interpreter is not None and _NAME not in tags)  # libraries that can be run have a name
     )
     needed = list(_needed_libraries(content, segments, dynamic))
     if any(map(_MUSL_LIBRARY.fullmatch, needed)) or (interpreter and _MUSL_LINKER.fullmatch(interpreter)):
@@ -116,9 +116,9 @@ def parse_elf(content: Content) -> NativeBinary | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linking:
-    """What a file tells the dynamic linker: the names of the libraries it needs, and the folders to look in first.
+    """What a file says to the dynamic linker: the names of the libraries it needs, and the folders to search first.
 
-    run_path: separated by `:`, as it stands there; DT_RUNPATH where there is one, else DT_RPATH, which it overrides.
+    run_path: as in the file, separated by `:`; DT_RUNPATH where there is one, else DT_RPATH, which it overrides.
     """
 
     needed: frozenset[str]
@@ -126,7 +126,7 @@ class Linking:
 
 
 def read_linking(content: Content) -> Linking:
-    """How a program or library is linked; one that is linked statically needs nothing. Raises `Malformed`."""
+    """How a program or library is linked. If it is linked statically, it needs nothing. Raises `Malformed`."""
     layout = _Layout.of(content)
     _, _, _, _, segments_at, _, _, _, segment_size, count = unpack(layout.header, content, 16)
     segments = list(_segments(content, layout, segments_at, segment_size, min(count, _MOST_ENTRIES)))
@@ -156,7 +156,7 @@ def _segments(content: Content, layout: _Layout, start: int, size: int, count: i
 
 
 def _dynamic_entries(content: Content, layout: _Layout, segments: list[_Segment]) -> Iterator[tuple[int, int]]:
-    """Tag and value of each entry of the dynamic segment; a file that is linked statically has none."""
+    """Tag and value of each entry of the dynamic segment; statically linked files have none."""
     start = next((it.offset for it in segments if it.kind == _DYNAMIC and it.size), None)
     if start is None:
         return
@@ -168,7 +168,7 @@ def _dynamic_entries(content: Content, layout: _Layout, segments: list[_Segment]
 
 
 def _place(segments: list[_Segment], address: int) -> int:
-    """Where in the file lies what is at `address` once the file is loaded."""
+    """The position in the file of what is at `address` when the file is loaded."""
     for segment in segments:
         if segment.kind == _LOAD and segment.address <= address < segment.address + segment.size:
             return segment.offset + address - segment.address
@@ -176,7 +176,7 @@ def _place(segments: list[_Segment], address: int) -> int:
 
 
 def _table(segments: list[_Segment], dynamic: list[tuple[int, int]], tag: int) -> int:
-    """Where in the file the table lies whose address the dynamic entry `tag` has."""
+    """The position in the file of the table whose address is in the dynamic entry `tag`."""
     address = next((value for found, value in dynamic if found == tag), None)
     if address is None:
         raise Malformed(f"a table is missing: {tag}")
@@ -197,7 +197,7 @@ def _glibc(
     dynamic: list[tuple[int, int]],
     needed: list[str],
 ) -> Iterator[Minimum]:
-    """Every version of glibc that some symbol is taken from, and glibc itself when the file is linked with it."""
+    """Every version of glibc from which a symbol is used, and glibc itself when the file is linked with it."""
     if _GLIBC in needed:
         yield Minimum("glibc")
     if all(tag != _VERSIONS for tag, _ in dynamic):
@@ -212,7 +212,7 @@ def _glibc(
 
 
 def _needed_versions(content: Content, layout: _Layout, library: int) -> Iterator[int]:
-    """The name of each symbol version that is needed, by its place in the string table: a list of lists by library."""
+    """The position in the string table of the name of each needed symbol version, library by library."""
     left = _MOST_ENTRIES
     while left:
         _, _, _, first, next_library = unpack(f"{layout.order}HHIII", content, library)

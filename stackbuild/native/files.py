@@ -1,6 +1,7 @@
 """The native files of a folder, whatever system they are for: programs, libraries, extension modules.
 
-Told by content, not by name. Of each file the beginning is read; of native ones what their parser asks for.
+They are recognized by content, not by name. Only the beginning of each file is read, and of native files what their
+parser needs.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ _FORMATS = {"linux": NativeFormat.ELF, "macosx": NativeFormat.MACH_O, "win": Nat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NativeFile:
-    """A native file by its place, `/`-separated and relative to its folder's root, and what its headers say of it."""
+    """A native file: its path, `/`-separated and relative to the root folder, and what its headers say."""
 
     path: str
     binary: NativeBinary
@@ -64,7 +65,7 @@ def is_for(binary: NativeBinary, platform: TargetPlatform) -> bool:
 def native_files(root: Path) -> tuple[NativeFile, ...]:
     """Every native file below the folder `root`, sorted by path; links are not followed, object files are left out.
 
-    What cannot be read or is damaged is no native file. Raises `OSError` when a folder cannot be listed.
+    A file that cannot be read or is damaged does not count as native. Raises `OSError` when a folder cannot be listed.
     """
     found = []
     for path, place in _files(os.fspath(root)):
@@ -75,7 +76,7 @@ def native_files(root: Path) -> tuple[NativeFile, ...]:
 
 
 def _files(root: str) -> Iterator[tuple[str, str]]:
-    """Each regular file: its path relative to `root`, `/`-separated, and its place on disk."""
+    """Each regular file: its path relative to `root`, `/`-separated, and its path on disk."""
     pending = [("", root)]
     while pending:
         check_stopping()
@@ -90,7 +91,7 @@ def _files(root: str) -> Iterator[tuple[str, str]]:
 
 
 def read_native(place: str | os.PathLike[str]) -> NativeBinary | None:
-    """What a file's headers say; `None` when it is no native file, or cannot be read."""
+    """What a file's headers say; `None` when it is not a native file or cannot be read."""
     with contextlib.suppress(OSError, ValueError, Malformed):
         descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         try:
@@ -112,10 +113,11 @@ def _parser(beginning: bytes) -> Parser | None:
 
 
 def signing_order(files: tuple[NativeFile, ...]) -> tuple[NativeFile, ...]:
-    """The files inside-out, as macOS wants them signed: whatever is part of something else before that.
+    """The files from the inside out, as macOS requires them to be signed: the parts of something before the whole.
 
-    Deepest folders first; in one folder libraries and bundles before programs, and the main program of a bundle
-    (`X.app/Contents/MacOS/X`, `X.framework/Versions/A/X`) after all that the bundle holds, for its signature seals it.
+    Deepest folders first; in one folder libraries and bundles before programs; and the main program of a bundle
+    (`X.app/Contents/MacOS/X`, `X.framework/Versions/A/X`) after everything in the bundle, because its signature covers
+    it.
     """
     return tuple(sorted(files, key=_signing_key))
 

@@ -23,9 +23,9 @@ MAGICS = {
     b"\xfe\xed\xfa\xce": ">",
     b"\xfe\xed\xfa\xcf": ">",
 }
-"""How a file for one machine begins, and its order of bytes."""
+"""The first bytes of a file for one machine, and its byte order."""
 UNIVERSAL_MAGICS = {b"\xca\xfe\xba\xbe": ">IIIII", b"\xca\xfe\xba\xbf": ">IIQQII"}
-"""How a file for several machines begins, and its table of them; Java classes begin as the first one does."""
+"""The first bytes of a file for several machines, and the layout of its table; Java classes begin like the first."""
 
 _WIDE = (b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf")
 _MACHINES = {7: "i386", 12: "arm", 18: "ppc", 0x01000007: "x86_64", 0x0100000C: "arm64", 0x01000012: "ppc64"}
@@ -37,7 +37,7 @@ _KINDS = {
     8: NativeKind.BUNDLE,
     11: NativeKind.BUNDLE,  # a kernel extension
 }
-_MOST_MACHINES = 30  # a Java class says its version there, which is 45 or more
+_MOST_MACHINES = 30  # a Java class has its version there, which is 45 or more
 _MOST_COMMANDS = 4096
 _MINIMUM_VERSION, _BUILD_VERSION = 0x24, 0x32
 _MACOS = 1
@@ -84,10 +84,10 @@ def _slice(content: Content, start: int) -> tuple[NativeKind, Code] | None:
 
 
 def _minimums(content: Content, order: str, command: int, count: int) -> Iterator[Minimum]:
-    """The oldest macOS, as the old load command and the new one say it; files for other systems of Apple have none."""
+    """The oldest macOS, from the old or the new load command; files for other Apple systems have none."""
     for _ in range(count):
         kind, size = unpack(f"{order}II", content, command)
-        if size < 8:  # noqa: PLR2004 (it holds these two numbers at least)
+        if size < 8:  # noqa: PLR2004 (it contains at least these two numbers)
             raise Malformed("a load command without an end")
         if kind == _MINIMUM_VERSION:
             yield _macos(*unpack(f"{order}I", content, command + 8))

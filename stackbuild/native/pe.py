@@ -4,14 +4,14 @@ from stackbuild.native.binary import Code, Content, NativeBinary, NativeFormat, 
 
 MAGIC = b"MZ"
 
-_POINTER = 0x3C  # to the header proper, from the one that DOS knew
+_POINTER = 0x3C  # to the actual header, from that of DOS
 _SIGNATURE = b"PE\0\0"
 _MACHINES = {0x014C: "win32", 0x01C4: "arm32", 0x8664: "amd64", 0xA641: "arm64", 0xA64E: "arm64", 0xAA64: "arm64"}
 _IS_COMPLETE, _IS_LIBRARY = 0x0002, 0x2000
 
 
 def parse_pe(content: Content) -> NativeBinary | None:
-    """A program or library; `None` for what only DOS can run, and for object files. Raises `Malformed`."""
+    """A program or library; `None` for DOS programs and object files. Raises `Malformed`."""
     (header,) = unpack("<I", content, _POINTER)
     if content[header : header + 4] != _SIGNATURE:
         return None
