@@ -1,4 +1,4 @@
-"""What goes into an archive: entries, as values or as found in a folder, and the order in which they are written."""
+"""The entries of an archive, as values or as found in a folder, and the order in which they are written."""
 
 import os
 import stat
@@ -18,8 +18,8 @@ _UNSAFE_PARTS = frozenset(("", ".", ".."))
 class ArchiveEntry:
     """One member to write: a file (from disk: `source`; generated: `data`), a link to `target`, else a folder.
 
-    `path` is relative to the archive's root, `/`-separated, without a trailing slash. `mode` holds a file's permission
-    bits as found. `size` is that of a file from disk, in bytes: what is read must have it.
+    `path` is relative to the archive's root, `/`-separated, without a trailing slash. `mode` contains a file's
+    permission bits as found. `size` is the size of a file from disk, in bytes; it is checked when the file is read.
     """
 
     path: str
@@ -42,14 +42,14 @@ class ArchiveEntry:
 
     @property
     def stored_size(self) -> int:
-        """How many bytes of content the archive holds; 0 but for files."""
+        """How many bytes of content the archive contains; 0 except for files."""
         if self.data is not None:
             return len(self.data)
         return 0 if self.source is None else self.size
 
     @property
     def stored_mode(self) -> int:
-        """The permission bits in the archive: whoever made the files, under whatever umask, they are the same."""
+        """The permission bits in the archive. They do not depend on the umask of whoever made the files."""
         match self.kind:
             case Kind.FILE:
                 return 0o755 if self.mode & 0o100 else 0o644
@@ -59,10 +59,10 @@ class ArchiveEntry:
 
 
 def list_folder(root: Path, *, skip: Callable[[str], bool]) -> list[ArchiveEntry]:
-    """An entry for everything under the folder `root`, paths relative to it, links not followed; in no fixed order.
+    """An entry for everything under the folder `root`, with relative paths, in no fixed order. Links are not followed.
 
-    Left out are `__pycache__` folders and whatever `skip(path)` is true for, a folder with all its content. Raises
-    `ArchiveError` when something cannot be read, or is no file, folder or link.
+    `__pycache__` folders and everything for which `skip(path)` is true are left out, folders with all their content.
+    Raises `ArchiveError` when something cannot be read, or is not a file, folder or link.
     """
     entries = []
     waiting = [("", os.fspath(root))]
@@ -97,7 +97,7 @@ def _found_entry(path: str, item: "os.DirEntry[str]") -> ArchiveEntry:
 def in_order(entries: Iterable[ArchiveEntry]) -> list[ArchiveEntry]:
     """The entries sorted by the UTF-8 bytes of their paths, which puts a folder before its content.
 
-    Raises `ArchiveError` for unsafe paths, two entries of one path, and entries that lie inside a file or link.
+    Raises `ArchiveError` for unsafe paths, two entries with the same path, and entries inside a file or link.
     """
     ordered = sorted(entries, key=lambda entry: entry.path)  # code points sort as their UTF-8 bytes do
     folders = {""}

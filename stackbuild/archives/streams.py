@@ -1,4 +1,4 @@
-"""The stages that bytes pass on their way into an archive: read and hashed, gathered, compressed, hashed, written."""
+"""The stages of bytes on their way into an archive: read and hashed, gathered, compressed, hashed, written."""
 
 import contextlib
 import hashlib
@@ -19,13 +19,13 @@ from stackbuild.errors import ArchiveError
 from stackbuild.system.files import disk_errors
 from stackbuild.system.process import check_stopping
 
-_CHUNK = 1 << 20  # bytes handed to the compressor at once; large enough that Python's part does not show
+_CHUNK = 1 << 20  # bytes passed to the compressor at once; large enough that Python's part does not matter
 _MAX_LEVEL = 9  # of zlib and liblzma
-_MIN_WINDOW_LOG, _MAX_WINDOW_LOG = 20, 27  # zstd; decoders refuse a larger window unless they are told to take it
+_MIN_WINDOW_LOG, _MAX_WINDOW_LOG = 20, 27  # zstd; decoders refuse a larger window unless they are told to accept it
 
 
 class Output:
-    """The file that is being written, hashed and measured on the way."""
+    """The file that is being written; it is hashed and measured on the way."""
 
     def __init__(self, file: io.BufferedWriter) -> None:
         self.sha256 = hashlib.sha256()
@@ -38,7 +38,7 @@ class Output:
         return self._file.write(data)
 
     def flush(self) -> None:
-        """`zipfile` asks for this after each member; there is no need."""
+        """`zipfile` calls this after each member; it is not needed."""
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def replacing_file(destination: Path) -> Iterator[Output]:
 
 
 class Meter:
-    """Tells the caller about the content that was read, a mebibyte or more at a time, and looks for a stop."""
+    """Reports the content that was read, a mebibyte or more at a time, and checks whether the run is being stopped."""
 
     def __init__(self, on_bytes: Callable[[int], None]) -> None:
         self._on_bytes = on_bytes
@@ -75,7 +75,7 @@ class Meter:
 
 
 class Gathered:
-    """A buffer that hands over what is put into it a full mebibyte at a time; `take` must not keep what it gets."""
+    """A buffer that passes its content on, a full mebibyte at a time; `take` must not keep what it gets."""
 
     def __init__(self, take: Callable[[memoryview], object]) -> None:
         self._take = take
@@ -100,7 +100,7 @@ class Gathered:
             rest = rest[count:]
 
     def drain(self) -> None:
-        """Hand over what there is."""
+        """Pass on what is in the buffer."""
         used, self._used = self._used, 0
         self._take(self._buffer[:used])
 
@@ -117,7 +117,7 @@ def copy_file(source: str | Path, size: int, gathered: Gathered, meter: Meter) -
     with file:
         while True:
             room = gathered.room()
-            asked = min(left + 1, len(room))  # one byte more than is due, to see a file that grew
+            asked = min(left + 1, len(room))  # one byte more than expected, to notice a file that grew
             count = file.readinto(room[:asked])
             if count > left or (left and not count):
                 hint = "leave the build environment alone while its archive is written, and run the same command again"
@@ -149,7 +149,7 @@ class StoringCompressor:
 
 
 class GzipCompressor:
-    """A gzip file (RFC 1952) without name and time and of an unknown system: zlib would name the machine's own."""
+    """A gzip file (RFC 1952) without name and time, for an unknown system: zlib would write the machine's own."""
 
     def __init__(self, level: int) -> None:
         self._deflate = zlib.compressobj(min(level, _MAX_LEVEL), zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -176,7 +176,7 @@ def zstd_compressor(level: int, threads: int, size: int) -> Compressor:
         min(level, zstandard.MAX_COMPRESSION_LEVEL),
         window_log=min(max(size.bit_length(), _MIN_WINDOW_LOG), _MAX_WINDOW_LOG),
         enable_ldm=True,
-        threads=max(threads, 1),  # 0 gives other bytes: it leaves out the cutting into jobs
+        threads=max(threads, 1),  # 0 gives other bytes: then zstd does not cut into jobs
         write_checksum=True,
     )
     return zstandard.ZstdCompressor(compression_params=parameters).compressobj()
@@ -198,9 +198,9 @@ def zlib_name() -> str:
 
 
 def xz_name() -> str:
-    """The name of the library behind `xz_compressor`, with its version where that can be found out.
+    """The name of the library behind `xz_compressor`, with its version if that is known.
 
-    The standard library does not tell it; a shared library can be asked, one linked into the interpreter cannot.
+    The standard library does not have it. A shared library can be asked, but not one linked into the interpreter.
     """
     import ctypes  # noqa: PLC0415 (slow to load and needed for this alone)
 

@@ -1,7 +1,7 @@
 """Write reproducible archives from a list of entries.
 
 The same entries and modification time give the same bytes, whatever the machine, folder, time zone, locale and number
-of threads; another release of the compressor may give others, so its version is part of the result. Content streams
+of threads. Another release of the compressor may give others, so its version is part of the result. Content streams
 from disk through the hashes and the compressor into the archive: no copy of the tree, nothing read twice.
 """
 
@@ -51,14 +51,14 @@ __all__ = [
 DEFAULT_LEVEL = 9
 
 _MAX_ZIP_LEVEL = 9
-_ZIP_TIMES = 315_532_800, 4_354_819_198  # 1980-01-01 and 2107-12-31 23:59:58 UTC: all that a zip file can say
+_ZIP_TIMES = 315_532_800, 4_354_819_198  # 1980-01-01 and 2107-12-31 23:59:58 UTC: the range of a zip file
 _ZIP_FOLDER = 0x10  # MS-DOS attribute
 _ZIP_UNIX = 3  # the system whose permission bits the attributes hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedFile:
-    """What an archive holds under one path; `sha256` is None for folders and links, `target` for all but links."""
+    """What an archive contains under one path; `sha256` is None for folders and links, `target` for all but links."""
 
     path: str
     size: int
@@ -69,9 +69,9 @@ class PackedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenArchive:
-    """A finished archive: its size and hash, and its members in the order in which they lie in it.
+    """A finished archive: its size and hash, and its members in the order of the file.
 
-    `content_sha256` is the hash of the tar stream before compression, which no change of compressor touches; None for
+    `content_sha256` is the hash of the tar stream before compression, which does not depend on the compressor; None for
     zip. `compressor` is the name and version of the library that compressed it.
     """
 
@@ -94,10 +94,11 @@ def write_archive(
 ) -> WrittenArchive:
     """Write `entries` to the file `destination`, sorted by path, in one step: on any exception nothing is left behind.
 
-    Members belong to root and bear `mtime` (seconds since 1970). `level` is zstd's (1 to 22); other formats take it up
-    to their own highest. `threads` (None: one for each core) is for zstd alone and does not change the bytes.
-    `on_bytes` is told about each further mebibyte or so of content read. Raises `ArchiveError` for paths that are
-    unsafe or collide, files that cannot be read or are not of the size given, and a disk that cannot be written to.
+    Members belong to root and have the time `mtime` (seconds since 1970). `level` is zstd's (1 to 22); other formats
+    limit it to their own highest. `threads` (None: one for each core) is only for zstd and does not change the bytes.
+    `on_bytes` is called about every mebibyte with the number of further bytes of content. Raises `ArchiveError` for
+    paths that are unsafe or collide, files that cannot be read or are not of the size given, and a disk that cannot be
+    written to.
     """
     if not 0 <= mtime <= MAX_TIME:
         raise ArchiveError(f"cannot write {destination}: the modification time {mtime} cannot be stored")
@@ -142,7 +143,7 @@ def _compressor(format: ArchiveFormat, level: int, threads: int, size: int) -> t
 
 
 def _copy_content(entry: ArchiveEntry, gathered: Gathered, meter: Meter) -> str:
-    """Put the content of a file entry into `gathered`; its SHA-256."""
+    """Put the content of a file entry into `gathered`; return its SHA-256."""
     if entry.source is not None:
         return copy_file(entry.source, entry.size, gathered, meter)
     data = entry.data or b""
@@ -165,7 +166,7 @@ def _tar_header(entry: ArchiveEntry, mtime: int) -> bytes:
 def _write_tar(
     output: Output, compressor: Compressor, entries: list[ArchiveEntry], mtime: int, meter: Meter
 ) -> tuple[list[PackedFile], str]:
-    """Write a compressed tar file; its members and the SHA-256 of the stream before compression."""
+    """Write a compressed tar file; return its members and the SHA-256 of the stream before compression."""
     sha256 = hashlib.sha256()
     length = 0
 
@@ -192,7 +193,7 @@ def _write_tar(
 def _write_zip(
     output: Output, entries: list[ArchiveEntry], *, mtime: int, level: int, meter: Meter
 ) -> list[PackedFile]:
-    """Write a zip file; its members. `output` cannot seek, so that sizes follow the content (data descriptors)."""
+    """Write a zip file; return its members. `output` cannot seek, so sizes follow the content (data descriptors)."""
     date = time.gmtime(min(max(mtime, _ZIP_TIMES[0]), _ZIP_TIMES[1]))[:6]
     files = []
     with zipfile.ZipFile(cast(IO[bytes], output), "w") as archive:

@@ -25,7 +25,7 @@ def zip_contents(file: IO[bytes]) -> Generator[tuple[Member, Iterator[bytes]], N
     """Each member with the pieces of its content, in the order of the directory at the end.
 
     Raises `ArchiveError` for a file with anything before its members or after its directory, for members of types and
-    methods that layers never need, and for content that is damaged or not of the size given.
+    methods that layers never need, and for content that is damaged or has another size.
     """
     with _damage():
         archive = zipfile.ZipFile(file)
@@ -38,7 +38,7 @@ def zip_contents(file: IO[bytes]) -> Generator[tuple[Member, Iterator[bytes]], N
 
 @contextmanager
 def _damage() -> Iterator[None]:
-    """Make an `ArchiveError` of what `zipfile` raises for files that nothing wrote like this."""
+    """Turn what `zipfile` raises for malformed files into an `ArchiveError`."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError, struct.error) as error:
@@ -46,7 +46,7 @@ def _damage() -> Iterator[None]:
 
 
 def _check_layout(archive: zipfile.ZipFile, file: IO[bytes]) -> None:
-    """Nothing lies before the first member or after the directory."""
+    """Check that there is nothing before the first member or after the directory."""
     end = file.seek(0, 2)
     file.seek(max(end - _END_RECORD, 0))
     first = min((info.header_offset for info in archive.infolist()), default=0)
@@ -75,7 +75,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
 
 
 def _mtime(info: zipfile.ZipInfo) -> int:
-    """The time as UTC, which our own archives mean by it; 0 when there is no such time."""
+    """The time, taken as UTC, as in our own archives; 0 when there is no such time."""
     try:
         return calendar.timegm(info.date_time)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Where the frames of a zstd file lie (RFC 8878): found from their headers and block sizes, without decompressing.
+"""Where the frames of a zstd file are (RFC 8878), found from headers and block sizes, without decompressing.
 
-Decoders that work on a stream say nothing of a file that ends in the middle of a frame, and the frames of a file can be
-decompressed in parallel only when their borders are known. A seek table at the end of a file is not asked: it may lie.
+Stream decoders do not report a file that ends in the middle of a frame, and the frames of a file can be decompressed in
+parallel only when their borders are known. A seek table at the end of a file is not used: it may be wrong.
 """
 
 import io
@@ -21,7 +21,7 @@ _RLE, _RESERVED = 1, 3  # types of blocks; the size of the first counts its deco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """A frame with compressed data: where it starts, its bytes in the file, its content's (None: it does not say)."""
+    """A frame with compressed data: its start, its size in the file, and the size of its content (None: unknown)."""
 
     offset: int
     size: int
@@ -29,9 +29,9 @@ class Frame:
 
 
 def find_frames(file: io.FileIO) -> list[Frame]:
-    """The frames of a zstd file in order, those to be skipped left out.
+    """The frames of a zstd file in order, without skippable ones.
 
-    Raises `ArchiveError` unless whole frames, not more than 65,536, fill the file from its start to its end.
+    Raises `ArchiveError` unless the file consists of complete frames, at most 65,536.
     """
     end = file.seek(0, os.SEEK_END)
     frames = []
