@@ -1,7 +1,7 @@
 """Which modules of a layer are compiled together, and under which name the result is kept: pure, as values.
 
 Byte code depends on the modules' content, on their paths below the folder they are imported from, and on the Python,
-not on the layer: what was compiled once for a wheel serves every layer and every project that has it.
+but not on the layer: the byte code of a wheel is compiled once for all layers and projects.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ from stackbuild.archives.entries import ArchiveEntry
 from stackbuild.archives.tar_headers import Kind
 
 _FORMAT = 1
-"""Raised when other bytes are made of the same modules."""
+"""Increased when the same modules give other bytes."""
 _TESTS = frozenset({"test", "tests"})
-"""Folders of modules that applications do not import, two fifths of the byte code of NumPy, SciPy and scikit-learn."""
+"""Folders of modules that applications do not import: two fifths of the byte code of NumPy, SciPy and scikit-learn."""
 _MOST_MODULES = 100
 """A unit keeps one core busy for half a second at most, so that large packages are compiled on all of them."""
 
@@ -52,11 +52,11 @@ class CompileUnit:
         return digest.hexdigest()
 
     def read_anew(self, hash_of: Callable[[ArchiveEntry], str]) -> "CompileUnit":
-        """The same with the hashes that the modules' contents have by `hash_of`."""
+        """The same unit, with the hashes of the modules' contents computed by `hash_of`."""
         return replace(self, modules=tuple(replace(module, hash=hash_of(module.entry)) for module in self.modules))
 
     def byte_code_paths(self) -> frozenset[str]:
-        """Where Python looks for the byte code of its modules, but for the tag and the suffix of the names."""
+        """The paths where Python looks for the byte code of its modules, without tags and suffixes."""
         split = [module.path.removesuffix(".py").rpartition("/") for module in self.modules]
         return frozenset(f"{folder}{slash}__pycache__/{name}" for folder, slash, name in split)
 
@@ -64,10 +64,10 @@ class CompileUnit:
 def compile_units(
     entries: Iterable[ArchiveEntry], folders: Iterable[PurePosixPath], *, hash_of: Callable[[ArchiveEntry], str]
 ) -> tuple[CompileUnit, ...]:
-    """Every module file among the entries, in units; what lies in none of the `folders`, or in tests, is left out.
+    """Every module file among the entries, in units, except those in none of the `folders` and those in tests.
 
     folders: those that modules are imported from, relative to the layer; a module belongs to the first that has it.
-    hash_of: of an entry's content.
+    hash_of: gives the hash of an entry's content.
     """
     prefixes = [(f"{folder}/", folder) for folder in folders]
     found: dict[PurePosixPath, list[Module]] = defaultdict(list)
@@ -86,7 +86,7 @@ def compile_units(
 
 
 def _in_units(modules: Iterable[Module]) -> Iterable[tuple[Module, ...]]:
-    """Cut at packages, so that a change of one leaves the units of the others as they are."""
+    """Cut at packages, so that a change of one package does not change the units of others."""
     ordered = sorted(modules, key=lambda module: (_package(module), module.path))
     for _, package in groupby(ordered, key=_package):
         members = tuple(package)
@@ -95,7 +95,7 @@ def _in_units(modules: Iterable[Module]) -> Iterable[tuple[Module, ...]]:
 
 
 def _is_text(path: str) -> bool:
-    """Whether a path is UTF-8, and no name that the system has decoded with surrogates."""
+    """Whether a path is UTF-8, without names that the system decoded with surrogates."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -104,5 +104,5 @@ def _is_text(path: str) -> bool:
 
 
 def _package(module: Module) -> str:
-    """The package at the top; empty for a module that is in none."""
+    """The top-level package; empty for a module outside of packages."""
     return module.path.partition("/")[0] if "/" in module.path else ""

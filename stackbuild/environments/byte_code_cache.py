@@ -1,7 +1,7 @@
-"""The cache of byte code: each unit of modules is compiled once by a Python, whatever layers and projects have it.
+"""The cache of byte code: each unit of modules is compiled once per Python, for all layers and projects.
 
-A unit is a folder that holds `index.json` and the files it lists, with their hashes. It appears whole or not at all, is
-never changed, and may be removed at any time. Safe to use from several threads and several processes at once.
+A unit is a folder with `index.json` and the files that it lists, with their hashes. It appears complete or not at all,
+is never changed, and may be removed at any time. Safe to use from several threads and several processes at once.
 """
 
 import contextlib
@@ -27,22 +27,22 @@ _INDEX = "index.json"
 _FILE_MODE = 0o644
 _NEEDED = frozenset({"SYSTEMROOT", "TEMP", "TMPDIR"})
 _OF_LOADERS = ("LD_", "DYLD_")
-"""Prefixes of the variables that tell which libraries a program is loaded with."""
+"""Prefixes of the variables that decide which libraries a program is loaded with."""
 _KEPT_SECONDS = 90 * 24 * 3600
-"""How long a unit is kept that nobody uses."""
+"""How long an unused unit is kept."""
 _LEFT_SECONDS = 3600
-"""How long a unit may be in the making."""
+"""How long it may take to make a unit."""
 _CORES = os.cpu_count() or 1
 _processes = threading.BoundedSemaphore(_CORES)
-"""Layers are exported in parallel, and each is compiled on every core: together they do not start more than that."""
+"""Layers are exported in parallel, and each is compiled on every core: this limits all of them together."""
 
 Index = list[tuple[str, int]]
 
 
 class ByteCodeCache:
-    """Byte code kept in `folder`, of one version of Python, such as `cpython@3.11.7`, which is run to make it.
+    """Byte code in `folder` of one version of Python, such as `cpython@3.11.7`, which is run to compile it.
 
-    environ: what of it a Python may need to start is handed on.
+    environ: the variables in it that a Python may need to start are passed on.
     """
 
     def __init__(self, folder: Path, *, version: str, run: Runner, environ: Mapping[str, str]) -> None:
@@ -62,13 +62,13 @@ class ByteCodeCache:
     ) -> list[ArchiveEntry]:
         """The byte code of all units and its folders, as entries relative to the layer; compiled where it is missing.
 
-        hash_of: of an entry's content, read now; python: an executable, asked for only when something is missing;
-        compiling: told of how many modules out of how many are compiled. Raises `ToolError` when that Python does not
-        run, `OSError` when the cache cannot be written to.
+        hash_of: hashes an entry's content, read now; python: gives an executable, called only when something is
+        missing; compiling: called with the numbers of compiled modules and of all modules. Raises `ToolError` when that
+        Python does not run, `OSError` when the cache cannot be written to.
         """
         found = [(unit, self._read(unit)) for unit in units]
         if any(index is None for _, index in found):
-            # A recorded hash may be wrong: what is kept for others has to be that of the content.
+            # A recorded hash may be wrong: a unit that others will use needs the hash of the content.
             true = [unit if index is not None else unit.read_anew(hash_of) for unit, index in found]
             missing = [unit for unit in true if self._read(unit) is None]
             if missing:
@@ -85,7 +85,7 @@ class ByteCodeCache:
         return index
 
     def _read(self, unit: CompileUnit) -> Index | None:
-        """What a kept unit holds; `None` when it is missing, damaged, or holds what is not the unit's."""
+        """The index of a kept unit; `None` when the unit is missing, damaged, or contains anything else."""
         folder = self._place(unit)
         try:
             index = json.loads((folder / _INDEX).read_bytes())
@@ -99,7 +99,7 @@ class ByteCodeCache:
                     return None
         except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             return None
-        with contextlib.suppress(OSError):  # it may be somebody else's, such as a cache of CI's that was restored
+        with contextlib.suppress(OSError):  # it may belong to another user, as in a restored CI cache
             os.utime(folder)
         return [(path, size) for path, size, _ in index]
 
@@ -108,7 +108,7 @@ class ByteCodeCache:
         self._remove_unused()
         total, done = sum(len(unit.modules) for unit in units), 0
         compiling(done, total)
-        # the longest first, so that none of them is at work alone at the end
+        # the longest first, so that none of them runs alone at the end
         ordered = sorted(units, key=lambda unit: -len(unit.modules))
         with ThreadPoolExecutor(_CORES) as threads:
             for unit, _ in zip(ordered, threads.map(functools.partial(self._compile, python), ordered), strict=True):
@@ -141,18 +141,18 @@ class ByteCodeCache:
             os.rename(fresh, place)
 
     def _remove_unused(self) -> None:
-        """Remove what nobody has used for long, and what killed runs left."""
+        """Remove units unused for a long time, and what killed runs left."""
         now = time.time()
         with os.scandir(self._folder) as units:
             for unit in units:
                 kept = _LEFT_SECONDS if unit.name.startswith(".") else _KEPT_SECONDS
-                with contextlib.suppress(OSError):  # another run removes, too; or it is somebody else's
+                with contextlib.suppress(OSError):  # another run may remove it, too, or it belongs to another user
                     if unit.stat(follow_symlinks=False).st_mtime < now - kept:
                         remove_tree(Path(unit.path))
 
 
 def _index_of(folder: Path) -> list[tuple[str, int, str]]:
-    """What a unit holds that was just compiled: path, size and SHA-256 of each file, in the order of their numbers."""
+    """The index of a unit that was just compiled: path, size and SHA-256 of each file, in the order of the modules."""
     index = []
     for number, path in enumerate((folder / "paths").read_bytes().decode().split("\0")[:-1]):
         content = (folder / f"{number}.pyc").read_bytes()

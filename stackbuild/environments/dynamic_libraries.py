@@ -1,7 +1,7 @@
-"""Dynamic libraries that the packages of a layer offer to the layers above: which files they are, and which are meant.
+"""The dynamic libraries that the packages of a layer offer to the layers above.
 
-A library is a regular file whose name ends in `.so` or `.dylib` and not in the suffix of an extension module, whatever
-the version and platform that suffix is for. Reads, writes nothing.
+A library is a regular file whose name ends in `.so` or `.dylib` but not in the suffix of an extension module of any
+version and platform. Nothing is written.
 """
 
 import glob
@@ -30,7 +30,7 @@ def offered_libraries(
     """The libraries below `site_packages`, sorted by name, all paths relative to `environment`.
 
     `layer` is the build name: the patterns of `excluded` are matched against paths that start with it (`fits_end`).
-    Files of one name and content count as one, the first. Raises `BuildError` with every name that stands for more.
+    Files with the same name and content count as one, the first. Raises `BuildError` with every ambiguous name.
     """
     found: dict[str, list[PurePosixPath]] = {}
     for path in map(PurePosixPath, _library_files(environment, str(site_packages))):
@@ -44,15 +44,15 @@ def offered_libraries(
 
 
 def is_dynamic_library(name: str) -> bool:
-    """Whether a file of this name is a library, and no extension module."""
+    """Whether a file of this name is a library and not an extension module."""
     return _LIBRARY.fullmatch(name) is not None and _EXTENSION_MODULE.fullmatch(name) is None
 
 
 def fits_end(path: PurePosixPath, pattern: str) -> bool:
     """Whether the last segments of `path`, any number of them, fit `pattern`.
 
-    `**` as a whole segment stands for any number of folders, at the end of the pattern for all that is in a folder;
-    `*`, `?` and `[...]` stay within a segment, and match names that start with a dot, too. Case matters.
+    `**` as a whole segment matches any number of folders, and at the end of the pattern everything in a folder. `*`,
+    `?` and `[...]` match within a segment, also a leading dot. Case matters.
     """
     names, wanted = path.parts, pattern.split("/")
     reached = set(range(len(names)))  # how many names are matched, for every way to match the pattern so far
@@ -79,7 +79,7 @@ def _library_files(environment: Path, folder: str) -> Iterator[str]:
 
 
 def _unlike_the_first(environment: Path, paths: Sequence[PurePosixPath]) -> list[PurePosixPath]:
-    """Those of the files whose content is another than that of the first one."""
+    """The files whose content differs from that of the first one."""
     if len(paths) == 1:
         return []
     digests = [sha256_file(environment / path) for path in paths]
@@ -97,7 +97,7 @@ def _ambiguity(
     lines = [f"{layer}: its packages have different dynamic libraries of the same name:"]
     for name, paths in ambiguous.items():
         lines += [f"  {name}", *(f"    {path}" for path in paths)]
-    # From the folder on, so that a pattern cannot fit a file further down that ends alike.
+    # From the folder on, so that a pattern cannot match a deeper file with the same end.
     added = [glob.escape(str(path.relative_to(site_packages.parent))) for path in surplus]
     line = f"dynlib_exclude = {json.dumps([*excluded, *added], ensure_ascii=False)}"
     return BuildError(

@@ -1,7 +1,7 @@
-"""Texts and links that make a folder of installed packages a layer: pure, as values to write.
+"""The texts and links that turn a folder of installed packages into a layer: pure, as values to write.
 
-A build environment and a deployed one differ in the names of the layers around them only, so both are made here.
-Every path in them is relative: a layer can be moved, mounted read-only or signed, as long as its peers move with it.
+Build and deployed environments differ only in the names of the layers beside them, so both are made here. Every path is
+relative: a layer can be moved, mounted read-only or signed, as long as the layers beside it move with it.
 """
 
 import os
@@ -53,7 +53,7 @@ Generated = GeneratedFile | GeneratedLink
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """A lower layer as a layered environment sees it: its folder's name beside it, and its inner layout."""
+    """A lower layer as seen from a layered environment: the name of its folder beside it, and its layout."""
 
     target: InstallTarget | BuildName
     layout: EnvironmentLayout
@@ -79,9 +79,9 @@ class LayerSurroundings:
 
 
 def environment_files(around: LayerSurroundings, *, wrapped: bool) -> tuple[Generated, ...]:
-    """The generated files of an environment, beside layer config and post-install script; none for a runtime.
+    """The generated files of an environment, without layer config and post-install script; none for a runtime.
 
-    `wrapped`: its `python` is a script that lets the dynamic libraries of the layers below be found, else a link.
+    `wrapped`: its `python` is a script with which the dynamic libraries of the layers below are found, else a link.
     """
     layout, runtime = around.layout, around.runtime
     if runtime is None:
@@ -128,20 +128,20 @@ def published_files(around: LayerSurroundings, *, wrapped: bool) -> tuple[Genera
 
 
 def pyvenv_cfg(python_version: str, *, home: str | None = None) -> str:
-    """A `pyvenv.cfg`, without `home` where Python does without.
+    """A `pyvenv.cfg`, without `home` where Python does not need it.
 
-    CPython, 3.10 to 3.15 and free-threaded, and PyPy 3.11 then take the base prefix from where the relative
-    `bin/python` link leads, and the folder of the file as `sys.prefix`: no absolute path is needed. The launcher that
-    stands for `python` on Windows needs one.
+    CPython, 3.10 to 3.15 and free-threaded, and PyPy 3.11 then take the base prefix from the target of the relative
+    link `bin/python`, and the folder of the file as `sys.prefix`: no absolute path is needed. On Windows the launcher
+    that replaces `python` needs one.
     """
     line = "" if home is None else f"home = {home}\n"
     return f"{line}include-system-site-packages = false\nversion = {python_version}\n"
 
 
 def sitecustomize(around: LayerSurroundings, *, wrapped: bool) -> str:
-    """A `sitecustomize.py` that appends the lower layers' packages to the import path, found from its own place.
+    """A `sitecustomize.py` that appends the lower layers' packages, found relative to itself, to the import path.
 
-    `wrapped`: it also names the script in `sys.executable`, so that child processes find the dynamic libraries, too.
+    `wrapped`: it also puts the script into `sys.executable`, so that child processes find the dynamic libraries, too.
     """
     depth = len(around.layout.site_packages.parts)
     folders = [str(in_peer(peer.target, peer.layout.site_packages)) for peer in around.lower]
@@ -185,8 +185,8 @@ def _script_as_executable(layout: EnvironmentLayout) -> list[str]:
 
 
 def layer_config(around: LayerSurroundings) -> LayerConfig:
-    """The layer's `venvstacks_layer.json`. Its paths are written as the layer's platform writes paths."""
-    layout, runtime = around.layout, around.runtime
+    """The layer's `venvstacks_layer.json`, with paths in the style of the layer's platform."""
+    layout, runtime = deployment.layout, deployment.runtime
 
     def text(path: PurePosixPath) -> str:
         return str(PureWindowsPath(path)) if layout.platform.is_windows else str(path)
@@ -204,7 +204,7 @@ def layer_config(around: LayerSurroundings) -> LayerConfig:
 
 @cache
 def postinstall_script() -> str:
-    """The post-install script that travels with every layer."""
+    """The post-install script that is part of every deployed layer."""
     return Path(__file__).with_name("injected").joinpath("postinstall.py").read_text(encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
-"""The checker of a layer's folder: build environment, export or unpacked archive, whatever the platform of the layer.
+"""The check of a layer's folder: build environment, export or unpacked archive, for any platform.
 
-Reads, runs nothing of the layer, and needs no other file than the folder's.
+It only reads, runs nothing in the layer, and needs no files outside of the folder.
 """
 
 import os
@@ -29,7 +29,7 @@ _RESERVED_NAMES = re.compile(r"(?:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³])
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedLayer:
-    """What a folder must be the layer of. libc: `glibc` or `musl`, for Linux."""
+    """The layer that a folder should contain. libc: `glibc` or `musl`, for Linux."""
 
     layout: EnvironmentLayout
     libc: str = "glibc"
@@ -38,10 +38,10 @@ class ExpectedLayer:
 def layer_problems(
     folder: Path, expected: ExpectedLayer, *, hashes: bool = False, peers: bool = True
 ) -> tuple[str, ...]:
-    """Everything that is wrong with a layer's folder, a line each that starts with the path; sorted, empty when sound.
+    """Everything that is wrong with a layer's folder: one line each, starting with the path; sorted.
 
-    hashes: compare the digest of every recorded file, which reads all of them. peers: follow what leads to the layers
-    beside it, as far as these are there. Raises `ArchiveError` when the folder cannot be listed.
+    hashes: compare the digest of every recorded file, which reads all of them. peers: follow links to the layers beside
+    it, if these exist. Raises `ArchiveError` when the folder cannot be listed.
     """
     entries = {entry.path: entry for entry in list_folder(folder, skip=lambda _: False)}
     layout = expected.layout
@@ -64,7 +64,7 @@ def layer_problems(
 
 
 def layout_problems(entries: Entries, layout: EnvironmentLayout) -> Iterator[str]:
-    """Packages and Pythons where another system or Python has them. Other folders may have any name: wheels do."""
+    """Packages and Pythons in folders of another system or Python. Other folders may have any name: wheels use many."""
     if str(layout.site_packages) not in entries:
         yield f"{layout.site_packages}: missing, the packages of a layer for {layout.platform} belong there"
     own = layout.kind.library(layout.short_version)
@@ -79,7 +79,7 @@ def layout_problems(entries: Entries, layout: EnvironmentLayout) -> Iterator[str
 
 
 def _belongs_to_another_system(path: str, *, windows: bool) -> bool:
-    """Whether this is the folder of packages, or a Python, in the layout of Windows in a layer that has the other."""
+    """Whether this is a folder of packages, or a Python, in the layout of a system other than the layer's."""
     place, _, name = path.rpartition("/")
     if windows:
         return bool(_PYTHON_FOLDER.fullmatch(path)) or (place == "bin" and bool(_PYTHON.fullmatch(name)))
@@ -88,7 +88,7 @@ def _belongs_to_another_system(path: str, *, windows: bool) -> bool:
 
 
 def script_problems(folder: Path, entries: Entries, layout: EnvironmentLayout) -> Iterator[str]:
-    """Programs beside Python that layers do not carry; a runtime may have some that name no absolute interpreter."""
+    """Programs beside Python that layers must not contain; runtimes may have those without an absolute interpreter."""
     beginning = f"{layout.scripts}/"
     for path in entries:
         name = path.removeprefix(beginning)
@@ -110,7 +110,7 @@ def _names_its_interpreter(path: Path) -> bool:
 
 
 def link_problems(folder: Path, entries: Entries, *, forbidden: bool, peers: bool) -> Iterator[str]:
-    """Links that are absolute, lead nowhere or too far; where links are forbidden, all of them."""
+    """Links that are absolute, lead nowhere or too far; all links where they are forbidden."""
     for path, entry in entries.items():
         if entry.target is None:
             continue
@@ -129,7 +129,7 @@ def _leads_too_far(path: str, entry: ArchiveEntry) -> bool:
 
 
 def _dead_end(folder: Path, entries: Entries, path: str, *, peers: bool) -> str | None:
-    """What is missing at the end of a broken chain of links; `None` when it may be there in the layers beside it."""
+    """What is missing at the end of a broken chain of links; `None` when it may exist in the layers beside it."""
     for _ in range(_MOST_LINKS):
         link = next((it for it in _lineage(path) if it in entries and entries[it].target is not None), None)
         if link is None:
@@ -148,13 +148,13 @@ def _lineage(path: str) -> Iterator[str]:
 
 
 def _peer_is_there(folder: Path, path: str) -> bool:
-    """Whether the layer beside this one that `../<layer>/…` leads to is there."""
+    """Whether the layer beside this one that `../<layer>/…` leads to exists."""
     name = path.split("/")[1]
     return name != ".." and (folder.parent / name).is_dir()
 
 
 def config_problems(folder: Path, layout: EnvironmentLayout, *, peers: bool) -> Iterator[str]:
-    """What is not as the layer's configuration says, when it has one. Folders of dynamic libraries may be missing."""
+    """What differs from the layer's configuration, if it has one. Folders of dynamic libraries may be missing."""
     try:
         config = LayerConfig.model_validate_json((folder / LAYER_CONFIG).read_bytes())
     except FileNotFoundError:
@@ -186,12 +186,12 @@ def _config_path_problem(folder: Path, text: str, *, may_be_missing: bool, peers
 
 
 def _with_one_library(paths: Iterable[str], layout: EnvironmentLayout) -> Iterator[str]:
-    """The paths without `lib` in a layer for Windows: what wheels have there becomes part of `Lib`."""
+    """The paths without `lib` in a layer for Windows, where it is the same folder as `Lib`."""
     return (path for path in paths if not (layout.platform.is_windows and path == "lib"))
 
 
 def collisions(paths: Iterable[str]) -> Iterator[str]:
-    """Paths that are one where upper and lower case, or ways to write an accent, do not differ; topmost ones only."""
+    """Paths that are the same where case, or the way to write an accent, does not matter; topmost ones only."""
     seen: dict[str, str] = {}
     collided: set[str] = set()
     for path in sorted(paths):

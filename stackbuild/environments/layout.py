@@ -1,4 +1,4 @@
-"""Where things lie inside one environment. Nothing here looks at the disk."""
+"""The paths inside one environment. Nothing here looks at the disk."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -41,7 +41,7 @@ class EnvironmentLayout:
 
     @property
     def headers(self) -> PurePosixPath:
-        """Where packages put C headers: beside those of Python, or where uv has them in a virtual environment."""
+        """Where packages put C headers: beside those of Python, or where uv puts them in a virtual environment."""
         if not self.is_runtime:
             return PurePosixPath(f"include/site/python{self.short_version}")
         return PurePosixPath(
@@ -70,5 +70,5 @@ class EnvironmentLayout:
 
 
 def in_peer(target: InstallTarget | BuildName, path: PurePosixPath) -> PurePosixPath:
-    """`path` of the environment `target` as seen from the folder of an environment beside it."""
+    """`path` of the environment `target`, relative to the folder of an environment beside it."""
     return PurePosixPath("..", target, path)

@@ -1,7 +1,7 @@
 """Where installed packages belong in an environment: from the prefix that uv filled to the layout of any platform.
 
-uv lays a prefix out for the machine that it runs on. Environments for other platforms have their folders elsewhere, and
-the Python of a base runtime keeps headers in another place than a virtual environment does.
+uv fills a prefix in the layout of the machine that it runs on. Environments for other platforms have other folders, and
+the Python of a base runtime has its headers in another folder than a virtual environment.
 """
 
 import os
@@ -17,9 +17,9 @@ from stackbuild.errors import BuildError
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Folders that move, as (from, to), relative to the prefix and to the environment; everything else stays.
+    """The folders to move, as (from, to), relative to the prefix and to the environment; everything else stays.
 
-    site_packages: where packages end up.
+    site_packages: the folder of packages in the environment.
     """
 
     folders: tuple[tuple[PurePosixPath, PurePosixPath], ...]
@@ -27,21 +27,21 @@ class Placement:
 
     @classmethod
     def of(cls, prefix: EnvironmentLayout, environment: EnvironmentLayout) -> Self:
-        """How files get from a prefix that uv filled into an environment."""
+        """The placement of the files of a prefix that uv filled in an environment."""
         pairs = [(prefix.site_packages, environment.site_packages), (prefix.headers, environment.headers)]
         if environment.platform.is_windows:
-            pairs.append((PurePosixPath("lib"), PurePosixPath("Lib")))  # the same folder there
+            pairs.append((PurePosixPath("lib"), PurePosixPath("Lib")))  # the same folder on Windows
         return cls(folders=tuple(pair for pair in pairs if pair[0] != pair[1]), site_packages=environment.site_packages)
 
     def place(self, path: str) -> str:
-        """Where the file at `path` of the prefix belongs in the environment; both `/`-separated."""
+        """The path in the environment of the file at `path` in the prefix; both `/`-separated."""
         for old, new in self.folders:
             if path.startswith(f"{old}/"):
                 return posixpath.join(new, path.removeprefix(f"{old}/"))
         return path
 
     def recorded(self, path: str) -> str:
-        """How RECORD files name the file at `path` of the prefix: relative to the folder of packages."""
+        """The path in RECORD files of the file at `path` in the prefix: relative to the folder of packages."""
         placed, packages = self.place(path), f"{self.site_packages}/"
         if placed.startswith(packages):
             return placed.removeprefix(packages)
@@ -49,7 +49,7 @@ class Placement:
 
 
 def move_packages(prefix: Path, environment: Path, placement: Placement) -> None:
-    """Move everything below `prefix` to its place in `environment`, over files that are there; `prefix` is gone then.
+    """Move everything below `prefix` to its place in `environment`, over existing files; `prefix` is removed.
 
     Raises `BuildError` where a folder of packages would take the place of a file of the runtime, or the reverse.
     """
@@ -61,14 +61,14 @@ def move_packages(prefix: Path, environment: Path, placement: Placement) -> None
 
 
 def _remove_empty(folder: Path, *, above: Path) -> None:
-    """Remove a folder and those that it lies in, below `above`, as long as they are empty."""
+    """Remove a folder and its parents below `above`, as long as they are empty."""
     while folder != above and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent
 
 
 def _move(source: Path, destination: Path) -> None:
-    """Move a folder: as a whole where there is nothing yet, else entry by entry."""
+    """Move a folder: as a whole if the destination does not exist, else entry by entry."""
     if not os.path.lexists(destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
         os.rename(source, destination)

@@ -1,8 +1,8 @@
-"""The `bin/python` of a layer that stands on dynamic libraries: a script that tells the dynamic linker where they are.
+"""The `bin/python` of a layer above dynamic libraries: a script that tells the dynamic linker where they are.
 
-POSIX `sh`, nothing else: dash and busybox run it, and only links to it need a program, `readlink`. It works from any
-folder, and wherever the layers lie together, whatever the characters in the path. Of the environment it changes the one
-variable that the linker reads; shells by themselves set `PWD` and the like.
+It needs only a POSIX `sh`: dash and busybox run it, and only links to it need a program, `readlink`. It works from any
+folder, as long as the layers are beside each other, with any characters in the path. It changes only the variable that
+the linker reads; shells themselves set `PWD` and the like.
 """
 
 import shlex
@@ -40,12 +40,13 @@ __layer_add() {
 """
 
 # glibc separates entries at `:` and `;`, which cannot be escaped, and replaces tokens like `$LIB`. `$ORIGIN`, which it
-# replaces after the separation, is the folder of the program: the runtime's `bin`, as far from the layers as our own.
+# replaces after the separation, is the folder of the program: the runtime's `bin`, at the same depth below the layers'
+# folder as ours.
 _AWKWARD_ON_LINUX = '*:* | *\\;* | *\\$*) __layer_entry="\\$ORIGIN/../../$1" ;;'
 # macOS separates at `:`, and has no other way to name a folder with one in its path.
 _AWKWARD_ON_MACOS = "*:*) return 0 ;;"
 
-# A command substitution drops newlines at the end, which a path may have: hence the full stop.
+# A command substitution drops newlines at the end, which a path may have: so a full stop is added.
 _FIND_THE_LAYER = """
 case $0 in
     /*) __layer_self=$0 ;;
@@ -72,8 +73,8 @@ __layer_root=${__layer_bin%/*/*}
 def python_wrapper(platform: TargetPlatform, *, base_python: PurePosixPath, folders: Iterable[PurePosixPath]) -> str:
     """The text of the script. It starts `python_` beside it, which leads to the runtime's Python.
 
-    `base_python` and `folders`, in the order in which they are searched, are relative to the folder that holds the
-    layers. Folders that do not exist when the script runs are left out then.
+    `base_python` and `folders`, in the order in which they are searched, are relative to the folder that contains the
+    layers. Folders that do not exist when the script runs are left out.
     """
     missing = f'"its runtime is missing: there is no $__layer_root/"{shlex.quote(str(base_python))}'
     lines = [

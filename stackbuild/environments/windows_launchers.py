@@ -1,4 +1,4 @@
-"""What layers for Windows need beyond files that are the same everywhere."""
+"""The launchers that layers for Windows need."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -12,14 +12,14 @@ _NAMES = {
     "python.exe": ("venvlauncher.exe", "python.exe"),
     "pythonw.exe": ("venvwlauncher.exe", "pythonw.exe"),
 }
-"""The names that they have: since 3.13 the first ones. A free-threaded Python has its own, `venvlaunchert.exe`."""
+"""Their names: since 3.13 the first ones. A free-threaded Python has its own, `venvlaunchert.exe`."""
 
 
 def windows_launchers(runtime: Path, *, layer: str, freethreaded: bool) -> Mapping[str, Path]:
     """The programs of a layered environment, by name, in the environment of its runtime.
 
-    They read `home`, the folder of the runtime, in the layer's `pyvenv.cfg`, where finishing the layer writes it.
-    Raises `BuildError` when the runtime does not have them.
+    They read `home`, the folder of the runtime, from the layer's `pyvenv.cfg`. `postinstall.py` writes it there. Raises
+    `BuildError` when the runtime does not have them.
     """
     found: dict[str, Path] = {}
     for name, plain in _NAMES.items():

@@ -1,1 +1,1 @@
-"""Programs that the Pythons of layers run: they stand alone."""
+"""Programs that the Pythons of layers run. They import nothing of stackbuild."""
