@@ -1,6 +1,6 @@
 """Undo, in a copy of Debian's or Ubuntu's Python, what leads to `dist-packages` instead of `site-packages`.
 
-The edits are small and exact: a text that is not as expected is refused, never guessed at.
+The edits are small and exact: an unexpected text is refused, there is no guessing.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _SITE_FOLDERS = tuple(
 
 
 def restore_upstream_layout(library: Path, interpreter: Interpreter) -> None:
-    """Edit the copied standard library in `library` so that packages live where upstream's Python has them.
+    """Edit the copied standard library in `library` so that packages are where upstream's Python has them.
 
     Raises `RuntimeSourceError` when this release of Debian's Python has an unknown text.
     """
@@ -64,17 +64,17 @@ def upstream_sysconfig(text: str) -> str:
 
 
 def without_frozen_site(text: str) -> str:
-    """`encodings/__init__.py` that lets the edited `site.py` be imported instead of the one in the executable.
+    """`encodings/__init__.py` changed so that the edited `site.py` is imported, not the one in the executable.
 
-    From 3.11 on `site` is frozen into the executable, so that the file is not read. `encodings` is the module read
-    from a file before it; `site.py` allows frozen modules again at once (`with_frozen_modules`).
+    From 3.11 on `site` is frozen into the executable, so the file is not read. `encodings` is read from a file before
+    it; `site.py` then allows frozen modules again (`with_frozen_modules`).
     """
     reason = "# Debian's frozen `site` leads to dist-packages: read site.py instead, which ends this."
     return f"{text}\n{reason}\n{_switch(-1)}"
 
 
 def with_frozen_modules(text: str) -> str:
-    """`site.py` that ends what `without_frozen_site` began. Raises `ValueError` when the text is not as expected."""
+    """`site.py` that reverses `without_frozen_site`. Raises `ValueError` when the text is not as expected."""
     return _replace_once(text, "\nimport sys\nimport os\n", f"\nimport sys\n{_switch(0)}import os\n")
 
 

@@ -1,8 +1,8 @@
-"""Downloads of Pythons through uv into a folder of our own, where each archive and each unpacked Python is kept.
+"""Download Pythons with uv into our own folder, where each archive and each unpacked Python is kept.
 
-uv chooses the place, applies mirrors and proxies, and checks the hash; what is kept here is the archive as it came, by
-its SHA-256. Safe to use from several threads and several processes at once. Neither uv's own folders nor those of the
-user for programs are touched.
+uv chooses the URL, applies mirrors and proxies, and checks the hash. The archive is kept here unchanged, by its
+SHA-256. Safe to use from several threads and several processes at once. uv's own folders and the user's folders for
+programs are not touched.
 """
 
 import json
@@ -45,7 +45,7 @@ from stackbuild.uv.report import UvReport
 
 LIST_VARIABLE = "UV_PYTHON_DOWNLOADS_JSON_URL"
 _PATIENCE = {"UV_HTTP_TIMEOUT": "5", "UV_HTTP_CONNECT_TIMEOUT": "4", "UV_HTTP_RETRIES": "1"}
-"""Seconds and numbers for who has not set them: a server that does not answer is told of soon."""
+"""Defaults for variables that are not set: a server that does not answer is reported soon."""
 _OTHER_WAYS = (
     "check the network and the proxy variables; UV_PYTHON_INSTALL_MIRROR names a mirror and "
     f"{LIST_VARIABLE} a list of downloads of your own; "
@@ -55,7 +55,7 @@ _OTHER_WAYS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """A file to have: of which Python, its name, and as far as that is known where it lies and its SHA-256."""
+    """A file to download: its Python, its name, and, if known, its URL and its SHA-256."""
 
     python: PinnedPython
     system: PythonSystem
@@ -70,14 +70,14 @@ class Download:
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """A file that was downloaded, and its SHA-256."""
+    """A downloaded file and its SHA-256."""
 
     path: Path
     sha256: str
 
 
 class PythonDownloads:
-    """Lists, downloads and unpacks Pythons; `folder` is where they are kept. Made when something is to be kept."""
+    """Lists, downloads and unpacks Pythons. They are kept in `folder`, which is made when it is needed."""
 
     def __init__(self, *, run: Runner, environ: Mapping[str, str], folder: Path) -> None:
         self._run = run
@@ -92,7 +92,7 @@ class PythonDownloads:
         return bool(self._environ.get(LIST_VARIABLE))
 
     def offers(self) -> tuple[PythonOffer, ...]:
-        """Every Python on offer, with its upstream URL. Raises `RuntimeUnavailable` when the list cannot be had."""
+        """Every Python on offer, with its upstream URL. Raises `RuntimeUnavailable` when there is no list."""
         with self._lock:
             if self._offers is None:
                 self._offers = self._ask_offers()
@@ -118,7 +118,7 @@ class PythonDownloads:
             ) from error
 
     def listed_hash(self, offer: PythonOffer) -> str | None:
-        """The SHA-256 of an offered file, where a list of the user's that lies on this machine tells it."""
+        """The SHA-256 of an offered file, if a list of the user on this machine contains it."""
         location = self._environ.get(LIST_VARIABLE, "")
         if not location or location.startswith(("http:", "https:")):
             return None
@@ -127,20 +127,20 @@ class PythonDownloads:
             entries = json.loads(Path(path).read_text(encoding="utf-8")).values()
             return next((entry.get("sha256") for entry in entries if entry.get("url") == offer.url), None)
         except (OSError, ValueError, AttributeError):
-            return None  # uv tells what is wrong with it
+            return None  # uv reports what is wrong with it
 
     def find(self, name: str, sha256: str) -> Archive | None:
-        """An archive that is kept and whole."""
+        """A kept archive that is not damaged."""
         path = self._folder / "archives" / sha256 / name
         with disk_errors("read a downloaded Python", RuntimeSourceError):
             return Archive(path=path, sha256=sha256) if path.is_file() and sha256_file(path) == sha256 else None
 
     def fetch(self, download: Download) -> Archive:
-        """The archive, downloaded unless it is kept already. Nothing unfinished is left behind.
+        """The archive, downloaded unless it is already kept. Nothing unfinished is left.
 
-        One whose hash is known is looked for at its URL; for others uv's own list is asked by the key, and has to
-        offer this very file. Raises `RuntimeUnavailable` when it cannot be reached, `RuntimeSourceError` when it is
-        another file than it has to be.
+        If the hash is known, the archive is downloaded from its URL. Otherwise uv looks the key up in its own list,
+        which must offer this file. Raises `RuntimeUnavailable` when it cannot be reached, `RuntimeSourceError` when it
+        is not the expected file.
         """
         with disk_errors("keep a downloaded Python", RuntimeSourceError), self._holding(download.name):
             kept = list(self._kept(download))
@@ -153,22 +153,22 @@ class PythonDownloads:
         """The executable of a Python for this machine, unpacked once. Raises as `unpack_python` does."""
         root = self._folder / "unpacked" / archive.sha256
         with disk_errors("unpack a downloaded Python", RuntimeSourceError), self._holding(archive.sha256):
-            if find_executable(root) is None:  # somebody tidied up, perhaps
+            if find_executable(root) is None:  # perhaps somebody removed files
                 remove_leftovers(root.parent, root.name)
                 with replacing_tree(root) as fresh:
                     unpack_python(archive.path, fresh)
             executable = find_executable(root)
-        assert executable is not None  # else it could not have been unpacked
+        assert executable is not None  # otherwise it would not have been unpacked
         return executable
 
     def kept_hash(self, name: str) -> str | None:
-        """The SHA-256 of the archive of this name, when one of them is kept and only one."""
+        """The SHA-256 of the archive with this name, if exactly one is kept."""
         with disk_errors("read the folder of downloaded Pythons", RuntimeSourceError):
             found = list((self._folder / "archives").glob(f"*/{name}"))
         return found[0].parent.name if len(found) == 1 else None
 
     def _kept(self, download: Download) -> Iterator[Archive]:
-        """The archives of this name that are here and whole; damaged ones are removed."""
+        """The kept archives with this name; damaged ones are removed."""
         archives = self._folder / "archives"
         for path in sorted(archives.glob(f"{download.sha256 or '*'}/{download.name}")):
             if sha256_file(path) == path.parent.name:
@@ -179,7 +179,7 @@ class PythonDownloads:
     def _download(self, download: Download, kept: Archive | None, folder: Path) -> Archive:
         cache = folder / "cache"
         cache.mkdir()
-        name = download.name.replace("+", "-")  # as uv keeps it, behind the start of its hash
+        name = download.name.replace("+", "-")  # uv's name for it, after the start of its hash
         if kept is not None:
             for prefix in (kept.sha256[:9], "none"):
                 link_or_copy(kept.path, cache / f"{prefix}-{name}")
@@ -205,9 +205,9 @@ class PythonDownloads:
         environ |= {"UV_PYTHON_CACHE_DIR": str(folder / "cache"), "UV_PYTHON_INSTALL_DIR": str(folder / "installed")}
         url = mirrored(download.url, self._environ) if download.url is not None else None
         if url is not None and url.startswith("file:"):
-            environ.pop("UV_OFFLINE", None)  # no network is needed, which uv does not see
+            environ.pop("UV_OFFLINE", None)  # no network is needed, but uv does not know that
         if url is not None and download.sha256 is not None:
-            listed = folder / "downloads.json"  # may hold a password of a mirror's: gone in a moment
+            listed = folder / "downloads.json"  # may contain the password of a mirror: removed soon
             entry = downloads_json(download.python, download.system, url=url, sha256=download.sha256)
             write_atomic(listed, json.dumps(entry))
             environ = {name: value for name, value in environ.items() if name not in MIRROR_VARIABLES}
@@ -228,13 +228,13 @@ class PythonDownloads:
 
     def _environment(self) -> dict[str, str]:
         given = uv_program.clean_environment(self._environ)
-        if "UV_REQUEST_TIMEOUT" in given:  # another name of it
+        if "UV_REQUEST_TIMEOUT" in given:  # another name for it
             given.setdefault("UV_HTTP_TIMEOUT", given["UV_REQUEST_TIMEOUT"])
         return {**_PATIENCE, **given, "UV_NO_CACHE": "1"}
 
     @contextmanager
     def _holding(self, name: str) -> Iterator[None]:
-        """One thread of one process at a time works on what has this name."""
+        """Only one thread of one process at a time works on this name."""
         path = self._folder / "locks" / f"{name}.lock"
         lock: AbstractContextManager[None] = project_lock(path, waiting=lambda: None, still_waiting=check_stopping)
         with lock:
@@ -250,7 +250,7 @@ _NOT_REACHED = re.compile(
 
 
 def changed_file(name: str, *, expected: str, received: str) -> RuntimeSourceError:
-    """The error that a file has another content than the lock, or the list of downloads, says."""
+    """The error for a file whose content is not that of the lock or the list of downloads."""
     return RuntimeSourceError(
         f"{name} is another file now: its SHA-256 is not the expected one\n"
         f"  expected: {expected}\n  received: {received}",
@@ -274,7 +274,7 @@ def download_error(download: Download, said: str) -> RuntimeSourceError:
 
 
 def _in_short(said: str) -> str:
-    """What uv said, as its outermost and its innermost cause, without credentials."""
+    """The outermost and the innermost cause in uv's output, without credentials."""
     report = UvReport.parse(without_credentials(said))
     causes = report.causes or (report.headline,)
     told = ": ".join(dict.fromkeys(" ".join(cause.split()) for cause in (causes[0], causes[-1])))

@@ -1,4 +1,4 @@
-"""Where the Python of a base runtime comes from: the port, and the source that copies one from this machine."""
+"""The runtime source `interpreter`: copies of the Pythons on this machine."""
 
 import threading
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from stackbuild.targets.runtime_pin import RuntimePin
 
 
 class InterpreterSource:
-    """Copies of the interpreters on this machine, which serve on this machine's platform only.
+    """Copies of the interpreters on this machine, for this machine's platform only.
 
-    memory: a file in which what they say of themselves is kept for the next run.
+    memory: a file that keeps their answers about themselves for the next run.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class InterpreterSource:
 
     def interpreters(self) -> tuple[Interpreter, ...]:
         """Every Python of this machine."""
-        with self._lock:  # asking every Python of the machine takes a moment: once a run is enough
+        with self._lock:  # asking every Python of the machine takes a moment: once per run is enough
             if self._found is None:
                 self._found = find_interpreters(run=self._run, environ=self._environ, memory=self._memory)
             return self._found

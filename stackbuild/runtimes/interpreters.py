@@ -1,4 +1,4 @@
-"""Where a runtime layer's Python comes from: find the interpreters of this machine and choose one."""
+"""Find the interpreters of this machine and choose one for a runtime layer."""
 
 import contextlib
 import hashlib
@@ -22,7 +22,7 @@ from stackbuild.targets.python_request import PythonRequest
 from stackbuild.targets.pythons import NEWEST_CPYTHON, OLDEST_CPYTHON, PinnedPython, PythonKind
 
 SEARCH_VARIABLE = "STACKBUILD_INTERPRETERS"
-"""Environment variable with more places to look: executables, or folders that hold `bin/python3`."""
+"""Environment variable with more places to look: executables, or folders that contain `bin/python3`."""
 
 
 _SECONDS = 20
@@ -34,7 +34,7 @@ _NAMES = ("python3", *(f"python3.{minor}{build}" for minor in range(10, 21) for 
 
 @dataclass(frozen=True, kw_only=True)
 class Interpreter:
-    """A Python installed on this machine, as it describes itself. Never a virtual environment: its base."""
+    """A Python installed on this machine, as it describes itself. Not a virtual environment, but its base."""
 
     executable: Path
     """The real file, links resolved."""
@@ -48,14 +48,14 @@ class Interpreter:
     headers: Path
     """Folder of `Python.h`; may be missing."""
     machine_headers: Path | None = None
-    """Where a distribution keeps the real `pyconfig.h` apart from the other headers."""
+    """The folder of the real `pyconfig.h`, if a distribution separates it from the other headers."""
     library_folder: Path | None = None
-    """Where the shared `libpython` was installed, when there is one."""
+    """The folder where the shared `libpython` was installed, if there is one."""
     platlibdir: str = "lib"
     freethreaded: bool = False
     debug: bool = False
     libc: Literal["glibc", "musl"] = "glibc"
-    """The C library that it is built for, where that matters: on Linux."""
+    """The C library that it was built for; on Linux only."""
     flavour: Literal["upstream", "debian"] = "upstream"
     built_in: tuple[str, ...] = ()
     """Folders this Python was configured with: source and build folder, and the prefix it was meant for."""
@@ -73,7 +73,7 @@ class Interpreter:
 
     @property
     def obstacle(self) -> str | None:
-        """Why it cannot serve as a base runtime, as the end of a sentence; `None` when it can."""
+        """Why it cannot be a base runtime, as the end of a sentence; `None` when it can."""
         feature = Version(self.version).release[:2]
         reasons = {
             "is not CPython": self.implementation != "cpython",
@@ -86,9 +86,9 @@ class Interpreter:
 
 
 def choose_interpreter(request: PythonRequest, candidates: Sequence[Interpreter]) -> Interpreter:
-    """The newest candidate that fits the request and can serve; of equal ones the first.
+    """The newest candidate that matches the request and can be a base runtime; of equal ones the first.
 
-    Raises `RuntimeUnavailable` with what was found and what to do when there is none.
+    If there is none, raises `RuntimeUnavailable` with what was found and what to do.
     """
     if request.implementation != "cpython":
         raise RuntimeUnavailable(
@@ -106,7 +106,7 @@ def choose_interpreter(request: PythonRequest, candidates: Sequence[Interpreter]
 
 
 def _is_asked_for(interpreter: Interpreter, request: PythonRequest) -> bool:
-    """Whether version and build fit: never a free-threaded one for a default request, nor the reverse."""
+    """Whether version and build match: only a request for a free-threaded build gets one, and nothing else."""
     return interpreter.freethreaded == request.freethreaded and request.accepts(interpreter.version)
 
 
@@ -131,11 +131,11 @@ def _what_to_do(request: PythonRequest) -> str:
 def find_interpreters(
     *, run: Runner, environ: Mapping[str, str], also: Iterable[Path] = (), memory: Path | None = None
 ) -> tuple[Interpreter, ...]:
-    """Every Python that answers, each base interpreter once, in the order of the places looked at.
+    """Every Python that answers, each base interpreter once, in the order of the places.
 
     The places: `STACKBUILD_INTERPRETERS`, `also` (executables or folders), the running Python, `PATH`, pyenv's
-    versions, uv's managed Pythons. What is broken, hangs, is a shell wrapper or no Python 3 is passed over.
-    `memory`: a file to keep the answers in, so that the next call need not start the same Pythons.
+    versions, uv's managed Pythons. Programs that are broken, hang, are shell wrappers or not Python 3 are skipped.
+    `memory`: a file that keeps the answers, so that the next call does not start the same Pythons.
     """
     places = list(dict.fromkeys(_real_programs(_places(environ, also))))
     answers: dict[Path, Interpreter] = {}
@@ -146,7 +146,7 @@ def find_interpreters(
         if answer is not None:
             answers[executable] = answer
 
-    # Daemon threads, because a pool would wait at exit for a program that never answers.
+    # Daemon threads, because at exit a pool would wait for a program that never answers.
     threads = [threading.Thread(target=ask, args=(place,), daemon=True) for place in places]
     for thread in threads:
         thread.start()
@@ -180,12 +180,12 @@ def _places(environ: Mapping[str, str], also: Iterable[Path]) -> Iterator[Path]:
 
 
 def _numbers(path: Path) -> tuple[tuple[int, ...], str]:
-    """Sort key: 3.9 before 3.10, whatever stands around the numbers."""
+    """Sort key: 3.9 before 3.10, whatever is around the numbers."""
     return tuple(int(number) for number in re.findall(r"\d+", path.parts[-3])), str(path)
 
 
 def _real_programs(places: Iterable[Path]) -> Iterator[Path]:
-    """The files that the places lead to, without scripts: a wrapper such as pyenv's shims names no Python itself."""
+    """The files that the places lead to, without scripts: wrappers such as pyenv's shims are not Pythons."""
     for place in places:
         try:
             real = place.resolve(strict=True)
@@ -213,7 +213,7 @@ def _ask(
     is_same = signature(executable) == before
     if (
         is_same and answer is not None and answer.executable == executable
-    ):  # else a virtual environment's: its base may change
+    ):  # else it is a virtual environment's: its base may change
         remembered.keep(executable, said, files=(answer.stdlib, answer.extensions, answer.headers))
     return answer
 

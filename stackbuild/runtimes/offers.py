@@ -1,4 +1,4 @@
-"""The Pythons that uv offers for download, and which of them a runtime layer gets. Pure."""
+"""The Pythons that uv offers for download, and the choice of one for a runtime layer. Pure."""
 
 import re
 import urllib.parse
@@ -23,7 +23,7 @@ _NEAREST = 5
 
 @dataclass(frozen=True, kw_only=True)
 class PythonSystem:
-    """A platform as uv names it: `linux`, `x86_64`, `gnu`."""
+    """A platform in uv's words: `linux`, `x86_64`, `gnu`."""
 
     os: str
     arch: str
@@ -72,7 +72,7 @@ class _Listed:
 
     @property
     def is_known(self) -> bool:
-        """Whether layers can be made for Pythons of this kind; uv lists others, such as Pyodide and debug builds."""
+        """Whether layers can have a Python of this kind; uv lists others, such as Pyodide and debug builds."""
         return self.implementation in PYTHON_IMPLEMENTATIONS and self.variant in ("default", _FREETHREADED)
 
     @property
@@ -81,7 +81,7 @@ class _Listed:
 
 
 def parse_offers(text: str) -> tuple[PythonOffer, ...]:
-    """The offers that uv lists and that can be kept. Raises `ValueError` for text of another form."""
+    """The offers that uv lists and that can be kept. Raises `ValueError` for text in another form."""
     offers = (
         PythonOffer(
             python=PinnedPython(kind=item.kind, version=item.version),
@@ -96,7 +96,7 @@ def parse_offers(text: str) -> tuple[PythonOffer, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A release and its offers by target platform; platforms without an offer are left out."""
+    """A release and its offers by target platform; without platforms that have no offer."""
 
     python: PinnedPython
     offers: Mapping[TargetPlatform, PythonOffer]
@@ -105,7 +105,7 @@ class Choice:
 def choose_offer(
     offers: Iterable[PythonOffer], request: PythonRequest, platforms: Collection[TargetPlatform], *, libc: str
 ) -> Choice | None:
-    """The newest release that fits, of those that are offered on most of the platforms; `None` when nothing fits."""
+    """The newest matching release of those offered on most of the platforms; `None` when none matches."""
     wanted = {PythonSystem.of_platform(platform, libc): platform for platform in platforms}
     found: dict[PinnedPython, dict[TargetPlatform, PythonOffer]] = {}
     for offer in offers:
@@ -124,7 +124,7 @@ def _fits(python: PinnedPython, request: PythonRequest) -> bool:
 def nearest_versions(
     offers: Iterable[PythonOffer], request: PythonRequest, platforms: Collection[TargetPlatform], *, libc: str
 ) -> tuple[str, ...]:
-    """Versions on offer for the platforms that are closest to those asked for, for a message; older ones first."""
+    """The versions on offer for the platforms that are closest to the request, for a message; older ones first."""
     systems = {PythonSystem.of_platform(platform, libc) for platform in platforms}
     versions = {
         Version(offer.python.version)
@@ -139,7 +139,7 @@ def nearest_versions(
 
 
 def downloads_json(python: PinnedPython, system: PythonSystem, *, url: str, sha256: str) -> dict[str, Any]:
-    """A list of downloads, of the form that uv reads, with one entry."""
+    """A list of downloads with one entry, in the form that uv reads."""
     version = Version(python.version)
     prerelease = "".join(map(str, version.pre)) if version.pre else ""
     entry = {
@@ -165,13 +165,13 @@ _MIRRORS: Sequence[tuple[str, str, str]] = (
     (_STANDALONE_RELEASES, "UV_ASTRAL_MIRROR_URL", f"/github{_STANDALONE_RELEASES.rstrip('/')}"),
     ("/pypy/", "UV_PYPY_INSTALL_MIRROR", ""),
 )
-"""What a URL has before the part that a mirror keeps, the variable that names the mirror, what follows its name."""
+"""The start of a URL that a mirror replaces, the variable with the mirror's URL, and what follows that URL."""
 
 MIRROR_VARIABLES = tuple(variable for _, variable, _ in _MIRRORS)
 
 
 def mirrored(url: str, environ: Mapping[str, str]) -> str:
-    """Where the file of an upstream URL is to be downloaded from, as uv's variables for mirrors say."""
+    """The URL from which to download the file of an upstream URL, according to uv's variables for mirrors."""
     for marker, variable, folder in _MIRRORS:
         mirror = environ.get(variable)
         _, found, rest = url.partition(marker)

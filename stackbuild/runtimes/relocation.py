@@ -1,8 +1,8 @@
-"""Copy a Python of this machine so that the copy runs from any folder, read-only ones too.
+"""Copy a Python of this machine so that the copy runs from any folder, even a read-only one.
 
-The same interpreter gives the same bytes, modes and links wherever it is copied to. The copy has what upstream's
-`make install` gives a program to run and to compile against, without tests, static libraries and scripts;
-`site-packages` is empty. System libraries (OpenSSL, SQLite, …) are used from the machine, as the original does.
+The same interpreter gives the same bytes, modes and links wherever it is copied to. The copy contains what upstream's
+`make install` installs, without tests, static libraries and scripts; `site-packages` is empty. Like the original, it
+uses the machine's system libraries (OpenSSL, SQLite, …).
 """
 
 import os
@@ -28,7 +28,7 @@ _LEFT_OUT_AT_TOP = frozenset(
     {
         "site-packages",
         "dist-packages",
-        "EXTERNALLY-MANAGED",  # forbids installing, which is what the copy is for
+        "EXTERNALLY-MANAGED",  # forbids installing, but the copy is for that
         "sitecustomize.py",
         "usercustomize.py",
         "_distutils_system_mod.py",  # Debian's hook that leads setuptools to dist-packages
@@ -45,7 +45,7 @@ _HOME = re.compile(rb"(?:/(?:home|Users)/[^/\s'\":;,$]+|/root)(?=/)")
 def copy_interpreter(interpreter: Interpreter, destination: Path, *, run: Runner) -> None:
     """Fill the existing empty folder `destination` with a relocatable copy of `interpreter`.
 
-    Raises `RuntimeSourceError` when this Python cannot serve as a base runtime, `ToolError` when patchelf fails.
+    Raises `RuntimeSourceError` when this Python cannot be a base runtime, `ToolError` when patchelf fails.
     """
     if sys.platform != "linux":
         raise RuntimeSourceError(
@@ -60,7 +60,7 @@ def copy_interpreter(interpreter: Interpreter, destination: Path, *, run: Runner
     with disk_errors(f"copy {interpreter.executable} to {destination}", RuntimeSourceError):
         destination.chmod(0o755)
         copier.copy_tree(interpreter.stdlib, library, left_out=_left_out_of_stdlib)
-        if not interpreter.extensions.is_relative_to(interpreter.stdlib):  # configured with an exec-prefix of its own
+        if not interpreter.extensions.is_relative_to(interpreter.stdlib):  # configured with its own exec-prefix
             copier.copy_tree(interpreter.extensions, library / "lib-dynload", left_out=_left_out_of_stdlib)
         _make_folder(library / "site-packages")
         copier.copy_file(interpreter.executable, destination / "bin" / name)
@@ -76,7 +76,7 @@ def copy_interpreter(interpreter: Interpreter, destination: Path, *, run: Runner
 
 
 def _left_out_of_stdlib(path: PurePath, is_folder: bool) -> bool:
-    """Whether `path`, relative to the standard library, stays behind."""
+    """Whether `path`, relative to the standard library, is not copied."""
     if is_folder and path.name in _TEST_FOLDERS:
         return True
     if path.parts[0] in _LEFT_OUT_AT_TOP or path.suffix in _LEFT_OUT_SUFFIXES:
@@ -85,7 +85,7 @@ def _left_out_of_stdlib(path: PurePath, is_folder: bool) -> bool:
 
 
 def _copy_headers(interpreter: Interpreter, destination: Path, copier: "_Copier") -> None:
-    """Copy Python's own headers, not what packages put beside them; none when they are not installed."""
+    """Copy Python's own headers, if they are installed, but not what packages put beside them."""
 
     def left_out(path: PurePath, is_folder: bool) -> bool:
         return path.parts[0] not in _HEADER_FOLDERS if is_folder else path.suffix != ".h"
@@ -93,12 +93,12 @@ def _copy_headers(interpreter: Interpreter, destination: Path, copier: "_Copier"
     if (interpreter.headers / "Python.h").is_file():
         copier.copy_tree(interpreter.headers, destination, left_out=left_out)
         if interpreter.machine_headers is not None:
-            # Debian's is a switch that includes the real one by a path outside of the copy.
+            # Debian's file includes the real one by a path outside of the copy.
             copier.copy_file(interpreter.machine_headers / "pyconfig.h", destination / "pyconfig.h")
 
 
 def _copy_tcl(source: Path, destination: Path, copier: "_Copier") -> None:
-    """Copy the scripts that Tcl and Tk load at run time, when their libraries came along."""
+    """Copy the scripts that Tcl and Tk load at run time, if their libraries were copied."""
     if not any(destination.glob("libtcl*")):
         return
     for folder in sorted(source.iterdir()):
@@ -108,10 +108,10 @@ def _copy_tcl(source: Path, destination: Path, copier: "_Copier") -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Copier:
-    """Copies files with fixed modes, without traces of the machine they come from."""
+    """Copies files with fixed modes, without traces of the original machine."""
 
     replacements: tuple[tuple[bytes, bytes], ...]
-    """Paths of the build machine and what stands for them, longest first."""
+    """Paths of the build machine and their replacements, longest first."""
 
     @classmethod
     def of(cls, interpreter: Interpreter) -> "_Copier":
@@ -132,10 +132,10 @@ class _Copier:
         destination.chmod(0o755 if executable else 0o644)
 
     def copy_tree(self, source: Path, destination: Path, *, left_out: Callable[[PurePath, bool], bool]) -> None:
-        """Copy the files below `source`, and the folders that hold some.
+        """Copy the files below `source`, and the folders that contain files.
 
-        Links inside the tree stay links; those to files elsewhere become files, those to folders elsewhere and
-        dangling ones stay behind.
+        Links inside the tree stay links; links to other files become files; links to other folders and broken links are
+        left out.
         """
         root = source.resolve()
         for path, relative in _walk(root, PurePath(), left_out):
@@ -159,10 +159,10 @@ class _Copier:
 
 
 def same_length_neutral(path: bytes) -> bytes:
-    """A neutral path of the same length, for binaries: other places refer to what follows by its position.
+    """A neutral path of the same length, for binaries: what follows must keep its position.
 
-    The last two parts stay. Linkers let a string that is the end of another share its bytes, so that the version in
-    `/home/me/pythons/3.11.7` can be the very bytes of `sys.version`; nothing ends with as much as the parts before.
+    The last two parts stay. Linkers let a string share the bytes of another that ends with it, so the version in
+    `/home/me/pythons/3.11.7` can be the bytes of `sys.version`. No other string ends with more than these parts.
     """
     head, _, _ = path.rpartition(b"/")[0].rpartition(b"/")
     neutral = NEUTRAL_PREFIX if len(head) >= len(NEUTRAL_PREFIX) else b""
@@ -170,7 +170,7 @@ def same_length_neutral(path: bytes) -> bytes:
 
 
 def _tells_the_machine(path: str) -> bool:
-    """Whether a path is worth hiding: `/usr` and the like are the same everywhere, and part of many other paths."""
+    """Whether a path must be replaced: `/usr` and the like are the same everywhere, and part of many other paths."""
     return path not in _SHARED_PREFIXES and len(PurePath(path).parts) > len(PurePath("/usr").parts)
 
 
@@ -182,7 +182,7 @@ def _is_build_settings(path: Path) -> bool:
 def _walk(
     folder: Path, relative: PurePath, left_out: Callable[[PurePath, bool], bool]
 ) -> Iterator[tuple[Path, PurePath]]:
-    """Files and links below `folder`, in sorted order: their places, and their paths when its own is `relative`."""
+    """Files and links below `folder`, sorted: their paths on disk, and below `relative`, which stands for `folder`."""
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
@@ -197,7 +197,7 @@ def _walk(
 
 
 def _inner_target(link: Path, root: Path, left_out: Callable[[PurePath, bool], bool]) -> PurePath | None:
-    """Where `link` leads, relative to `root`, when that is part of the copy."""
+    """Where `link` leads, relative to `root`, if that is part of the copy."""
     target = link.resolve()
     if not target.exists() or not target.is_relative_to(root):
         return None
@@ -217,7 +217,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _check_it_runs(interpreter: Interpreter, destination: Path, *, run: Runner) -> None:
-    """Start the copy once, without any environment variable. Raises `RuntimeSourceError` when it is not at home."""
+    """Start the copy once, without environment variables. Raises `RuntimeSourceError` when it uses another folder."""
     program = destination / "bin" / interpreter.name
     result = run(Command(argv=(str(program), "-I", "-B", "-c", _SELF_CHECK), env={}))
     if result.status != 0:

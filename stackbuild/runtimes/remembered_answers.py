@@ -1,6 +1,6 @@
-"""What programs of this machine said, kept from run to run in a file of a cache, because starting them takes a moment.
+"""Answers of programs on this machine, kept from run to run in a cache file, because starting them takes a moment.
 
-An answer counts as long as the files that it depends on are those they were. The cache may be deleted at any time.
+An answer is valid as long as the files that it depends on do not change. The cache may be deleted at any time.
 """
 
 import contextlib
@@ -14,9 +14,10 @@ from stackbuild.system.files import write_atomic
 
 
 class RememberedAnswers:
-    """Answers to one question by program. `question`: what stands for it, and for all that answers depend on but files.
+    """Answers to one question, by program. `question`: the question, and all that answers depend on except files.
 
-    file: where they are kept; None: nowhere. What cannot be read is asked anew, what cannot be written is not kept.
+    file: where they are kept; None: nowhere. If it cannot be read, programs are asked again; if it cannot be written,
+    nothing is kept.
     """
 
     def __init__(self, file: Path | None, *, question: str) -> None:
@@ -26,7 +27,7 @@ class RememberedAnswers:
         self._is_new = False
 
     def get(self, program: Path) -> str | None:
-        """What the program answered, if it would say the same now."""
+        """The program's answer, if it is still valid."""
         match self._kept.get(str(program)):
             case {"answer": str(answer), "files": dict(files)} if str(program) in files and all(
                 signature(path) == then for path, then in files.items()
@@ -35,7 +36,7 @@ class RememberedAnswers:
         return None
 
     def keep(self, program: Path, answer: str, *, files: Iterable[Path]) -> None:
-        """Remember an answer for as long as the program and these files and folders stay as they are."""
+        """Remember an answer until the program or one of these files and folders changes."""
         signatures = {str(path): signature(path) for path in (program, *files)}
         self._kept[str(program)] = {"answer": answer, "files": signatures}
         self._is_new = True
@@ -58,7 +59,7 @@ class RememberedAnswers:
 
 
 def signature(path: str | os.PathLike[str]) -> list[int]:
-    """What changes when a file is replaced or written, or a folder gets or loses entries; empty: it is missing."""
+    """Numbers that change with a file's content or a folder's entries; empty if the path is missing."""
     with contextlib.suppress(OSError, ValueError):  # ValueError: a NUL in the path
         found = os.stat(path)
         return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]

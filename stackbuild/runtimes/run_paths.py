@@ -18,21 +18,21 @@ from stackbuild.system.files import make_link
 from stackbuild.system.process import Command, Runner
 
 _SYSTEM_PREFIXES = frozenset({Path("/"), Path("/usr")})
-"""Their libraries are the machine's, which the copy uses where it runs; only libpython itself is copied."""
+"""Their libraries are system libraries, which the copy uses from the target machine; only libpython is copied."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LibrarySearch:
-    """Where the libraries of the original lie."""
+    """The folders with the libraries of the original."""
 
     prefix: Path
     library_folder: Path | None
-    """Where a shared libpython was installed."""
+    """The folder where a shared libpython was installed."""
     name: str
     """`python3.11`"""
 
     def find(self, soname: str) -> Path | None:
-        """The file of this name that has to come along, if it is one."""
+        """The file with this name, if it must be copied."""
         folders = [] if self.prefix in _SYSTEM_PREFIXES else [self.prefix / "lib"]
         if soname.startswith(f"lib{self.name}.so"):
             folders = [self.prefix / "lib", *([self.library_folder] if self.library_folder else [])]
@@ -57,9 +57,9 @@ class _Binary:
 def make_run_paths_relative(
     destination: Path, search: LibrarySearch, *, run: Runner, copy_file: Callable[[Path, Path], None]
 ) -> None:
-    """Copy the libraries that the program and the extension modules in `destination` need; point all at them.
+    """Copy the libraries that the program and the extension modules in `destination` need; set all run paths.
 
-    `copy_file(source, destination)` brings over a library's bytes.
+    `copy_file(source, destination)` copies the content of a library.
     """
     patchelf = find_patchelf()
     library = destination / "lib"
@@ -84,7 +84,7 @@ def _needed_by(binaries: Iterable[_Binary]) -> set[str]:
 def _copy_library(
     soname: str, search: LibrarySearch, library: Path, copy_file: Callable[[Path, Path], None]
 ) -> list[Path]:
-    """Copy the library of this name, and its real name when it is a link; empty when it stays the machine's."""
+    """Copy the library with this name and, if it is a link, its target; empty when it is a system library."""
     source = search.find(soname)
     if source is None:
         return []
@@ -122,10 +122,10 @@ def _write_run_paths(binaries: Iterable[_Binary], destination: Path, *, patchelf
 
 
 def relative_run_path(run_path: str, *, needs_copied: bool, to_library: str) -> str:
-    """The run path of a copied binary: its relative entries, and the copy's library folder when it needs that.
+    """The run path of a copied binary: its relative entries, and the copy's library folder if it needs that.
 
-    `to_library` is the way from the binary's folder to the library folder (`../..`). Absolute entries are dropped:
-    they name folders of the machine it was built on.
+    `to_library` is the way from the binary's folder to the library folder (`../..`). Absolute entries are dropped: they
+    are folders of the machine that it was built on.
     """
     entries = [entry for entry in run_path.split(":") if entry.startswith(("$ORIGIN", "${ORIGIN}"))]
     own = "$ORIGIN" if to_library == "." else f"$ORIGIN/{to_library}"

@@ -12,10 +12,10 @@ from stackbuild.targets.runtime_pin import RuntimePin
 
 @dataclass(frozen=True, kw_only=True)
 class WantedRuntime:
-    """What is asked of a source for one runtime layer.
+    """The request to a source for one runtime layer.
 
-    platforms: those that the layer targets; libc: `glibc` or `musl`, for Linux; kept: the pin that the layer has
-    already and that fits, whose version and files are to stay.
+    platforms: those that the layer targets; libc: `glibc` or `musl`, for Linux; kept: the existing pin of the layer, if
+    it matches; its version and files must stay.
     """
 
     request: PythonRequest
@@ -27,11 +27,11 @@ class WantedRuntime:
 class RuntimeSource(Protocol):
     """A place that Pythons come from. Methods may be called from several threads.
 
-    Each raises `RuntimeSourceError`; it is a `RuntimeUnavailable` when another source may do.
+    Each raises `RuntimeSourceError`; a `RuntimeUnavailable` when another source may have a Python.
     """
 
     def choose(self, wanted: WantedRuntime, /) -> RuntimePin:
-        """Pin the newest Python that fits."""
+        """Pin the newest matching Python."""
         ...
 
     def python(self, pin: RuntimePin, /) -> Path:

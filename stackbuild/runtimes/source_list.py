@@ -1,4 +1,4 @@
-"""Several runtime sources as one: the first that has a Python that fits is taken, and the lock says which it was."""
+"""Several runtime sources as one: the first with a matching Python is used, and the lock contains its name."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,9 +14,9 @@ from stackbuild.targets.runtime_pin import RuntimePin
 
 
 class SourceList:
-    """The sources of a project by name, in the order in which they are asked; `warn` is told when one is passed over.
+    """The sources of a project by name, in the order in which they are tried; `warn` is called when one is skipped.
 
-    Only a choice goes on to the next source. What is locked comes from the source that the lock names.
+    Only `choose` goes on to the next source. A locked Python comes from the source that the lock names.
     """
 
     def __init__(self, sources: Mapping[str, RuntimeSource], *, warn: Callable[[str], None]) -> None:
@@ -84,7 +84,7 @@ def open_sources(
 ) -> SourceList:
     """The sources with these names. `here`: the platform of this machine.
 
-    run: for the many small questions to Pythons of this machine; run_uv: for downloads.
+    run: asks the Pythons of this machine; run_uv: downloads.
     """
     memory = cache_folder(environ) / "interpreters.json"
     interpreters = InterpreterSource(run=run, environ=environ, here=here, memory=memory)

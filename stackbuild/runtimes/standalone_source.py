@@ -28,8 +28,8 @@ _LOCK_ANEW = "lock again what is offered now: stackbuild lock --upgrade"
 class StandaloneSource:
     """Pythons of python-build-standalone, PyPy and GraalPy as uv offers them, for any platform.
 
-    A pin names one file for each platform; it is unpacked as its makers packed it, wherever and whenever that is.
-    here: the platform of this machine; interpreters: its Pythons, which may do to lock with.
+    A pin names one file for each platform, which is unpacked unchanged. here: the platform of this machine;
+    interpreters: its Pythons, which may be enough to lock with.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class StandaloneSource:
         return pin if is_known or self._here not in wanted.platforms else self._downloaded(pin, wanted.libc)
 
     def _downloaded(self, pin: RuntimePin, libc: str) -> RuntimePin:
-        """The pin with the hash of its file for this machine, which is downloaded for that."""
+        """The pin with the hash of its file for this machine; the file is downloaded."""
         file = pin.file(self._here)
         if file is None:
             return pin
@@ -67,7 +67,7 @@ class StandaloneSource:
         return pin.model_copy(update={"files": files})
 
     def _recorded(self, wanted: WantedRuntime) -> dict[str, RuntimeFile]:
-        """The files of the kept pin that are for the layer's libc, with the hashes that are known by now."""
+        """The files of the kept pin for the layer's libc, with the hashes that are known now."""
         files = (wanted.kept and wanted.kept.files) or {}
         return {
             name: file if file.sha256 else file.model_copy(update={"sha256": self._downloads.kept_hash(file.name)})
@@ -88,7 +88,7 @@ class StandaloneSource:
         choice = choose_offer(offers, request, wanted.platforms, libc=wanted.libc)
         if choice is not None:
             return choice
-        if wanted.kept is not None and wanted.kept.files:  # no longer on offer, but its files are known
+        if wanted.kept is not None and wanted.kept.files:  # no longer offered, but its files are known
             return Choice(python=PinnedPython.parse(text), offers={})
         nearest = nearest_versions(offers, request, wanted.platforms, libc=wanted.libc)
         found = f"; the nearest on offer are {', '.join(nearest)}" if nearest else "; none of this kind is on offer"
@@ -128,12 +128,12 @@ class StandaloneSource:
         locked = pin.file(platform)
         known = self._downloads.kept_hash(locked.name) if locked is not None and locked.sha256 is None else None
         archive = self._archive(pin, platform, libc)
-        if known is not None and archive.sha256 != known:  # nothing but what was downloaded before tells
+        if known is not None and archive.sha256 != known:  # only the earlier download has its hash
             raise changed_file(archive.path.name, expected=known, received=archive.sha256)
         unpack_python(archive.path, destination)
 
     def _archive(self, pin: RuntimePin, platform: TargetPlatform, libc: str) -> Archive:
-        """The file of a pinned Python, as the lock has it. Raises `RuntimeSourceError` when it cannot be had."""
+        """The locked file of a pinned Python. Raises `RuntimeSourceError` when it is not available."""
         python, system = pin.python, PythonSystem.of_platform(platform, libc)
         locked = pin.file(platform)
         if locked is not None and platform.is_linux and not _is_for_libc(locked, libc):
@@ -163,7 +163,7 @@ class StandaloneSource:
     def _offered_url(
         self, locked: RuntimeFile, python: PinnedPython, system: PythonSystem, platform: TargetPlatform
     ) -> str | None:
-        """Where a locked file is offered now. Raises `RuntimeSourceError` when it is not and its hash is not known."""
+        """Where a locked file is offered now. Raises `RuntimeSourceError` if neither this nor its hash is known."""
         offer = next((it for it in self._downloads.offers() if (it.python, it.system) == (python, system)), None)
         if offer is not None and offer.file_name == locked.name:
             return offer.url
@@ -193,11 +193,11 @@ def _can_serve(python: PinnedPython) -> bool:
 
 
 def _is_for_libc(file: RuntimeFile, libc: str) -> bool:
-    """Whether a file serves on a machine with this libc, as far as its name tells."""
+    """Whether a file is for machines with this libc, according to its name."""
     return "linux" not in file.name or ("musl" in file.name) == (libc == "musl")
 
 
 def _is_like(interpreter: Interpreter, wanted: PinnedPython) -> bool:
-    """Whether an interpreter resolves and installs as the wanted Python does."""
+    """Whether resolving and installing with an interpreter gives the same result as with the wanted Python."""
     known = interpreter.implementation in PYTHON_IMPLEMENTATIONS
     return known and interpreter.python.feature_release == wanted.feature_release
