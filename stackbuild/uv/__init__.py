@@ -1,1 +1,1 @@
-"""Everything that knows uv: how it is run, what it is asked, and why it failed."""
+"""Everything about uv: how it is run, what it is asked, and why it failed."""

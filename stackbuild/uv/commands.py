@@ -1,7 +1,7 @@
 """uv: the commands we run, as values, and the files they read.
 
-uv never sees the user's or the system's configuration: settings come from a generated file, the environment is
-cleaned of `UV_*` variables except those that say *how* to reach things (credentials, proxies, cache, TLS).
+uv never sees the user's or the system's configuration: settings come from a generated file, the environment is cleaned
+of `UV_*` variables, except those that say *how* to reach things (credentials, proxies, cache, TLS).
 """
 
 import os
@@ -17,20 +17,20 @@ from stackbuild.uv.program import clean_environment, executable
 
 
 def found_no_solution(said: str) -> bool:
-    """Whether `uv lock` failed because requirements cannot be fulfilled together, by what it said."""
+    """Whether `uv lock` failed because requirements conflict, according to its output."""
     return "No solution found" in said
 
 
 def _is_offline(environ: Mapping[str, str]) -> bool:
-    """Whether uv may not use the network: then it refuses to be told to refresh."""
+    """Whether uv may not use the network: then it refuses to refresh."""
     return environ.get("UV_OFFLINE", "").lower() in ("1", "true", "t", "yes", "y", "on")
 
 
 def lock_command(folder: Path, *, python: Path, environ: Mapping[str, str], refresh: bool = False) -> Command:
-    """Resolve the project in `folder` to its `uv.lock`, which must not be there to have no influence.
+    """Resolve the project in `folder` to its `uv.lock`, which must not exist, so that it has no influence.
 
-    What uv has in its cache counts for as long as the index lets it, metadata of wheels for ever; `refresh`: the index
-    is asked for all of it again. (uv's `--upgrade` does that too.)
+    uv uses its cache for as long as the index allows, and metadata of wheels forever. `refresh`: the index is asked for
+    everything again, as with uv's `--upgrade`.
     """
     return _project_command(
         "lock", folder, python, environ, *(["--refresh"] if refresh and not _is_offline(environ) else [])
@@ -46,7 +46,7 @@ def export_command(folder: Path, *, python: Path, output: Path, environ: Mapping
         environ,
         *("--frozen", "--format", "pylock.toml", "--output-file", os.fspath(output)),
         *("--no-emit-project", "--no-header", "--no-annotate"),
-        "--quiet",  # it would print the file as well
+        "--quiet",  # otherwise it would print the file, too
     )
 
 
@@ -78,7 +78,7 @@ def sync_command(
 
     The folder is laid out as a virtual environment of this machine. `python`: of the same implementation and feature
     release as the one that will use the packages, whose full version is `python_version`. `servers`: see `servers`;
-    told in a variable, for everyone on a machine can read the arguments of a process.
+    they are passed in a variable, because everyone on a machine can read the arguments of a process.
     """
     env = clean_environment(environ)
     env["MACOSX_DEPLOYMENT_TARGET"] = macos_target
@@ -91,16 +91,16 @@ def sync_command(
             *("--no-config", "--no-build", "--no-python-downloads"),
             *("--break-system-packages", "--allow-empty-requirements", os.fspath(pylock)),
         ),
-        # uv takes the relative wheel paths of a lock from its folder; the working folder must not matter.
+        # In uv, relative wheel paths of a lock are relative to its folder; the working folder must not matter.
         cwd=pylock.parent,
         env=env,
     )
 
 
 def servers(linked: LinkedLayer, settings: UvSettings) -> tuple[str, ...]:
-    """The servers whose credentials an installation may need, as uv's `UV_INDEX` has them; no package is looked up.
+    """The servers whose credentials an installation may need, in the form of `UV_INDEX`; no package is looked up there.
 
-    Named indexes, whose credentials may come from variables, and every URL that brings its own: locks have none.
+    Named indexes, whose credentials may come from variables, and every URL with credentials: locks have none.
     """
     named = [f"{index.name}={index.url}" for index in settings.indexes if index.name and is_remote(index.url)]
     unnamed = [index.url for index in settings.indexes if not index.name]

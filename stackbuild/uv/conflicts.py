@@ -1,4 +1,4 @@
-"""Why requirements cannot hold together: uv's proof retold for a layer, and what to do about it. Pure."""
+"""Why requirements conflict: uv's proof in terms of a layer, and what to do about it. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ def _retell(asked: Resolution, text: str) -> str:
 
 
 def _with_provider(text: str, item: LowerPackage) -> str:
-    """The text with the layer that pins a package named wherever uv speaks of that pin as the project's own."""
+    """The text with the layer that pins a package, wherever uv attributes that pin to the project."""
     name, version = re.escape(item.package.name), re.escape(item.package.version)
     pin = rf"(?<![\w.-]){name}(?:\{{(?P<marker>[^}}]*)\}})?=={version}(?![\w.+!-])"
 
@@ -76,7 +76,7 @@ def _split_platforms(asked: Resolution, report: UvReport) -> tuple[str, tuple[Ta
 
 
 def where(asked: Resolution, report: UvReport) -> Iterator[str]:
-    """On which platforms there is no solution, when uv says that it is not so on all of them."""
+    """The platforms without a solution, when uv says that these are not all."""
     if split := _split_platforms(asked, report):
         marker, platforms = split
         yield f"on {', '.join(platforms)} (where {marker}):" if platforms else f"where {marker}:"
@@ -89,7 +89,7 @@ _ONLY_WHEELS = (
 
 
 def advice(asked: Resolution, report: UvReport) -> Iterator[str]:
-    """What to do about it: a sentence for each kind of obstacle that uv speaks of, else for the conflict as such."""
+    """What to do about it: a sentence for each kind of obstacle that uv names, else for the conflict in general."""
     hints = [*_specific_advice(asked, report), *_usable_hints(report)]
     if hints:
         yield from hints
@@ -119,7 +119,7 @@ def _specific_advice(asked: Resolution, report: UvReport) -> Iterator[str]:
 
 
 def _pins(lower: Sequence[LowerPackage], text: str) -> list[str]:
-    """The pins of lower layers that uv speaks of, each with its layer."""
+    """The pins of lower layers that uv names, each with its layer."""
     return [
         f"{item.package.pin} (from {item.provider})"
         for item in lower
@@ -151,14 +151,14 @@ def _not_found_hint(asked: Resolution) -> str:
 _OPTION = re.compile(r"`?--(?P<name>[a-z-]+)[= ](?P<value>[a-z-]+)`?")
 _SETTINGS_AS_OPTIONS = ("index-strategy", "prerelease")
 _NOT_FOR_THE_USER = re.compile(
-    # about the generated project, or told better by our own advice
+    # about the generated project, or better covered by our own advice
     r"environment that is not the current one|requires-python|active Python version|--no-build|could not be queried"
     r"|index lookups were disabled"
 )
 
 
 def _usable_hints(report: UvReport) -> Iterator[str]:
-    """Uv's hints that can be followed here, with options told as the settings that they are."""
+    """Uv's hints that can be followed here, with options replaced by the settings."""
     for hint in report.hints:
         told = _OPTION.sub(
             lambda match: (

@@ -1,10 +1,9 @@
-"""What uv downloads, from the lines that it writes meanwhile. Pure.
+"""The progress of uv's downloads, from the lines that it writes. Pure.
 
-uv tells of each download of a megabyte or more when it begins, with its size, and when it has ended, also when nobody
-looks at a terminal; smaller ones take no time. That is what all its releases have done, and it comes on the channel
-that is read anyway. uv's bars have more figures, but need a terminal: then the messages that failures are explained
-with would have to be picked out of what is drawn on it. uv's cache tells less: wheels are unpacked while they come in,
-and other processes may work in it.
+uv reports each download of a megabyte or more when it begins, with its size, and when it has ended, even without a
+terminal; smaller ones take no time. All its releases do that, and in the output that is read anyway. uv's progress bars
+have more figures, but need a terminal, and then error messages would have to be separated from the bars. uv's cache
+shows less: wheels are unpacked while they are downloaded, and other processes may use it.
 """
 
 import re
@@ -20,7 +19,7 @@ _NAMES_TOLD = 2
 
 @dataclass(kw_only=True)
 class Downloads:
-    """The downloads of one command: bytes by name, of those under way and of those that have ended.
+    """The downloads of one command: bytes by name, of the current ones and of those that have ended.
 
     Sizes are as uv rounds them, to a tenth of a KiB, MiB or GiB.
     """
@@ -29,7 +28,7 @@ class Downloads:
     ended: dict[str, int] = field(default_factory=dict)
 
     def read(self, line: str) -> bool:
-        """Take in a line of uv's; whether it was about a download."""
+        """Read a line of uv's output; return whether it was about a download."""
         if begun := _BEGUN.match(line):
             name, number, prefix, binary = begun.groups()
             self.under_way[name] = int(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix or " "))
@@ -41,16 +40,16 @@ class Downloads:
 
     @property
     def received(self) -> int:
-        """Bytes of all that has ended."""
+        """Bytes of all downloads that have ended."""
         return sum(self.ended.values())
 
     @property
     def total(self) -> int:
-        """Bytes of all that has begun."""
+        """Bytes of all downloads that have begun."""
         return self.received + sum(self.under_way.values())
 
     def amount(self, *, seconds: float, received: int | None = None) -> Amount:
-        """How far they are. seconds: since the first one began; received: bytes, where more is known than of uv."""
+        """Their progress. seconds: since the first one began; received: bytes, if more is known than from uv."""
         names = list(self.under_way)
         more = f" and {len(names) - _NAMES_TOLD} more" if len(names) > _NAMES_TOLD else ""
         return Amount(

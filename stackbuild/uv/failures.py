@@ -1,4 +1,4 @@
-"""Why uv failed, told for a layer: the setting, the index or the pins that are in the way, and what to do. Pure."""
+"""Why uv failed, in terms of a layer: the setting, the index or the pins that are the cause, and what to do. Pure."""
 
 import re
 import textwrap
@@ -50,7 +50,7 @@ def resolution_error(asked: Resolution, said: str) -> LockError:
     """The error for a resolution that failed. `said`: what uv wrote to stderr."""
     report = UvReport.parse(without_credentials(said))
     facts = retold(asked, report)
-    no_proofs = [fact for fact in facts if not fact.startswith("Because ")]  # what cannot be seen may well be there
+    no_proofs = [fact for fact in facts if not fact.startswith("Because ")]  # what is not visible may exist
     explained = (
         _rejected_setting(asked, report)
         or _access(asked.settings, report, facts=no_proofs, network_hint=f"{_CHECK}; {_DO_WITHOUT}")
@@ -99,7 +99,7 @@ _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`, expected one of (.*)")
 
 
 def _rejected_setting(asked: Resolution, report: UvReport) -> _Explanation | None:
-    """For what uv cannot parse of the files that it was given: they hold the user's settings."""
+    """For settings of the user that uv cannot parse in the files that it was given."""
     found = _TOML_ERROR.search(report.text)
     name = next((name for name in asked.files if name in report.headline), None)
     if found is None or name is None:
@@ -127,7 +127,7 @@ def _setting_at(text: str, line: int) -> str:
     return ".".join(part for part in (table, key) if part)
 
 
-# Indexes that cannot be asked
+# Indexes that cannot be reached
 
 _STATUS = re.compile(r"\b(40[13]) (Unauthorized|Forbidden)")
 _NOT_REACHED = re.compile(r"error sending request|Request failed after|HTTP status server error|operation timed out")

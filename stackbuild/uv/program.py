@@ -42,7 +42,7 @@ def executable() -> str:
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for uv: nothing in it changes what is resolved or where it is installed."""
+    """The environment for uv, without variables that change what is resolved or where it is installed."""
     kept = {
         name: value
         for name, value in environ.items()
@@ -50,7 +50,7 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
         and (not name.startswith("UV_") or name in _KEPT_VARIABLES or _is_credential(name))
     }
     if kept.get("UV_LINK_MODE") == "symlink":
-        del kept["UV_LINK_MODE"]  # layers must not lead into the cache of this machine
+        del kept["UV_LINK_MODE"]  # layers must not have links into the cache of this machine
     return {**kept, "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "UV_PREVIEW_FEATURES": "pylock"}
 
 

@@ -1,4 +1,4 @@
-"""What uv said when it failed, as statements: one form for the layouts of all its releases. Pure."""
+"""What uv said when it failed, as statements, in one form for all its releases. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ _PROGRESS = re.compile(
     r"Using (?:CPython|PyPy|GraalPy|Python) \S+ |(?:Resolved|Prepared|Installed|Uninstalled|Audited|Checked) \d+ "
     r"| ?(?:Downloading|Downloaded|Extracting|Extracted) \S+( \S+){0,2}$| [+~-] \S+==\S+"
 )
-"""Lines that tell what went well, before something did not."""
+"""Lines about what went well, before something failed."""
 _CONTINUED = re.compile(r"\s*(?:│\s?)?\s*")
 _SENTENCE = re.compile(r"(?:And )?[Bb]ecause ")
 
 
 @dataclass(frozen=True, kw_only=True)
 class UvReport:
-    """A failure of uv: what it was (may be empty), what led to it from the outside in, and uv's hints.
+    """A failure of uv: its headline (may be empty), its causes from the outside in, and uv's hints.
 
-    A statement of prose is one line for each of its sentences; others keep their lines.
+    A statement in prose has one line per sentence; other statements keep their lines.
     """
 
     headline: str
@@ -33,7 +33,7 @@ class UvReport:
     def parse(cls, said: str) -> "UvReport":
         """Read what uv wrote to stderr.
 
-        Warnings and what went well before are left out; text of no known form is the headline.
+        Warnings and what went well before are left out; text in an unknown form becomes the headline.
         """
         statements: list[tuple[str, list[str]]] = [("headline", [])]
         told = [line for line in said.splitlines() if line.strip() and not _PROGRESS.match(line)]
@@ -52,7 +52,7 @@ class UvReport:
 
     @property
     def text(self) -> str:
-        """Everything that was said, hints too, to look for words in."""
+        """The whole text, with hints, to search in."""
         return "\n".join((self.headline, *self.causes, *self.hints))
 
 
@@ -66,7 +66,7 @@ def _continued(line: str) -> int:
 
 
 def _joined(lines: list[str], *, prose: bool) -> str:
-    """The lines of one statement: those that were only wrapped are put together again."""
+    """The lines of one statement; wrapped lines are joined again."""
     if not prose and not _SENTENCE.match(lines[0]):
         return "\n".join(lines)
     sentences: list[str] = []

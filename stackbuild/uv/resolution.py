@@ -29,7 +29,7 @@ _PROJECT_SETTINGS = frozenset(
         "required-environments",
     }
 )
-"""Settings that uv takes from the project, never from a configuration file."""
+"""Settings that uv reads from the project, never from a configuration file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +51,10 @@ def resolution_project(
     local_wheels: Sequence[Path] = (),
     query_index: bool = True,
 ) -> ResolutionProject:
-    """What uv is asked to resolve for a layer.
+    """The project to resolve for a layer.
 
-    `short_version`: the `X.Y` of its runtime's Python; `folder`: what relative paths in requirements are relative to;
-    `local_wheels`: folders of wheels, to come after those of the settings; `query_index`: False to ask no index.
+    `short_version`: the `X.Y` of its runtime's Python; `folder`: the base of relative paths in requirements;
+    `local_wheels`: folders of wheels, after those of the settings; `query_index`: False to ask no index.
     """
     given = dict(settings.other)
     config = {key: value for key, value in given.items() if key not in _PROJECT_SETTINGS}
@@ -67,13 +67,13 @@ def resolution_project(
     if exclude_newer is not None:
         config["exclude-newer"] = exclude_newer
     tool = {key: value for key, value in given.items() if key in _PROJECT_SETTINGS}
-    tool["workspace"] = {}  # its own, so that uv looks for none in the folders above
+    tool["workspace"] = {}  # its own workspace, so that uv looks for none in the folders above
     tool["constraint-dependencies"] = [
         *tool.get("constraint-dependencies", ()),
         *(lower_package.package.pin for lower_package in lower),
     ]
     if "environments" not in tool and set(linked.platforms) < set(TargetPlatform):
-        # With every platform targeted the resolution stays universal, and the lock the same as the peer tool's.
+        # If every platform is targeted, the resolution stays universal, and the lock the same as that of venvstacks.
         tool["environments"] = [platform.environment_marker() for platform in linked.platforms]
     sources = {**settings.sources, **linked.package_indexes}
     indexes = _layer_indexes(linked, settings, used=sources.values())
@@ -100,7 +100,7 @@ _ELSEWHERE = re.compile(r"\$\{|file:/|(?!file:)[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 def absolute_requirement(requirement: Requirement, folder: Path) -> Requirement:
-    """The requirement with an absolute URL where it names a file by a path or `file:` URL relative to `folder`."""
+    """The requirement with an absolute URL, if it has a path or `file:` URL that is relative to `folder`."""
     url = requirement.url
     if url is None or _ELSEWHERE.match(url):
         return requirement
