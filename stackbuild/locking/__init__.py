@@ -1,1 +1,1 @@
-"""Lock files as values: what they hold, what uv resolved, and whether they are still good."""
+"""Lock files as values: what they contain, what uv resolved, and whether they are valid."""

@@ -1,4 +1,4 @@
-"""What changed between the inputs of a lock and those of now, in words. Pure."""
+"""What changed between the inputs of a lock and the current ones, in words. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ def requirement_changes(before: Iterable[str] | None, now: Iterable[str]) -> tup
     if before is None:
         return ()
     old, new = set(before), set(now)
-    removed: dict[str, list[str]] = {}  # a project may be declared more than once, with other markers
+    removed: dict[str, list[str]] = {}  # a project may be declared more than once, with different markers
     for text in sorted(old - new):
         removed.setdefault(_project_name(text), []).append(text)
     changes = []

@@ -1,4 +1,4 @@
-"""Wheels on this machine that a lock names: whether they are there, and still what was locked. Only reads."""
+"""Wheels on this machine that a lock names: whether they exist and are still those that were locked. Only reads."""
 
 import os
 import re
@@ -11,9 +11,9 @@ from stackbuild.system.files import sha256_file
 
 
 def unusable_wheels(pylock: Path, *, named_in: str) -> Iterator[str]:
-    """A line for each local wheel of a lock file that is missing or has other content than its recorded hash.
+    """A line for each local wheel of a lock file that is missing or does not match its recorded hash.
 
-    Only for the packages that are named in a text: wheels for other platforms need not be here.
+    Only for packages that are named in the text: wheels for other platforms need not exist here.
     """
     for package in tomllib.loads(pylock.read_text(encoding="utf-8")).get("packages", ()):
         if not re.search(rf"(?<![\w.-]){re.escape(package['name'])}(?![\w-])", named_in):

@@ -1,8 +1,8 @@
 """Layer locks as values: packages of a `pylock.toml`, constraints from lower layers, hashes, summary.
 
-Files follow PEP 751. A package that a lower layer provides stays listed under a marker that no environment meets,
-with the lock folder of its provider as `directory`, so that installers skip it and readers see where it comes from.
-The peer tool's files, whose shared packages have no source at all, are read the same way.
+Files follow PEP 751. A package that a lower layer provides stays listed under a marker that no environment meets, with
+the lock folder of its provider as `directory`, so that installers skip it and readers see where it comes from. The
+files of venvstacks, in which shared packages have no source at all, are read the same way.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class LockedWheel:
 
 @dataclass(frozen=True, kw_only=True)
 class LockedPackage:
-    """A package of a layer's lock. `marker` is the normalised text without the clause that marks shared packages."""
+    """A package of a layer's lock. `marker` is the normalised text without the clause for shared packages."""
 
     name: str
     version: str
@@ -66,7 +66,7 @@ class LockedPackage:
 
 
 def normalised_marker(marker: str) -> str:
-    """One spelling for equal markers; single quotes need no escapes in TOML."""
+    """The same spelling for equal markers; single quotes need no escapes in TOML."""
     return str(Marker(marker)).replace('"', "'") if marker else ""
 
 
@@ -93,7 +93,7 @@ def wheel_file_name(entry: Mapping[str, Any]) -> str:
 
 
 def read_packages(document: TomlTable, *, origin: str) -> tuple[LockedPackage, ...]:
-    """The packages of a lock, in file order. Raises `LockError` naming `origin` when they cannot be read."""
+    """The packages of a lock, in file order. Raises `LockError` with `origin` when they cannot be read."""
     try:
         return tuple(LockedPackage.from_table(table) for table in document.get("packages", ()))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -109,7 +109,7 @@ def hash_strings(parts: Iterable[str]) -> str:
 
 
 def requirements_hash(packages: Iterable[LockedPackage]) -> str:
-    """The hash of what is locked: every package with its index, every wheel with its hashes."""
+    """The hash of a lock's content: every package with its index, every wheel with its hashes."""
     parts: list[str] = []
     for package in packages:
         parts.append(f"{package.pin} from {package.index}")
@@ -129,8 +129,9 @@ class LowerPackage:
 def lower_packages(locks: Iterable[tuple[str, Sequence[LockedPackage]]]) -> tuple[LowerPackage, ...]:
     """What the layers below provide, as constraints for the layer above.
 
-    `locks`: (build name, packages) of each lower layer, nearest first. Sorted by name; for one name the conditional
-    packages come nearest first, each marker once, up to the first unconditional one, which hides all further ones.
+    `locks`: (build name, packages) of each lower layer, nearest first. Sorted by name; packages with the same name and
+    a marker are sorted nearest first, each marker once, up to the first package without one, which hides all further
+    ones.
     """
     by_name: dict[str, list[LowerPackage]] = defaultdict(list)
     for provider, packages in locks:

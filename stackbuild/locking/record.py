@@ -1,4 +1,4 @@
-"""The record of a lock: what it was made from."""
+"""The record of a lock: the inputs that it was made from."""
 
 from datetime import datetime
 
@@ -10,10 +10,10 @@ from stackbuild.targets.runtime_pin import RuntimePin
 
 
 class LockedInputs(BaseModel):
-    """What a lock was made from, readable: to say what changed when it is no longer good. Without credentials.
+    """The inputs of a lock in readable form, to say what changed when it is no longer valid. Without credentials.
 
-    requirements: as declared, sorted; targets: Python, oldest systems and the layers below, by name; settings: what
-    uv was told beside.
+    requirements: as declared, sorted; targets: Python, oldest systems and the layers below, by name; settings: the
+    other settings for uv.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
@@ -26,7 +26,7 @@ class LockedInputs(BaseModel):
 class LockRecord(JsonFile):
     """`pylock.<name>.meta.json`: what a layer's lock was made from, and its version.
 
-    The first six keys are the peer tool's; the others are ours and absent from its files.
+    The first six keys are those of venvstacks; the others are ours and not in its files.
     """
 
     requirements_hash: str
@@ -40,7 +40,7 @@ class LockRecord(JsonFile):
     settings_hash: str | None = None
     constraints_hash: str | None = None
     python_version: str | None = None
-    """The Python that markers were evaluated for, see `PinnedPython.release`; most often its full version."""
+    """The Python that markers were evaluated for, see `PinnedPython.release`; usually its full version."""
     inputs: LockedInputs | None = None
 
     @field_validator("python_version")

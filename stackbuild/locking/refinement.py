@@ -1,4 +1,4 @@
-"""Turn uv's resolution of a layer into its lock: what its platforms need, what layers below provide, which wheels.
+"""Turn uv's resolution of a layer into its lock: the packages for its platforms, those of lower layers, the wheels.
 
 Pure; the documents are those of PEP 751, see `pylock`.
 """
@@ -30,7 +30,7 @@ _SOURCE_KEYS = ("sdist", "archive", "directory", "vcs")
 
 @dataclass(frozen=True, kw_only=True)
 class LockTarget:
-    """What the wheels of a layer must fit. `python_version` is full (`X.Y.Z`), `macos_target` is (major, minor)."""
+    """What the wheels of a layer must match. `python_version` is full (`X.Y.Z`), `macos_target` is (major, minor)."""
 
     platforms: tuple[TargetPlatform, ...]
     python_version: str
@@ -62,7 +62,7 @@ class LockTarget:
     def without_wheel(
         self, platforms: Iterable[TargetPlatform], wheel_names: Iterable[str]
     ) -> tuple[TargetPlatform, ...]:
-        """The platforms among `platforms` that no wheel of these file names fits."""
+        """The platforms among `platforms` that no wheel with these file names fits."""
         fitting: set[str] = set()
         for name in wheel_names:
             try:
@@ -77,7 +77,7 @@ class LockTarget:
 
 @dataclass(frozen=True, kw_only=True)
 class RefinedLock:
-    """A layer's lock ready to be written, and the platforms for which wheels are missing, by `<name> <version>`."""
+    """A layer's lock, ready to be written, and the platforms without a wheel, by `<name> <version>`."""
 
     document: TomlTable
     missing_wheels: Mapping[str, tuple[TargetPlatform, ...]] = field(default_factory=dict)
@@ -117,14 +117,14 @@ def refine(
             missing[f"{own['name']} {own.get('version', '')}".strip()] = gaps
         tables.append(own)
     document = {**exported, "created-by": "stackbuild", "packages": tables}
-    document.pop("environments", None)  # the packages' own markers say all; installers differ in reading this one
+    document.pop("environments", None)  # the packages' own markers are complete; installers treat this one differently
     return RefinedLock(document=document, missing_wheels=missing)
 
 
 def _provider(
     offers: Sequence[LowerPackage], marker: str, needed_on: Sequence[TargetPlatform], target: LockTarget
 ) -> str | None:
-    """The lower layer that provides a package needed under `marker`, on the platforms `needed_on`; else `None`."""
+    """The lower layer that provides a package which is needed under `marker` on `needed_on`; else `None`."""
     for offer in offers:
         if offer.package.marker in ("", marker):
             return offer.provider
@@ -135,7 +135,7 @@ def _provider(
 def _shared_table(table: TomlTable, marker: str, provider: str) -> TomlTable:
     shared: TomlTable = {key: table[key] for key in ("name", "version") if key in table}
     shared["marker"] = f"({marker}){SHARED_SUFFIX}" if marker else SHARED_CLAUSE
-    # A package entry needs a source to be valid; the lower layer's folder of locks is the truthful one.
+    # A package entry needs a source to be valid; the folder of the lower layer's lock is the correct one.
     shared["directory"] = {"path": f"../{provider}"}
     return shared
 
@@ -144,7 +144,7 @@ def _own_table(table: TomlTable, marker: str, relative_path: Callable[[str], str
     archive = table.get("archive")
     wheels = list(table.get("wheels", ()))
     if archive is not None and wheel_file_name(archive).endswith(".whl"):
-        wheels.append(archive)  # how uv writes a requirement that names a wheel file directly
+        wheels.append(archive)  # uv's form for a requirement with a wheel file
     own = {key: value for key, value in table.items() if key not in (*_SOURCE_KEYS, "wheels")}
     if "index" in own:
         own["index"] = without_credentials(own["index"])
@@ -165,7 +165,7 @@ def _portable_wheel(wheel: TomlTable, relative_path: Callable[[str], str]) -> To
 
 
 def missing_wheels_error(layer: str, target: LockTarget, missing: Mapping[str, Sequence[TargetPlatform]]) -> LockError:
-    """One error for all gaps of a layer, with the `platforms` line that would work."""
+    """One error for all missing wheels of a layer, with a `platforms` line that would work."""
     python = PinnedPython(kind=target.kind, version=target.python_version).feature_release
     with_python = "" if target.kind is PythonKind.CPYTHON else f", with {python}"
     lines = [f"{layer}: no wheels for some of the platforms that this layer targets{with_python}"]

@@ -1,8 +1,8 @@
-"""When a layer's lock is still good, and why not when it is not.
+"""Whether a layer's lock is valid, and if not, why.
 
 `LockInputs` is everything that a lock depends on, as hashes; a `LockRecord` says what the lock on disk was made from.
-The first four hashes are the peer tool's, so that locks committed by its users stay valid. The settings that it
-forgets have hashes of our own, which are compared only for locks that stackbuild wrote (those name their tools).
+The first four hashes are those of venvstacks, so that locks committed by its users stay valid. Settings that it does
+not record have our own hashes, which are compared only for locks that stackbuild wrote (those have `tools`).
 """
 
 import os
@@ -34,22 +34,22 @@ class LockInputs:
     lock_input_hash: str
     other_inputs_hash: str
     version_inputs: Callable[[], str]
-    """Makes `version_inputs_hash`: from modules, which need not be read for layers that are not versioned."""
+    """Computes `version_inputs_hash` from modules, which are not read for layers that are not versioned."""
     settings_hash: str | None
     constraints_hash: str | None
     versioned: bool
     python_version: str | None = None
     newest_allowed: datetime | None = None
-    """`exclude-newer` as a point in time: a lock recorded later must be made again."""
+    """`exclude-newer` as a point in time: a lock recorded later is not valid."""
 
     @property
     def version_inputs_hash(self) -> str:
-        """The hash of what a layer's version stands for beside its packages."""
+        """The hash of what a layer's version depends on, besides its packages."""
         return self.version_inputs()
 
 
 def declared_hash(requirements: Iterable[Requirement]) -> str:
-    """`lock_input_hash`. As the peer tool does, what follows a `#` (the hash of a URL) is left out here."""
+    """`lock_input_hash`. As in venvstacks, what follows a `#` (the hash of a URL) is left out."""
     return hash_strings(sorted(str(requirement).partition("#")[0].strip() for requirement in requirements))
 
 
@@ -85,14 +85,14 @@ def locked_inputs(linked: LinkedLayer, *, short_version: str, settings: Mapping[
 def lock_settings(linked: LinkedLayer, uv: UvSettings, *, folder: Path) -> dict[str, JsonValue]:
     """Every setting of the specification beyond the declared requirements that can change a resolution, by name.
 
-    Without credentials, and without what variables say: a lock is good also where they are not set. `folder`: the
-    specification's, on which no value may depend.
+    Without credentials and without variables: a lock stays valid where they are not set. `folder`: that of the
+    specification, on which no value may depend.
     """
     platforms = [platform.value for platform in linked.platforms]
     settings: dict[str, Any] = {
-        # what is locked at all, and with which markers; all platforms are what an unset field means
+        # what is locked, and with which markers; an unset field means all platforms
         "platforms": platforms if len(platforms) < len(TargetPlatform) else None,
-        **uv.given,  # paths as given: they mean the same in every checkout
+        **uv.given,  # paths as given: they have the same meaning in every checkout
         "package_indexes": dict(linked.package_indexes),
         "priority_indexes": list(linked.layer.priority_indexes),
         "url_hashes": sorted(str(item) for item in linked.layer.requirements if "#" in str(item)),
@@ -101,7 +101,7 @@ def lock_settings(linked: LinkedLayer, uv: UvSettings, *, folder: Path) -> dict[
 
 
 def _portable(value: Any, folder: Path) -> Any:  # noqa: ANN401 (any TOML value)
-    """A TOML value in which paths below `folder` are relative to it, so that a lock is good in every checkout."""
+    """A TOML value in which paths below `folder` are relative to it, so that a lock is valid in every checkout."""
     match value:
         case dict():
             return {key: _portable(item, folder) for key, item in value.items()}
@@ -132,15 +132,15 @@ def reasons_to_relock(
     declared_before: Iterable[str] | None = None,
     pinned_otherwise: Iterable[str] = (),
 ) -> tuple[str, ...]:
-    """Why a layer must be resolved again, with what changed (old -> new); empty when its lock is good.
+    """Why a layer must be resolved again, with what changed (old -> new); empty when its lock is valid.
 
-    `locked_hash`: the requirements hash of the lock file on disk, `None` when there is none that can be read.
-    `declared_before`: the requirements that the lock was made from, where something beside its record tells them.
+    `locked_hash`: the requirements hash of the lock file on disk, `None` when it is missing or cannot be read.
+    `declared_before`: the requirements that the lock was made from, if something besides its record contains them.
     `pinned_otherwise`: how the pins of lower layers differ from those in the lock, for the message.
     """
     if locked_hash is None or record is None:
         return ("it has not been locked yet" if record is None else "its lock file is missing or unreadable",)
-    ours = record.tools is not None  # the peer tool's locks do not say what else they depend on
+    ours = record.tools is not None  # locks of venvstacks do not say what else they depend on
     too_late = inputs.newest_allowed is not None and _recorded(record) > inputs.newest_allowed
     before, now = record.inputs, inputs.readable
     requirements = requirement_changes(before.requirements if before else declared_before, now.requirements)
@@ -173,7 +173,7 @@ def _with_details(reason: str, details: Iterable[str]) -> str:
 
 
 def needs_new_version(record: LockRecord, inputs: LockInputs) -> bool:
-    """Whether a versioned layer with a good lock must get a new version, because a version input changed."""
+    """Whether a versioned layer with a valid lock must get a new version, because a version input changed."""
     return inputs.versioned and record.version_inputs_hash != inputs.version_inputs_hash
 
 
@@ -190,8 +190,8 @@ _ISO_DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?
 def exclude_newer_time(text: str, *, now: datetime) -> datetime:
     """The point in time that uv's `exclude-newer` means, in UTC.
 
-    Takes an RFC 3339 time, a date (its first moment in UTC, so that it means the same everywhere), or a duration back
-    from `now`: `7 days`, `1 week 2 days`, `P7D`, `PT12H`. Raises `LockError` for anything else.
+    Reads an RFC 3339 time, a date (its first moment in UTC, the same everywhere), or a duration back from `now`:
+    `7 days`, `1 week 2 days`, `P7D`, `PT12H`. Raises `LockError` for anything else.
     """
     try:
         try:
