@@ -12,7 +12,7 @@ PackageIndexes = Mapping[NormalizedName, str]
 
 @dataclass(frozen=True, kw_only=True)
 class IndexMerge:
-    """The merged table; `problem` is a sentence when layers disagree without a word on who wins."""
+    """The merged table; `problem` is a sentence when layers disagree and no override says who wins."""
 
     indexes: PackageIndexes
     problem: str | None
@@ -20,7 +20,7 @@ class IndexMerge:
 
 @dataclass(frozen=True, kw_only=True)
 class _Claim:
-    """One layer's word on where a package comes from."""
+    """What one layer says about the index of a package."""
 
     package: NormalizedName
     index: str
@@ -30,10 +30,10 @@ class _Claim:
 def merge_indexes(
     own: PackageIndexes, lower: Iterable[tuple[str, PackageIndexes]], overrides: Mapping[str, str]
 ) -> IndexMerge:
-    """Merge `own` with the tables of the layers below, each given with a label, nearest first.
+    """Merge `own` with the tables of the layers below, which are given with labels, nearest first.
 
-    First the nearer of the lower layers wins over the farther, then the layer's own word over what they say together.
-    Where two differ, `overrides` must say so (losing index → winning index).
+    Among the lower layers a nearer one wins over a farther one; the layer itself wins over all of them. Where two
+    differ, `overrides` must say so (losing index → winning index).
     """
     conflicts: list[tuple[_Claim, _Claim]] = []
     claims: dict[NormalizedName, _Claim] = {}

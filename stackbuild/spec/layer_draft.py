@@ -1,4 +1,4 @@
-"""Reads one layer's table and keeps going: a layer with what could be read, and every problem on the way."""
+"""Reads one layer's table without stopping at errors: a layer with what could be read, and every problem."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ LAYER_TYPES: dict[str, type[RuntimeLayer] | type[FrameworkLayer] | type[Applicat
 }
 
 RENAMED = {"runtimes": {"fully_versioned_name": "python_implementation"}}
-"""Legacy fields by category, with their names of today."""
+"""Legacy fields by category, with their current names."""
 DROPPED = ("build_requirements",)
 """Legacy fields of every layer that have no effect."""
 
@@ -27,7 +27,7 @@ _STAND_INS: dict[str, Any] = {
     "python_implementation": "cpython@3.11",
     "launch_module": "(launch module that could not be read)",
 }
-"""Values for required fields that could not be read; never seen outside a draft."""
+"""Values for required fields that could not be read; only used inside a draft."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ def layer_label(category: str, name: str | None) -> str | None:
 
 
 class LayerReader:
-    """Reads one layer's table; `problems` and `notices` (about legacy fields) say what was met."""
+    """Reads one layer's table; the result is also in `problems` and `notices` (about legacy fields)."""
 
     def __init__(self, table: Mapping[str, Any], *, category: str, position: int, folder: Path) -> None:
         self.problems: list[Problem] = []
@@ -76,7 +76,7 @@ class LayerReader:
         """The layer, with `defaults` for fields that it does not set."""
         own = self._without_legacy_fields()
         layer, faulty = self._validate({**defaults, **own})
-        layer = layer.model_construct(layer.model_fields_set & own.keys(), **dict(layer))  # defaults are not set by it
+        layer = layer.model_construct(layer.model_fields_set & own.keys(), **dict(layer))  # defaults count as unset
         for field, message in unsupported_fields(layer):
             if field not in faulty:
                 self._report(message, field)
@@ -84,7 +84,7 @@ class LayerReader:
             clashes = tuple(_module_clashes(layer))
             for message in clashes:
                 self._report(message, "support_modules")
-            if clashes:  # whether the files exist does not matter until their names can stand
+            if clashes:  # whether the files exist only matters when their names are allowed
                 faulty |= {"support_modules"}
         return DraftLayer(category=self._category, position=self._position, name=self._name, layer=layer, faulty=faulty)
 
@@ -122,7 +122,7 @@ class LayerReader:
             for key_path, message in translate(error, layer_type.model_fields):
                 self._report(message, *key_path)
             faulty = {str(details["loc"][0]) for details in error.errors(include_url=False)}
-        # Fields are validated one by one, so what is left of the table is known to be sound.
+        # Fields are validated one by one, so the rest of the table is known to be valid.
         sound = {key: value for key, value in table.items() if key not in faulty}
         needed = {
             field: value for field, value in _STAND_INS.items() if field in faulty & layer_type.model_fields.keys()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 
 class InconsistentOrder(ValueError):
-    """No order respects all sequences; `remaining` holds what contradicts itself."""
+    """No order respects all sequences; `remaining` contains those that contradict each other."""
 
     def __init__(self, remaining: Iterable[Sequence[str]]) -> None:
         self.remaining = tuple(tuple(sequence) for sequence in remaining)

@@ -1,7 +1,7 @@
-"""Links the layers of a draft, as far as they can be linked, and collects every problem on the way.
+"""Links the layers of a draft, as far as they can be linked, and collects every problem.
 
-What cannot be told because of a problem reported elsewhere is None, and what depends on it stays silent: one mistake
-is one problem.
+What is unknown because of a problem reported elsewhere is None, and checks that depend on it report nothing: one
+mistake is one problem.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from stackbuild.targets.platforms import TargetPlatform
 
 @dataclass(frozen=True, kw_only=True)
 class Foundation:
-    """What a layer stands on: its runtime (None for a runtime itself) and its frameworks in import order."""
+    """What a layer depends on: its runtime (None for a runtime itself) and its frameworks in import order."""
 
     runtime: "Link | None" = None
     frameworks: tuple["Link", ...] = ()
@@ -33,7 +33,7 @@ class Foundation:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Link:
-    """A draft layer with what is known about its place in the stack; None is for what cannot be told."""
+    """A draft layer with what is known about its place in the stack; what is unknown is None."""
 
     draft: DraftLayer
     foundation: Foundation | None
@@ -46,7 +46,7 @@ class Link:
 
 
 class Linker:
-    """Links one draft; `problems` holds what was found wrong."""
+    """Links one draft; `problems` contains what is wrong with it."""
 
     def __init__(self, draft: StackDraft) -> None:
         self.problems: list[Problem] = []
@@ -97,7 +97,7 @@ class Linker:
     def _positions(self, category: str, name: str) -> tuple[int, ...]:
         return tuple(draft.position for draft in self._draft.layers if (draft.category, draft.name) == (category, name))
 
-    # What a layer stands on
+    # What a layer depends on
 
     def _foundation(self, draft: DraftLayer) -> Foundation | None:
         layer = draft.layer
@@ -126,7 +126,7 @@ class Linker:
         return None
 
     def _unknown_layer(self, draft: DraftLayer, name: str, category: str) -> str | None:
-        """Why `name` is not a layer of `category` that this layer may stand on; None when it may yet be one."""
+        """Why `name` is not a layer of `category` that this layer may depend on; None when it may be one."""
         if draft.category == category:
             positions = self._positions(category, name)
             if draft.position in positions:
@@ -176,7 +176,7 @@ class Linker:
     # What follows from it
 
     def _check_libc(self, draft: DraftLayer, foundation: Foundation) -> None:
-        # All layers of a stack have one runtime: to agree with it is to agree with each other.
+        # All layers of a stack have one runtime: if they agree with it, they agree with each other.
         runtime = foundation.runtime
         if runtime is None or "linux_target" in draft.faulty | runtime.draft.faulty:
             return
@@ -222,7 +222,7 @@ class Linker:
                 self._report(draft, unknown_word("index", index, self._index_names), *key_path)
         if unknown or foundation is None or draft.faulty & {"package_indexes", "index_overrides"}:
             return None
-        # Frameworks hand on what their runtime says, as far as they do not override it.
+        # Frameworks pass on what their runtime says, unless they override it.
         lower = foundation.frameworks or foundation.layers
         tables = [(str(link.draft.label), link.package_indexes) for link in lower]
         known = [(label, table) for label, table in tables if table is not None]
@@ -236,7 +236,7 @@ class Linker:
 
 
 def _demand(remaining: tuple[str, ...], parents: list[tuple[str, list[str]]]) -> str:
-    """`framework "D" has "B" before "C"` for a sequence that was left over, from the parent that asks for it."""
+    """`framework "D" has "B" before "C"` for a remaining sequence, with the parent that has this order."""
     owner = next((name for name, order in parents if (name, *order)[-len(remaining) :] == remaining), None)
     who = "this layer" if owner is None else f"framework {quote(owner)}"
     return f"{who} has {' before '.join(map(quote, remaining))}"

@@ -24,9 +24,9 @@ _LONGEST_QUOTE = 80
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing to mend: where and what.
+    """One thing to fix: where and what.
 
-    subject: what the key path is about where that helps, such as `framework "sklearn"` or another file's name.
+    subject: what the key path is about, if that helps, such as `framework "sklearn"` or another file's name.
     """
 
     key_path: KeyPath
@@ -62,14 +62,14 @@ def quote_all(values: Iterable[object]) -> str:
 
 
 def near_word(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
-    """The known word nearest to `word`, letter case aside; None when none is as like as `likeness` (0 to 1)."""
+    """The known word nearest to `word`, ignoring case; None when none reaches the `likeness` (0 to 1)."""
     by_lower_case = {candidate.lower(): candidate for candidate in known}
     near = difflib.get_close_matches(word.lower()[:_LONGEST_QUOTE], by_lower_case, n=1, cutoff=likeness)
     return by_lower_case[near[0]] if near else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` — did you mean "x"?` for the known word nearest to `word`, or nothing when none is near."""
+    """` — did you mean "x"?` for the known word nearest to `word`, or nothing when there is none."""
     near = near_word(word, known)
     return "" if near is None else f" — did you mean {quote(near)}?"
 
@@ -122,8 +122,8 @@ def expected(what: str, value: object) -> str:
 def translate(error: ValidationError, known_fields: Collection[str]) -> Iterator[tuple[KeyPath, str]]:
     """The key path (relative to the validated table) and a plain sentence for each validation error.
 
-    `known_fields` are the table's fields by their names in the file. A required field that is there under a
-    misspelt name counts as one mistake.
+    `known_fields` are the table's fields by their names in the file. A required field with a misspelt name counts as
+    one mistake.
     """
     errors = error.errors(include_url=False)
     misspelt = {

@@ -1,4 +1,4 @@
-"""From names to linked layers: what stands on what, in which order, for which platforms, from which indexes."""
+"""From names to linked layers: their dependencies, import order, platforms and indexes."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ from stackbuild.targets.platforms import TargetPlatform
 
 @dataclass(frozen=True, kw_only=True)
 class LinkedLayer:
-    """A layer with everything that it stands on.
+    """A layer with everything that it depends on.
 
     runtime: the layer itself for a runtime; frameworks: in import order, nearest first, without the layer itself;
     platforms: resolved and sorted, empty when the layer is disabled; package_indexes: package → index name, merged
@@ -61,7 +61,7 @@ class LinkedLayer:
 class Stack:
     """A specification with its layers linked: runtimes, then frameworks, then applications, each in file order.
 
-    Every layer comes after those it stands on. Disabled layers are there, with no platforms.
+    Every layer comes after those it depends on. Disabled layers are included, without platforms.
     """
 
     spec: StackSpec
@@ -100,7 +100,7 @@ def _file_order(problem: Problem) -> tuple[int, int]:
 
 
 def _missing_modules(links: tuple[Link, ...]) -> Iterator[Problem]:
-    """A problem for each module file that is not there, for the layers that target some platform."""
+    """A problem for each missing module file, for the layers that target some platform."""
     for link in links:
         layer, faulty = link.draft.layer, link.draft.faulty
         if not isinstance(layer, ApplicationLayer) or link.platforms == ():

@@ -1,4 +1,4 @@
-"""Read a TOML file, with every way it can fail told as a `SpecError`."""
+"""Read a TOML file; every failure is a `SpecError`."""
 
 import os
 import tomllib
@@ -21,7 +21,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def _read_text(path: Path) -> str:
     location = os.path.expanduser(path)
-    if os.path.isdir(location):  # opening a folder fails in a way of its own on each system
+    if os.path.isdir(location):  # opening a folder fails differently on each system
         raise SpecError(f"{path}: a folder, not a file", hint=_file_in(path, location))
     try:
         with open(location, "rb") as file:

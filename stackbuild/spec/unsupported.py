@@ -1,7 +1,6 @@
-"""What the format has and stackbuild does not do yet. Each entry goes away with the work that makes it true.
+"""What is in the format but not supported yet. An entry is removed when its field is supported.
 
-A field that has no effect is refused, not ignored: an environment that differs from its specification is worse
-than none.
+A field without effect is refused, not ignored: an environment that differs from its specification is worse than none.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ _FIELDS: dict[str, str] = {
     "overrides": _REMOVE,
     "scripts": _REMOVE,
 }
-"""Fields of layers that must keep a value that says nothing (`[]`, `false`)."""
+"""Fields of layers that must keep an empty value (`[]`, `false`)."""
 
 
 def _linux_target(layer: Layer) -> str | None:
@@ -44,12 +43,12 @@ _VALUES: dict[str, Callable[[Layer], str | None]] = {
     "linux_target": _linux_target,
     "python_implementation": _python_implementation,
 }
-"""Fields of layers that have a meaning, with values that are not done yet."""
+"""Fields of layers that have an effect, but not for all values yet."""
 
 _SETTINGS: dict[str, tuple[Any, str]] = {
     "build_from_source": ((), _REMOVE),
 }
-"""Keys of `[tool.stackbuild]`: the value that is supported, and the sentence for any other."""
+"""Keys of `[tool.stackbuild]`: the supported value, and the sentence for any other."""
 
 
 def unsupported_fields(layer: Layer) -> Iterator[tuple[str, str]]:
