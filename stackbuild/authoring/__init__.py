@@ -1,1 +1,1 @@
-"""Help for who writes a specification: JSON Schema, a first project, names after Tab."""
+"""Help for writing a specification: JSON Schema, a first project, completion of names."""

@@ -1,4 +1,4 @@
-"""What the shell offers after Tab. Runs on every press of the key: it reads one file and imports nothing slow."""
+"""What the shell offers after Tab. It runs at every press of the key, so it reads one file and imports nothing slow."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,10 +12,10 @@ _PREFIXES = {"runtimes": "", "frameworks": "framework-", "applications": "app-"}
 
 
 class CommandLine(Protocol):
-    """As much of a parsed command line as is needed, of what stands before the cursor.
+    """What is needed of the parsed command line before the cursor.
 
-    params: values by parameter; args: words that no parameter has got, which with an option that still waits for its
-    value are all that are not options.
+    params: values by parameter; args: words that belong to no parameter. When an option still needs its value, these
+    are all words that are not options.
     """
 
     @property
@@ -27,8 +27,8 @@ class CommandLine(Protocol):
 def complete_layer_names(ctx: CommandLine, incomplete: str) -> list[str]:
     """The build names that begin with `incomplete`, in file order.
 
-    The specification is the one given before the cursor, else `venvstacks.toml` here. Where it cannot be read there
-    are no names: an error would be printed into the line that is being typed. Typer knows `ctx` by its name.
+    The specification is the one given before the cursor, else `venvstacks.toml` here. If it cannot be read, there are
+    no names: an error would be printed into the line that is being typed. Typer recognizes `ctx` by its name.
     """
     given = (ctx.params.get("spec"), ctx.params.get("spec_option"), *ctx.args)
     try:
@@ -39,7 +39,7 @@ def complete_layer_names(ctx: CommandLine, incomplete: str) -> list[str]:
 
 
 def _build_names(table: Mapping[str, Any]) -> Iterator[str]:
-    """The names in a table that nobody has checked; what is not as it should be is passed over."""
+    """The names in an unchecked table; anything malformed is skipped."""
     for category, prefix in _PREFIXES.items():
         layers = table.get(category)
         for layer in layers if isinstance(layers, list) else []:

@@ -1,6 +1,6 @@
-"""A first project: a specification that explains itself, a program, and what builds them. `stackbuild init` writes it.
+"""The project that `stackbuild init` writes: a specification with comments, a program, and what builds them.
 
-`starter_files` gives the files as values; `write_starter` puts them into a folder and never replaces anything.
+`starter_files` returns the files as values; `write_starter` puts them into a folder and never replaces anything.
 """
 
 import os
@@ -23,7 +23,7 @@ _IGNORE_FILE = ".gitignore"
 class Started:
     """What `write_starter` did.
 
-    written: names of the new files in `folder`; ignore_lines: what a `.gitignore` that was there already lacks.
+    written: names of the new files in `folder`; ignore_lines: lines that an existing `.gitignore` lacks.
     """
 
     folder: Path
@@ -31,7 +31,7 @@ class Started:
     ignore_lines: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """What to tell the user, and what to do next."""
+        """The result for the user, and what to do next."""
         told = [f"wrote {self.folder / name}" for name in self.written]
         if self.ignore_lines:
             told += [f"add to {self.folder / _IGNORE_FILE}:", *(f"  {line}" for line in self.ignore_lines)]
@@ -46,7 +46,7 @@ class Started:
 def starter_files(
     *, implementation: str = sys.implementation.name, version: tuple[int, int] = sys.version_info[:2]
 ) -> dict[str, str]:
-    """The project as file name → text. Its runtime is a Python as described, by default the running one, if it can be.
+    """The project as file name → text. Its runtime is the given Python, by default the running one, if possible.
 
     version: major and minor number.
     """
@@ -64,7 +64,7 @@ def starter_files(
 def write_starter(folder: Path, files: Mapping[str, str]) -> Started:
     """Write all of `files` into `folder`, which is made when missing; a `.gitignore` only when there is none.
 
-    Raises one `StackbuildError` that names every file that is there already, and then writes nothing.
+    If files exist, raises one `StackbuildError` that names all of them, and writes nothing.
     """
     with disk_errors(f"start a project in {folder}", StackbuildError):
         has_ignore_file = os.path.lexists(folder / _IGNORE_FILE)
@@ -93,7 +93,7 @@ def _create_all(folder: Path, files: Mapping[str, str]) -> None:
             create_file(folder / name, text)
             created.append(folder / name)
     except OSError:
-        for path in created:  # so that the next try does not find them in its way
+        for path in created:  # so that they do not block the next attempt
             path.unlink(missing_ok=True)
         raise
 
@@ -134,7 +134,7 @@ if __name__ == "__main__":
     print(tabulate.tabulate(rows, headers=("module", "layer")))
 '''
 
-# Comments start with "# "; "#" and no space is a field that may be taken in as it stands.
+# Comments start with "# "; "#" without a space is before a field that can be enabled unchanged.
 _SPECIFICATION = """\
 #:schema ./venvstacks.schema.json
 # The line above lets editors complete and explain the fields. Print that file again after an update of stackbuild:
