@@ -33,10 +33,10 @@ class Aim:
 
 @dataclass(frozen=True, kw_only=True)
 class Faster:
-    """The same work done by the peer and by us, in turns: round by round, in the same order.
+    """The same work done by venvstacks and by us, in turns: round by round, in the same order.
 
-    The peer may have had fewer rounds, where it is slow: its last one then stands for those that it lacks. aim: for
-    how many times faster we are.
+    venvstacks may have had fewer rounds, where it is slow: its last one then counts for those that are missing. aim:
+    for how many times faster we are.
     """
 
     what: str
@@ -46,7 +46,7 @@ class Faster:
 
     @property
     def ratio(self) -> Spread:
-        """How many times longer the peer took."""
+        """How many times longer venvstacks took."""
         peer = [*self.peer, *(self.peer[-1] for _ in self.ours[len(self.peer) :])]
         return Spread.of([theirs.wall / ours.wall for theirs, ours in zip(peer, self.ours, strict=True)])
 
@@ -78,7 +78,7 @@ class AboveFloor:
 
 @dataclass(frozen=True, kw_only=True)
 class Megabytes:
-    """A size of ours and of the peer's, where it has one. aim: for ours, or for `ours / peer`."""
+    """A size of ours, and of venvstacks where it has one. aim: for ours, or for `ours / peer`."""
 
     what: str
     ours: float

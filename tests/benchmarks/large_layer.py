@@ -1,6 +1,6 @@
 """What one large layer takes: more than a gigabyte of machine learning, of which some 500 MB are downloaded.
 
-The peer is not asked to publish it: its compressor would need an hour.
+`venvstacks publish` is not measured: its compressor would need an hour.
 """
 
 from collections.abc import Sequence

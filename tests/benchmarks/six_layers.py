@@ -1,4 +1,4 @@
-"""What users of an ordinary stack wait for: six layers, the peer and stackbuild in turns, with the floors."""
+"""How long users of an ordinary stack wait: six layers, venvstacks and stackbuild in turns, with the floors."""
 
 import sys
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _SIZE_AIM = Aim(most=1.15)
 
 @dataclass(frozen=True, kw_only=True)
 class _Both:
-    """The same stack in the hands of the peer and in ours."""
+    """The same stack with venvstacks and with ours."""
 
     peer: Program
     ours: Program
@@ -243,7 +243,7 @@ def _memory(what: str, samples: Samples) -> Megabytes:
 
 
 def _unpack(program: Program, folder: str) -> Measured:
-    """Unpack every archive as users of the tool do: the peer's with `tarfile` and post-installation, ours with tar."""
+    """Unpack every archive as the tool's users do: of venvstacks with `tarfile` and `postinstall.py`, ours with tar."""
     target = program.folder / folder
     target.mkdir()
     archives = list(program.archives("_artifacts").values())

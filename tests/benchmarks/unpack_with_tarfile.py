@@ -1,4 +1,4 @@
-"""Unpack archives as users of the peer do, then finish the layers: `unpack_with_tarfile.py TARGET ARCHIVE…`.
+"""Unpack archives as users of venvstacks do, then finish the layers: `unpack_with_tarfile.py TARGET ARCHIVE…`.
 
 The archives come lowest layer first. The trusting filter is the fastest.
 """

@@ -1,4 +1,4 @@
-"""Commands of the peer tool on some of the layers: what runs, what is left alone, what is refused."""
+"""The commands of venvstacks on some of the layers: what runs, what is left alone, what is refused."""
 
 import itertools
 import json

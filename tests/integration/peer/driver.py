@@ -1,7 +1,7 @@
-"""Runs the peer's command line under the peer's own Python: `driver.py RUNTIME PRESET ARGUMENT…`.
+"""Runs the command line of venvstacks under its own Python: `driver.py RUNTIME PRESET ARGUMENT…`.
 
 RUNTIME is a folder with a relocatable Python: every base runtime becomes a copy of it instead of a download. PRESET is
-xz's level; the peer's own is 6, which takes minutes on the one core that it uses.
+xz's level; that of venvstacks is 6, which takes minutes on the one core that it uses.
 """
 
 import functools

@@ -103,13 +103,13 @@ class Pair:
     ours: ToolProject
 
     def both(self, do: Callable[[ToolProject], Result]) -> tuple[Result, Result]:
-        """What comes of the peer's project and of ours, both at the same time."""
+        """The results for the project of venvstacks and for ours, both run at the same time."""
         with ThreadPoolExecutor(max_workers=2) as pool:
             peer, ours = pool.map(do, (self.peer, self.ours))
         return peer, ours
 
     def run(self, command: str, *options: str) -> tuple[str, str]:
-        """What a command that succeeds prints, of the peer and of ours."""
+        """What a command that succeeds prints, in venvstacks and in ours."""
         return self.both(lambda project: project.run(command, *options))
 
     def replace(self, path: str, old: str, new: str) -> None:
@@ -119,7 +119,7 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """What `show` and `show --json` print, of the peer and of ours."""
+    """What `show` and `show --json` print, in venvstacks and in ours."""
 
     trees: tuple[list[str], list[str]]
     data: tuple[dict[str, Any], dict[str, Any]]

@@ -24,7 +24,7 @@ SAME_PACKAGES = {
     "a target that gives the same packages": (SPEC, 'name = "low"', 'name = "low"\nlinux_target = "glibc@2.17"'),
     "a requirement that gives the same packages": (SPEC, '"delta"', '"delta>=1"'),
 }
-"""Edits after which ours keeps a version that the peer raises: the locked packages are the same."""
+"""Edits after which ours keeps a version that venvstacks raises: the locked packages are the same."""
 
 
 def state(project: ToolProject) -> dict[str, tuple[bool, str]]:
@@ -37,7 +37,7 @@ def versions(project: ToolProject) -> dict[str, int]:
 
 
 def checkouts(workshop: Workshop, root: Path, *, peer: ToolProject, ours: ToolProject) -> Pair:
-    """New projects for the peer and for ours with the locks of these projects."""
+    """New projects for venvstacks and for ours with the locks of these projects."""
     return Pair(
         peer=workshop.checkout(root / "peer", CHANGES, workshop.peer, locks=peer),
         ours=workshop.checkout(root / "ours", CHANGES, workshop.ours, locks=ours),
@@ -45,7 +45,7 @@ def checkouts(workshop: Workshop, root: Path, *, peer: ToolProject, ours: ToolPr
 
 
 def lock_after(edit: str, pair: Pair) -> None:
-    """Make an edit and lock again: the same locks are invalid, the same versions follow, equal locks come of it."""
+    """Make an edit and lock again: the same locks are invalid, and versions and new locks are equal."""
     pair.replace(*EDITS[edit])
     peer, ours = pair.both(state)
     assert ours == peer, edit

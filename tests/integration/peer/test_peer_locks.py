@@ -1,4 +1,4 @@
-"""Locks are those that the peer writes, and each tool takes the other's for good."""
+"""Locks are those that venvstacks writes, and each tool takes the other's as valid."""
 
 import re
 import tomllib

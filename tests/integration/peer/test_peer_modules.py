@@ -1,4 +1,4 @@
-"""Which files of launch and support modules count, told by their hashes: as with the peer, else as git has it."""
+"""Which files of launch and support modules count, by their hashes: as in venvstacks, else as in git."""
 
 import shutil
 import subprocess
@@ -63,7 +63,7 @@ def init_repository(folder: Path) -> None:
 
 
 def hashes_of_peer(project: ToolProject) -> dict[str, str]:
-    """The hash of each module by import name, from the metadata that the peer would publish."""
+    """The hash of each module by import name, from the metadata that `venvstacks publish` would write."""
     project.run("lock")
     (layer,) = first_json(project.run("publish", "--dry-run"))["layers"]["applications"]
     support = {module["name"]: module["hash"] for module in layer["app_support_modules"]}

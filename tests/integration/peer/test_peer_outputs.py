@@ -1,4 +1,4 @@
-"""Archives, exports and their metadata say and do what those of the peer do."""
+"""Archives, exports and their metadata say and do what those of venvstacks do."""
 
 import json
 import re
@@ -91,12 +91,12 @@ def pair(features: FinishedPair) -> Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Tagged:
-    """Projects published to `_tagged` as well, under tagged names; the metadata of the peer and of ours."""
+    """Projects with archives in `_tagged` as well, under tagged names; the metadata of venvstacks and of ours."""
 
     pair: Pair
     first: tuple[Metadata, Metadata]
     forced: tuple[Metadata, Metadata]
-    """After publishing the applications again with `--force`, which keeps the archives of the first time."""
+    """After `publish --force` for the applications, which keeps the archives of the first time."""
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +112,7 @@ def tagged(pair: Pair) -> Tagged:
 
 @pytest.fixture(scope="session")
 def unpacked(tagged: Tagged, tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployed, Deployed]:
-    """The archives of the peer and of ours, unpacked and nothing more."""
+    """The archives of venvstacks and of ours, unpacked and nothing more."""
 
     def unpack(project: ToolProject) -> Deployed:
         root = tmp_path_factory.mktemp("unpacked").resolve()
@@ -165,7 +165,7 @@ def test_json_files_are_formatted_as_the_peer_formats_them(pair: Pair) -> None:
 @pytest.mark.parametrize("command", ["publish", "local-export"])
 def test_dry_runs_print_the_metadata_that_the_peer_prints(pair: Pair, command: str) -> None:
     peer, ours = pair.run(command, "--dry-run")
-    told = json.loads(ours)  # nothing around it, unlike the peer's
+    told = json.loads(ours)  # nothing around it, unlike in venvstacks
     assert without(told, METADATA_DIFFERENCES) == without(first_json(peer), METADATA_DIFFERENCES)
 
 
@@ -235,7 +235,7 @@ def _at(table: dict[str, str]) -> set[str]:
 
 @pytest.fixture(scope="session")
 def finished(unpacked: tuple[Deployed, Deployed]) -> tuple[Deployed, Deployed]:
-    """The unpacked layers after the peer's post-installation scripts ran; ours need none."""
+    """The unpacked layers after the post-install scripts of venvstacks ran; ours need none."""
     peer, ours = unpacked
     for layer in sorted(peer.layers):
         subprocess.run([sys.executable, "-I", peer.root / layer / "postinstall.py"], check=True)

@@ -1,4 +1,4 @@
-"""`show` says the same as the peer's, as a tree and as data, before and after locking."""
+"""`show` says the same as in venvstacks, as a tree and as data, before and after locking."""
 
 import json
 from pathlib import Path
@@ -52,7 +52,7 @@ OPERATION_DIFFERENCES = {
     "--no-build": ("build-if-needed", "nothing is built, not even what is missing"),
     "local-export": ("lock-if-needed", "as with publish"),
 }
-"""An operation that only the peer shows, and why, by command or option."""
+"""An operation that only venvstacks shows, and why, by command or option."""
 
 OPTIONS = (
     "build --publish",

@@ -239,7 +239,7 @@ def test_malformed_lock_is_an_error_that_names_it(document: dict[str, Any]) -> N
     assert caught.value.hint == "lock the layer again"
 
 
-# Hashes: recipes of the peer tool, with values that it computed
+# Hashes: recipes of venvstacks, with values that it computed
 
 
 def sha256(text: str) -> str:

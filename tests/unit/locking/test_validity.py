@@ -89,7 +89,7 @@ def load(folder: Path, text: str = SPECIFICATION) -> Stack:
     return load_stack(path, macos_default="13.0")
 
 
-# The peer tool's recipes, with the values that it computed for the specification above
+# The recipes of venvstacks, with the values that it computed for the specification above
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_declared_requirements_are_hashed_sorted_in_canonical_form(requirements:
     assert declared_hash(map(Requirement, requirements)) == hash_strings([text])
 
 
-# Settings that the peer tool forgets
+# Settings that venvstacks does not record
 
 
 def settings(folder: Path, text: str, *, layer: str = "framework-b") -> dict[str, JsonValue]:

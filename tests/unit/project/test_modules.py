@@ -1,4 +1,4 @@
-"""Launch and support modules: which files count, and hashes that the peer tool computes for the same trees."""
+"""Launch and support modules: which files count, and hashes that venvstacks computes for the same trees."""
 
 import os
 from collections.abc import Callable
@@ -24,7 +24,7 @@ TREE = {
 }
 ALL_OF_IT = "11bdbab9e4780a3b7ee13a0cd4c5d1cf7609041ccb480e95b4f4a5f2a1ef8636"
 
-# What lies around the package in a git repository, the files that then do not count, and the peer tool's hash.
+# What lies around the package in a git repository, the files that then do not count, and the hash of venvstacks.
 REPOSITORIES: list[tuple[dict[str, str], set[str], str]] = [
     ({}, set(), ALL_OF_IT),
     (
@@ -196,7 +196,7 @@ def test_content_tells_apart_what_the_hash_does_not(tmp_path: Path) -> None:
         (folder / "__init__.py").touch()
     before = module_hash(package), module_content(package)
     (package / "a" / "b").rename(package / "b")
-    assert module_hash(package) == before[0]  # the peer tool's recipe
+    assert module_hash(package) == before[0]  # as in venvstacks
     assert module_content(package) != before[1]
     moved = module_content(package)
     (package / "__init__.py").chmod(0o755)

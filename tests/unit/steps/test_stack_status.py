@@ -44,7 +44,7 @@ def test_bad_lock_spoils_those_above(locked: World) -> None:
 
 
 def as_peer(world: World, *names: str) -> None:
-    """Leave of the records only what the peer tool writes."""
+    """Keep of the records only what venvstacks writes."""
     for name in names:
         path = world.layer(name).lock_paths.record
         record = LockRecord.read(path)
