@@ -186,7 +186,7 @@ def _script_as_executable(layout: EnvironmentLayout) -> list[str]:
 
 def layer_config(around: LayerSurroundings) -> LayerConfig:
     """The layer's `venvstacks_layer.json`, with paths in the style of the layer's platform."""
-    layout, runtime = deployment.layout, deployment.runtime
+    layout, runtime = around.layout, around.runtime
 
     def text(path: PurePosixPath) -> str:
         return str(PureWindowsPath(path)) if layout.platform.is_windows else str(path)
