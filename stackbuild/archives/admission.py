@@ -1,7 +1,8 @@
 """Which members of an archive may be unpacked: decided by name, kind and size alone, never by what is on disk.
 
 An archive of a layer holds one folder. What is unpacked lies in it, and its links stay in the folder that holds the
-layers: they lead to other layers there (`../python/bin/python`), but not further.
+layers: they lead to other layers there (`../python/bin/python`), but not further. Archives of others are held to the
+same rules, but for what `Admission` is told: their links stay in their own folder, and may be hard ones.
 """
 
 import re
@@ -23,12 +24,25 @@ _NOT_ON_WINDOWS = re.compile(
 )
 
 
+class NotAdmitted(ArchiveError):
+    """A member of an archive may not be unpacked."""
+
+
+class OddMember(NotAdmitted):
+    """A member is `what`, neither a file nor a folder nor a link."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f"{path} is {what}, which no layer needs")
+        self.path = path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """One member of an archive, as its headers describe it.
 
     `path` is relative to the archive's root, `/`-separated, without a trailing slash. `size` counts bytes of content
-    and is 0 but for files, `mtime` seconds since 1970, `target` is that of a link, else None.
+    and is 0 but for files, `mtime` seconds since 1970, `target` is that of a link, else None: of a hard link the path
+    of another member.
     """
 
     path: str
@@ -43,15 +57,24 @@ class Admission:
     """Admits the members of one archive, one after the other, and its links when all are known.
 
     `top_folder` is the only name that may lie at the top (None: the first member decides), `max_size` how many bytes
-    all files may have together (None: any number). Whatever is not admitted is an `ArchiveError` that names it.
+    all files may have together (None: any number). `own_links`: links must stay in the top folder. `hard_links`: a
+    member may be one, to a file that came before it. Whatever is not admitted is a `NotAdmitted` that names it.
     """
 
     def __init__(
-        self, *, top_folder: str | None = None, max_size: int | None = None, windows: bool = sys.platform == "win32"
+        self,
+        *,
+        top_folder: str | None = None,
+        max_size: int | None = None,
+        own_links: bool = False,
+        hard_links: bool = False,
+        windows: bool = sys.platform == "win32",
     ) -> None:
         self.top_folder = top_folder
         self.links: dict[str, Member] = {}
         self._left = max_size
+        self._own_links = own_links
+        self._hard_links = hard_links
         self._windows = windows
         self._folders: dict[str, bool] = {}  # whether a member named it itself
         self._files: set[str] = set()
@@ -59,21 +82,21 @@ class Admission:
     def admit(self, member: Member) -> list[str]:
         """The folders to make for `member`, the outermost first: those around it that no member named, and itself.
 
-        Raises `ArchiveError` when the member may not be unpacked.
+        Raises `NotAdmitted` when the member may not be unpacked.
         """
         path = member.path
         self._check_path(path)
         is_folder = member.kind is Kind.FOLDER
         if self._is_known(path, is_folder=is_folder):
-            raise ArchiveError(f"{path}: two members have this path")
+            raise NotAdmitted(f"{path}: two members have this path")
         if len(self._folders) + len(self._files) + len(self.links) >= _MAX_MEMBERS:
-            raise ArchiveError(f"{path}: this is member {_MAX_MEMBERS + 1}, more than any layer has")
+            raise NotAdmitted(f"{path}: this is member {_MAX_MEMBERS + 1}, more than any layer has")
         missing = self._missing_folders(path, path if is_folder else path.rpartition("/")[0])
         self._add(member)
         return missing
 
     def check_links(self) -> None:
-        """Follow every link as the system would. Raises `ArchiveError` when one leads out of the layers' folder.
+        """Follow every link as the system would. Raises `NotAdmitted` when one leads out of the layers' folder.
 
         Where that cannot be told, because it goes up again from what another layer or nobody holds, it is refused too.
         """
@@ -83,11 +106,11 @@ class Admission:
     def _check_path(self, path: str) -> None:
         parts = path.split("/")
         if self._is_unsafe(path) or not _UNSAFE_PARTS.isdisjoint(parts):
-            raise ArchiveError(f"unsafe path of a member: {path!r}")
+            raise NotAdmitted(f"unsafe path of a member: {path!r}")
         if self.top_folder is None:
             self.top_folder = parts[0]
         if parts[0] != self.top_folder:
-            raise ArchiveError(f"{path} does not lie in {self.top_folder}, the one folder that the archive must hold")
+            raise NotAdmitted(f"{path} does not lie in {self.top_folder}, the one folder that the archive must hold")
 
     def _is_known(self, path: str, *, is_folder: bool) -> bool:
         """Whether a member has had this path. A folder may follow what lies in it."""
@@ -100,7 +123,7 @@ class Admission:
         missing = []
         while folder and folder not in self._folders:
             if folder in self._files or folder in self.links:
-                raise ArchiveError(f"{path} needs the folder {folder}, which is a file or link")
+                raise NotAdmitted(f"{path} needs the folder {folder}, which is a file or link")
             missing.append(folder)
             folder = folder.rpartition("/")[0]
         self._folders.update(dict.fromkeys(missing, False))
@@ -111,20 +134,28 @@ class Admission:
         if member.kind is Kind.FOLDER:
             self._folders[path] = True
         elif path == self.top_folder:
-            raise ArchiveError(f"{path} is not a folder: an archive must hold one folder with all else in it")
+            raise NotAdmitted(f"{path} is not a folder: an archive must hold one folder with all else in it")
         elif member.kind is Kind.LINK:
             self._check_target(path, member.target or "")
             self.links[path] = member
         else:
+            if member.kind is Kind.HARD_LINK:
+                self._check_original(path, member.target or "")
             self._files.add(path)
         if self._left is not None:
             self._left -= member.size
             if self._left < 0:
-                raise ArchiveError(f"{path}: with this file of {member.size} bytes it becomes larger than expected")
+                raise NotAdmitted(f"{path}: with this file of {member.size} bytes it becomes larger than expected")
 
     def _check_target(self, path: str, target: str) -> None:
         if not target or target.startswith("/") or self._is_unsafe(target):
-            raise ArchiveError(f"{path}: the link has the unsafe target {target!r}")
+            raise NotAdmitted(f"{path}: the link has the unsafe target {target!r}")
+
+    def _check_original(self, path: str, original: str) -> None:
+        if not self._hard_links:
+            raise OddMember(path, "a hard link")
+        if original not in self._files:
+            raise NotAdmitted(f"{path}: the hard link to {original!r} names no file that came before it")
 
     def _is_unsafe(self, path: str) -> bool:
         """Whether a path or target holds what some system takes for something else than a name in a folder."""
@@ -148,11 +179,13 @@ class Admission:
                     continue
                 followed += 1
                 if followed > _MAX_LINKS:
-                    raise ArchiveError(f"{path}: the link to {target!r} leads in a circle")
+                    raise NotAdmitted(f"{path}: the link to {target!r} leads in a circle")
                 ahead.extend((link.target or "").split("/")[::-1])
 
     def _check_up(self, path: str, target: str, at: list[str]) -> None:
         if not at:
-            raise ArchiveError(f"{path}: the link to {target!r} leads out of the folder that holds the layers")
+            raise NotAdmitted(f"{path}: the link to {target!r} leads out of the folder that holds the layers")
+        if self._own_links and len(at) == 1:
+            raise NotAdmitted(f"{path}: the link to {target!r} leads out of {self.top_folder}")
         if "/".join(at) not in self._folders:
-            raise ArchiveError(f"{path}: the link to {target!r} goes up from {'/'.join(at)}, no folder of the archive")
+            raise NotAdmitted(f"{path}: the link to {target!r} goes up from {'/'.join(at)}, no folder of the archive")

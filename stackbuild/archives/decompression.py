@@ -4,6 +4,7 @@ Memory stays bounded whatever the file holds: only some pieces are held at once,
 unless it says how large it becomes and that is little. A file that is cut off or goes on after its end is refused.
 """
 
+import bz2
 import io
 import lzma
 import zlib
@@ -16,7 +17,7 @@ from itertools import repeat
 
 import zstandard
 
-from stackbuild.archives.format import ArchiveFormat
+from stackbuild.archives.format import Packing
 from stackbuild.archives.zstd_frames import Frame, find_frames
 from stackbuild.errors import ArchiveError
 
@@ -74,28 +75,30 @@ class ByteStream:
 
 
 @contextmanager
-def decompressed(file: io.FileIO, format: ArchiveFormat, *, threads: int) -> Iterator[ByteStream]:  # noqa: A002
-    """The content of `file`, a tar file of the given format, as one stream.
+def decompressed(file: io.FileIO, packing: Packing, *, threads: int) -> Iterator[ByteStream]:
+    """The content of `file`, a tar file that is packed like this, as one stream.
 
     Up to `threads` threads decompress, always at least one; more than one only where `file` consists of several zstd
     frames. `ArchiveError` is raised when the place is reached at which the file is damaged, or cut off, or goes on.
     """
-    jobs, workers, ahead = _jobs(file, format, min(max(threads, 1), _MAX_THREADS))
+    jobs, workers, ahead = _jobs(file, packing, min(max(threads, 1), _MAX_THREADS))
     with closing(_ahead(jobs, workers, ahead)) as chunks:
         yield ByteStream(chunks)
 
 
-def _jobs(file: io.FileIO, format: ArchiveFormat, threads: int) -> tuple[Iterator[_Job], int, int]:  # noqa: A002
+def _jobs(file: io.FileIO, packing: Packing, threads: int) -> tuple[Iterator[_Job], int, int]:
     """What to call, in order, for the chunks of the content (None: the end), by how many threads, how far ahead."""
-    match format:
-        case ArchiveFormat.TAR_ZST:
+    match packing:
+        case Packing.ZSTD:
             frames = find_frames(file)
             if len(frames) > 1 and all(_is_small(frame) for frame in frames):
                 return _frame_jobs(file, frames), threads, threads + 1
             chunks = _zstd_chunks(file)
-        case ArchiveFormat.TAR_XZ:
-            chunks = _xz_chunks(file)
-        case ArchiveFormat.TAR_GZ:
+        case Packing.XZ:
+            chunks = _chunks(file, lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY))
+        case Packing.BZIP2:
+            chunks = _chunks(file, bz2.BZ2Decompressor())
+        case Packing.GZIP:
             chunks = _gzip_chunks(file)
         case _:
             chunks = _stored_chunks(file)
@@ -145,13 +148,16 @@ def _stored_chunks(file: io.FileIO) -> Iterator[bytes]:
     yield from iter(partial(file.read, _CHUNK), b"")
 
 
-def _xz_chunks(file: io.FileIO) -> Iterator[bytes]:
+def _chunks(file: io.FileIO, decompressor: lzma.LZMADecompressor | bz2.BZ2Decompressor) -> Iterator[bytes]:
     file.seek(0)
-    xz = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY)
-    while not xz.eof:
-        packed = _packed(file) if xz.needs_input else b""
-        yield xz.decompress(packed, _CHUNK)
-    _check_end(file, xz.unused_data)
+    while not decompressor.eof:
+        packed = _packed(file) if decompressor.needs_input else b""
+        try:
+            chunk = decompressor.decompress(packed, _CHUNK)
+        except OSError as error:  # of bzip2; no file is read here
+            raise ArchiveError(f"it is damaged: {error}") from error
+        yield chunk
+    _check_end(file, decompressor.unused_data)
 
 
 def _gzip_chunks(file: io.FileIO) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
-"""The kinds of archives that layers are packed as."""
+"""The kinds of archives: those that layers are packed as, and how archives of others are packed."""
 
-from enum import StrEnum
+from enum import Enum, StrEnum
+from typing import Self
 
 
 class ArchiveFormat(StrEnum):
@@ -16,3 +17,33 @@ class ArchiveFormat(StrEnum):
     def suffix(self) -> str:
         """The file name extension, with the leading dot."""
         return f".{self.value}"
+
+    @property
+    def packing(self) -> "Packing":
+        """How the bytes of such an archive are packed."""
+        return _PACKINGS[self]
+
+
+class Packing(Enum):
+    """How an archive holds its members; the value is what such a file starts with."""
+
+    ZIP = b"PK"
+    ZSTD = b"\x28\xb5\x2f\xfd"
+    XZ = b"\xfd7zXZ\0"
+    GZIP = b"\x1f\x8b"
+    BZIP2 = b"BZh"
+    STORED = b""  # a tar file that is not compressed, or no archive at all
+
+    @classmethod
+    def of(cls, start: bytes) -> Self:
+        """How a file with these first bytes is packed."""
+        return next(packing for packing in cls if start.startswith(packing.value))
+
+
+_PACKINGS = {
+    ArchiveFormat.TAR_ZST: Packing.ZSTD,
+    ArchiveFormat.TAR_XZ: Packing.XZ,
+    ArchiveFormat.TAR_GZ: Packing.GZIP,
+    ArchiveFormat.TAR: Packing.STORED,
+    ArchiveFormat.ZIP: Packing.ZIP,
+}

@@ -1,4 +1,4 @@
-"""Unpack archives of layers: as safe as `tarfile` with its `data` filter, or stricter, and about as fast as GNU tar.
+"""Unpack archives: as safe as `tarfile` with its `data` filter, or stricter, and about as fast as GNU tar.
 
 Content streams from the file through the decompressor, in threads of its own, to the disk. Nothing is looked up on
 disk to decide what is safe: all that lies in the new folder comes from members that were admitted before.
@@ -7,6 +7,7 @@ disk to decide what is safe: all that lies in the new folder comes from members 
 import hashlib
 import io
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from stackbuild.archives.admission import Admission, Member
 from stackbuild.archives.decompression import decompressed
-from stackbuild.archives.format import ArchiveFormat
+from stackbuild.archives.format import ArchiveFormat, Packing
 from stackbuild.archives.streams import Meter
 from stackbuild.archives.tar_headers import Kind
 from stackbuild.archives.tar_reader import tar_contents
@@ -25,6 +26,7 @@ from stackbuild.errors import ArchiveError
 from stackbuild.system.files import disk_errors, replacing_tree
 from stackbuild.system.process import check_stopping
 
+_START = 8  # bytes that tell how a file is packed
 _HINT = "get the archive again, or look at what made it; nothing of it was unpacked"
 
 _Piece = memoryview | bytes
@@ -71,7 +73,7 @@ def unpack_archive(
         if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256.lower():
             raise ArchiveError("its SHA-256 is not the one expected")
         admission = Admission(top_folder=top_folder, max_size=max_size)
-        with _contents(file, _format(archive), os.cpu_count() or 1 if threads is None else threads) as contents:
+        with _contents(file, _packing(archive), threads) as contents:
             admitted = _admitted(contents, admission)
             first = next(admitted, None)
             if first is None or admission.top_folder is None:
@@ -81,21 +83,43 @@ def unpack_archive(
                 return _write_members(chain((first,), admitted), admission, tree, Meter(on_bytes))
 
 
-def _admitted(contents: _Contents, admission: Admission) -> Iterator[_Admitted]:
+def unpack_members(
+    archive: Path, root: Path, *, admission: Admission, choose: Callable[[Member], Member | None]
+) -> None:
+    """Unpack what `choose` makes of each member of `archive` (None: nothing) into the empty folder `root`.
+
+    `root` stands for the top folder of `admission`. The first bytes of `archive` tell its format, of those that layers
+    have or bzip2. Folders whose names differ for `admission` alone become one. Raises `NotAdmitted` for a member that
+    may not be unpacked, any other `ArchiveError` for what is damaged; what came before it has been written.
+    """
+    with io.FileIO(archive) as file, _contents(file, Packing.of(file.read(_START))) as contents:
+        tree = UnpackedTree(root, top_folder=admission.top_folder or "", merging=True)
+        _write_members(_admitted(contents, admission, choose), admission, tree, Meter(lambda _: None))
+
+
+def _admitted(
+    contents: _Contents, admission: Admission, choose: Callable[[Member], Member | None] = lambda member: member
+) -> Iterator[_Admitted]:
     for member, pieces in contents:
         check_stopping()
-        yield member, admission.admit(member), pieces
+        chosen = choose(member)
+        if chosen is None:
+            deque(pieces, maxlen=0)  # the next member lies behind them
+        else:
+            yield chosen, admission.admit(chosen), pieces
 
 
 def _write_members(
     admitted: Iterator[_Admitted], admission: Admission, tree: UnpackedTree, meter: Meter
 ) -> tuple[UnpackedMember, ...]:
-    """Write all members: folders and files as they come, links and the times of folders at the end."""
+    """Write all members: folders and files as they come, symbolic links and the times of folders at the end."""
     members = []
     for member, new_folders, pieces in admitted:
         for folder in new_folders:
             tree.make_folder(folder)
         sha256 = tree.write_file(member, _metered(pieces, meter)) if member.kind is Kind.FILE else None
+        if member.kind is Kind.HARD_LINK:
+            tree.write_copy(member)
         members.append((member, sha256))
     admission.check_links()
     for link in admission.links.values():
@@ -121,20 +145,21 @@ def _unpacked(member: Member, sha256: str | None) -> UnpackedMember:
 
 
 @contextmanager
-def _contents(file: io.FileIO, format: ArchiveFormat, threads: int) -> Iterator[_Contents]:  # noqa: A002
-    """The members of an archive with their contents."""
-    if format is ArchiveFormat.ZIP:
+def _contents(file: io.FileIO, packing: Packing, threads: int | None = None) -> Iterator[_Contents]:
+    """The members of an archive with their contents. `threads`: as for `unpack_archive`."""
+    if packing is Packing.ZIP:
         with closing(zip_contents(file)) as contents:
             yield contents
     else:
-        with decompressed(file, format, threads=threads) as stream, closing(tar_contents(stream)) as contents:
+        workers = os.cpu_count() or 1 if threads is None else threads
+        with decompressed(file, packing, threads=workers) as stream, closing(tar_contents(stream)) as contents:
             yield contents
 
 
-def _format(archive: Path) -> ArchiveFormat:
+def _packing(archive: Path) -> Packing:
     for known in ArchiveFormat:
         if archive.name.endswith(known.suffix):
-            return known
+            return known.packing
     suffixes = ", ".join(known.suffix for known in ArchiveFormat)
     raise ArchiveError("its name tells no format that can be unpacked", hint=f"the name must end in one of {suffixes}")
 

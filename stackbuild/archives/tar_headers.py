@@ -25,9 +25,10 @@ _FILL = bytes(12)
 
 
 class Kind(Enum):
-    """What a member is: the type flag of its header."""
+    """What a member is: the type flag of its header. Hard links are read only, from archives of others."""
 
     FILE = b"0"
+    HARD_LINK = b"1"
     LINK = b"2"
     FOLDER = b"5"
 

@@ -1,11 +1,11 @@
 """Read the members of a tar file: ustar blocks with pax headers (POSIX.1-2001), and GNU tar's long names and sizes.
 
-What layers never need is refused, whoever made the file: hard links, devices, sparse files, global headers.
+What layers never need is refused, whoever made the file: devices, sparse files, global headers.
 """
 
 from collections.abc import Generator, Iterator
 
-from stackbuild.archives.admission import Member
+from stackbuild.archives.admission import Member, OddMember
 from stackbuild.archives.decompression import ByteStream
 from stackbuild.archives.tar_headers import BLOCK, MAX_TIME, Kind
 from stackbuild.errors import ArchiveError
@@ -18,9 +18,8 @@ _CHECKSUM = slice(148, 156)
 _BLANK_SUM = 8 * 0x20  # the checksum is computed with blanks in its own place
 _BASE_256 = 0x80
 _PAX, _GNU_NAME, _GNU_LINK = b"x", b"L", b"K"
-_KINDS = {b"0": Kind.FILE, b"\0": Kind.FILE, b"2": Kind.LINK, b"5": Kind.FOLDER}
+_KINDS = {b"0": Kind.FILE, b"\0": Kind.FILE, b"1": Kind.HARD_LINK, b"2": Kind.LINK, b"5": Kind.FOLDER}
 _REFUSED = {
-    b"1": "a hard link",
     b"3": "a character device",
     b"4": "a block device",
     b"6": "a named pipe",
@@ -95,8 +94,7 @@ def _member(block: bytes, described: dict[bytes, bytes]) -> Member:
     kind = _KINDS.get(flag)
     name = described.get(b"path") or _name(block)
     if kind is None:
-        what = _REFUSED.get(flag, f"a member of the unknown type {flag!r}")
-        raise ArchiveError(f"{_decoded(name)} is {what}, which no layer needs")
+        raise OddMember(_decoded(name), _REFUSED.get(flag, f"a member of the unknown type {flag!r}"))
     size = _pax_size(described[b"size"]) if b"size" in described else _number(block, 124, 136)
     link = described.get(b"linkpath") or _until_zero(block[157:257])
     if size and kind is not Kind.FILE:
@@ -107,7 +105,7 @@ def _member(block: bytes, described: dict[bytes, bytes]) -> Member:
         size=size,
         mode=_number(block, 100, 108),
         mtime=min(_number(block, 136, 148), MAX_TIME),
-        target=_decoded(link) if kind is Kind.LINK else None,
+        target=_decoded(link) if kind in (Kind.LINK, Kind.HARD_LINK) else None,
     )
 
 

@@ -8,6 +8,8 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from stackbuild.archives.admission import Member
@@ -22,6 +24,7 @@ _NEW_FILE = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
+_CHUNK = 1 << 20
 _KEEPS_UNIX_MODES = sys.platform != "win32"
 
 
@@ -35,13 +38,14 @@ def stored_mode(member: Member) -> int:
 class UnpackedTree:
     """The folder `root` as the archive's folder `top_folder`. `hashing`: whether files are hashed on the way.
 
-    Paths are those of the archive.
+    Paths are those of the archive. `merging`: folders whose names are one name to the file system become one folder.
     """
 
-    def __init__(self, root: Path, *, top_folder: str, hashing: bool) -> None:
+    def __init__(self, root: Path, *, top_folder: str, hashing: bool = False, merging: bool = False) -> None:
         self._root = os.fspath(root)
         self._cut = len(top_folder)
         self._hashing = hashing
+        self._merging = merging
 
     def make_folder(self, path: str) -> None:
         """Make a folder with mode 0755, whatever the umask. The root is there already and gets the mode."""
@@ -50,7 +54,8 @@ class UnpackedTree:
             try:
                 os.mkdir(place)
             except FileExistsError as error:
-                raise _name_is_taken(path) from error
+                if not (self._merging and os.path.isdir(place)):
+                    raise _name_is_taken(path) from error
         if _KEEPS_UNIX_MODES:
             os.chmod(place, 0o755)  # noqa: S103 (what others may do: enter and read)
 
@@ -73,6 +78,12 @@ class UnpackedTree:
         finally:
             os.close(descriptor)
         return None if sha256 is None else sha256.hexdigest()
+
+    def write_copy(self, member: Member) -> None:
+        """Write a hard link as a file of its own, with content and mode of the one that it names."""
+        with open(self._place(member.target or ""), "rb", buffering=0) as original:
+            mode = os.fstat(original.fileno()).st_mode
+            self.write_file(replace(member, mode=mode), iter(partial(original.read, _CHUNK), b""))
 
     def make_link(self, member: Member) -> None:
         """Make a symbolic link with the member's time."""

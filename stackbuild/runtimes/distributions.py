@@ -1,19 +1,15 @@
 """Unpack the archive of a relocatable Python, whatever platform it is for, as its makers packed it."""
 
-import lzma
-import os
 import re
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
 
-from stackbuild.errors import RuntimeSourceError
-from stackbuild.system.files import copy_file, copy_stream, disk_errors, make_link
-from stackbuild.system.process import check_stopping
+from stackbuild.archives.admission import Admission, Member, NotAdmitted, OddMember
+from stackbuild.archives.tar_headers import Kind
+from stackbuild.errors import ArchiveError, RuntimeSourceError
+from stackbuild.system.files import copy_file, disk_errors, make_link
 
 _LEFT_OUT = re.compile(
     r"(?:.*/)?__pycache__(?:/.*)?"
@@ -30,28 +26,62 @@ def is_left_out(path: str) -> bool:
 
 
 def unpack_python(archive: Path, destination: Path) -> None:
-    """Put the files of a distribution into the existing folder `destination`, without the folder that holds them all.
+    """Put the files of a distribution into the empty folder `destination`, without the folder that holds them all.
 
-    Contents are as in the archive, modes 0755 or 0644. Raises `RuntimeSourceError` when it is no archive of a Python,
-    is damaged, or would write outside of `destination`.
+    Contents are as in the archive, modes 0755 or 0644, times are those of now. Raises `RuntimeSourceError` when it is
+    no archive of a Python, is damaged, or would write outside of `destination`.
     """
+    from stackbuild.archives.reader import unpack_members  # noqa: PLC0415 (slow to import, and few runs unpack a Python)
+
+    choose = _chosen_of_zip if archive.suffix == ".zip" else _chosen
+    admission = Admission(top_folder=_TOP, own_links=True, hard_links=True)
     try:
         with disk_errors(f"unpack {archive.name}", RuntimeSourceError):
-            if archive.suffix == ".zip":
-                _unzip(archive, destination)
-            else:
-                _untar(archive, destination)
-    except _LeadsOutError as error:
+            unpack_members(archive, destination, admission=admission, choose=choose)
+    except OddMember as error:
+        raise _leads_out(archive, f"{error.path}, neither a file nor a folder nor a link") from error
+    except NotAdmitted as error:
+        raise _leads_out(archive, error.message) from error
+    except ArchiveError as error:
         raise RuntimeSourceError(
-            f"{archive.name}: the archive leads out of its own folder ({error}), which no Python does",
-            hint="find out where this file comes from; nothing of it was written outside",
+            f"{archive.name} is no archive that can be read: {error.message}", hint=_NO_PYTHON
         ) from error
-    except _UNREADABLE as error:
-        raise RuntimeSourceError(f"{archive.name} is no archive that can be read: {error}", hint=_NO_PYTHON) from error
     executable = find_executable(destination)
     if executable is None:
         raise RuntimeSourceError(f"{archive.name}: there is no Python in this archive", hint=_NO_PYTHON)
     _name_canonically(executable)
+
+
+_TOP = "python"
+"""The folder that holds all of a Python, as its members are named here."""
+_NO_PYTHON = "check the mirror or the list of downloads that it comes from"
+
+
+def _leads_out(archive: Path, why: str) -> RuntimeSourceError:
+    return RuntimeSourceError(
+        f"{archive.name}: the archive leads out of its own folder ({why}), which no Python does",
+        hint="find out where this file comes from; nothing of it was written outside",
+    )
+
+
+def _chosen(member: Member) -> Member | None:
+    """A member of a distribution in the folder of its Python, dated now; `None` when it is left out.
+
+    All builds of python-build-standalone bear the same time, by which a cache would take one for another.
+    """
+    path = _inner(member.path)
+    if path is None or is_left_out(path):
+        return None
+    target = member.target
+    if member.kind is Kind.HARD_LINK:
+        target = f"{_TOP}/{_inner(target or '') or ''}"
+    return replace(member, path=f"{_TOP}/{path}", target=target, mtime=int(time.time()))
+
+
+def _chosen_of_zip(member: Member) -> Member | None:
+    """A member of a distribution for Windows: programs are known by their names there, and folders by their files."""
+    chosen = None if member.kind is Kind.FOLDER else _chosen(member)
+    return chosen and replace(chosen, mode=0o755 if chosen.path.endswith(".exe") else 0o644)
 
 
 def _name_canonically(executable: Path) -> None:
@@ -62,108 +92,6 @@ def _name_canonically(executable: Path) -> None:
             copy_file(executable, canonical)
         else:
             make_link(canonical, executable.name)
-
-
-_UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, zlib.error, lzma.LZMAError)
-_NO_PYTHON = "check the mirror or the list of downloads that it comes from"
-
-
-class _LeadsOutError(Exception):
-    """A member of an archive, by its name, that would be written elsewhere or leads elsewhere."""
-
-
-def _untar(archive: Path, destination: Path) -> None:
-    unpacking = _Unpacking(os.path.realpath(destination))
-    with _opened(archive) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
-        for member in tar:
-            check_stopping()
-            path = _inner(member.name)
-            if path is not None and not is_left_out(path):
-                unpacking.write(tar, member, path)
-    unpacking.check_links()
-
-
-@contextmanager
-def _opened(archive: Path) -> Iterator[IO[bytes]]:
-    """The file for `tarfile`, which reads zstd by itself only in newer Pythons."""
-    with archive.open("rb") as file:
-        if archive.suffix != ".zst":
-            yield file
-            return
-        import zstandard  # noqa: PLC0415 (few distributions are packed like this)
-
-        try:
-            yield cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(file))
-        except zstandard.ZstdError as error:
-            raise ValueError(str(error)) from error
-
-
-class _Unpacking:
-    """One archive on its way into the folder `root`, whose path has no links."""
-
-    def __init__(self, root: str) -> None:
-        self._root = root
-        self._written: set[str] = set()
-        self._links: set[str] = set()
-
-    def write(self, tar: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
-        """Write a member to `path`, which is relative."""
-        parts = PurePosixPath(path).parts
-        folders = {"/".join(parts[:count]) for count in range(1, len(parts))}
-        if ".." in parts or "\\" in path or (os.name == "nt" and ":" in path):
-            raise _LeadsOutError(member.name)
-        if not self._links.isdisjoint({*folders, path}):
-            raise _LeadsOutError(member.name)
-        place = Path(self._root, path)
-        if member.isdir():
-            place.mkdir(parents=True, exist_ok=True)
-            return
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if path not in self._written and os.path.lexists(place):
-            raise ValueError(f"{member.name} is the same as another file where upper and lower case do not differ")
-        self._written.add(path)
-        if member.issym():
-            make_link(place, member.linkname)
-            self._links.add(path)
-        elif member.islnk():
-            self._copy(member, place)
-        elif (content := tar.extractfile(member)) is not None:
-            with content, place.open("wb") as file:
-                copy_stream(content, file)
-            place.chmod(0o755 if member.mode & 0o100 else 0o644)
-        else:
-            raise _LeadsOutError(f"{member.name}, neither a file nor a folder nor a link")
-
-    def _copy(self, member: tarfile.TarInfo, place: Path) -> None:
-        """Copy the file that a hard link names, which must have come before, and not by way of a link."""
-        target = os.path.join(self._root, _inner(member.linkname) or "")
-        if os.path.realpath(target) != target or not os.path.isfile(target):
-            raise _LeadsOutError(f"{member.name} -> {member.linkname}")
-        copy_file(Path(target), place)
-
-    def check_links(self) -> None:
-        """Raise `_LeadsOutError` for a link that leads out of the folder, by way of others or not."""
-        for path in sorted(self._links):
-            target = os.readlink(os.path.join(self._root, path))
-            end = os.path.realpath(os.path.join(self._root, path))
-            if os.path.isabs(target) or os.path.commonpath([self._root, end]) != self._root:
-                raise _LeadsOutError(f"{path} -> {target}")
-
-
-def _unzip(archive: Path, destination: Path) -> None:
-    """Unpack a distribution for Windows that comes as a zip file. Links in it, which Windows lacks, become files."""
-    with zipfile.ZipFile(archive) as packed:
-        for entry in packed.infolist():
-            check_stopping()
-            path = _inner(entry.filename)
-            if path is None or entry.is_dir() or is_left_out(path):
-                continue
-            if ".." in PurePosixPath(path).parts or ":" in path:  # a drive
-                raise _LeadsOutError(entry.filename)
-            target = destination / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(packed.read(entry))
-            target.chmod(0o755 if target.suffix == ".exe" else 0o644)
 
 
 def _inner(name: str) -> str | None:

@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from stackbuild.errors import StackbuildError
 
@@ -160,11 +159,6 @@ def copy_file(source: Path, destination: Path) -> None:
     """Copy content and executable bit of a file, nothing else of it: mode 0755 or 0644, time of now."""
     shutil.copyfile(source, destination)
     destination.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
-
-
-def copy_stream(source: IO[bytes], destination: IO[bytes]) -> None:
-    """Copy what is left of a stream."""
-    shutil.copyfileobj(source, destination, 1 << 20)
 
 
 def link_or_copy(source: str | Path, destination: str | Path) -> None:

@@ -4,8 +4,10 @@ import gzip
 import io
 import os
 import tarfile
+import time
 import zipfile
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 import zstandard
@@ -23,11 +25,11 @@ PYTHON: list[Member] = [
 ]
 
 
-def pack(path: Path, members: list[Member]) -> Path:
-    with tarfile.open(path, "w:gz") as tar:
-        for name, content, mode in members:
+def pack(path: Path, members: list[Member], *, mode: Literal["w:", "w:gz", "w:bz2", "w:xz"] = "w:gz") -> Path:
+    with tarfile.open(path, mode) as tar:
+        for name, content, permissions in members:
             member = tarfile.TarInfo(name)
-            member.mode = mode
+            member.mode = permissions
             if isinstance(content, bytes):
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
@@ -67,6 +69,9 @@ def test_files_are_as_packed_with_modes_of_their_own(tmp_path: Path) -> None:
         ("python/lib/link", "../../../out", 0o777),
         ("python/hard", "=python/../../out", 0o644),
         ("python/hard", "=/etc/passwd", 0o644),
+        ("python/hard", "=python/hard", 0o644),
+        ("python/hard", "=python/bin/python", 0o644),
+        ("python/link", "bin/../../new/bin/python3.12", 0o777),
         ("python/bin/python/inner", b"", 0o644),
         ("python/bin/python", b"", 0o644),
     ],
@@ -78,6 +83,53 @@ def test_what_leads_out_is_an_error(tmp_path: Path, member: Member) -> None:
         unpack_python(pack(tmp_path / "a.tar.gz", [*PYTHON, member]), inner)
     assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["new"]
     assert (inner / "bin" / "python3.12").read_bytes() == b"program"
+
+
+@pytest.mark.parametrize("mode", ["w:", "w:gz", "w:bz2", "w:xz"])
+def test_first_bytes_tell_how_an_archive_is_packed(
+    tmp_path: Path, mode: Literal["w:", "w:gz", "w:bz2", "w:xz"]
+) -> None:
+    archive = pack(tmp_path / "python.tgz", PYTHON, mode=mode)
+    packed = bytearray(archive.read_bytes())
+    (tmp_path / "new").mkdir()
+    unpack_python(archive, tmp_path / "new")
+    assert (tmp_path / "new/lib/python3.12/os.py").read_bytes() == b"os"
+    packed[len(packed) // 3] ^= 0x10
+    archive.write_bytes(packed)
+    (tmp_path / "damaged").mkdir()
+    with pytest.raises(RuntimeSourceError, match=r"python\.tgz is no archive that can be read: "):
+        unpack_python(archive, tmp_path / "damaged")
+
+
+def test_names_with_dots_and_doubled_slashes_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    unpack_python(
+        pack(tmp_path / "a.tar.gz", [(f"./{name}".replace("/bin/", "//bin/./"), *rest) for name, *rest in PYTHON]),  # type: ignore[misc]
+        tmp_path / "new",
+    )
+    assert sorted(contents(tmp_path / "new")) == ["bin/python", "bin/python3.12", "lib/python3.12/os.py"]
+
+
+def test_files_are_dated_now(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    before = int(time.time())
+    unpack_python(pack(tmp_path / "a.tar.gz", PYTHON), tmp_path / "new")
+    assert (tmp_path / "new/bin/python3.12").stat().st_mtime >= before
+
+
+def test_folders_that_the_file_system_takes_for_one_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for function in ("open", "mkdir", "chmod", "stat"):
+        real = getattr(os, function)
+
+        def folding(path: object, *arguments: object, real: Any = real, **options: object) -> object:
+            folded = path.replace("/terminfo/X", "/terminfo/x") if isinstance(path, str) else path
+            return real(folded, *arguments, **options)
+
+        monkeypatch.setattr(os, function, folding)
+    files: list[Member] = [(f"python/share/terminfo/{name}", name.encode(), 0o644) for name in ("x/xterm", "X/X-hp")]
+    (tmp_path / "new").mkdir()
+    unpack_python(pack(tmp_path / "a.tar.gz", [*PYTHON, *files]), tmp_path / "new")
+    assert sorted(path.name for path in (tmp_path / "new/share/terminfo/x").iterdir()) == ["X-hp", "xterm"]
 
 
 def test_device_is_an_error(tmp_path: Path) -> None:
