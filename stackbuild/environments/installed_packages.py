@@ -1,13 +1,9 @@
 """Installed distributions: drop what a layer does not carry and keep their RECORD files truthful.
 
-RECORD is that of the "Recording installed projects" specification: CSV lines of path, hash and size, paths relative
-to site-packages. Files may be hard links into uv's cache: they are replaced or unlinked, never edited.
+Files may be hard links into uv's cache: they are replaced or unlinked, never edited.
 """
 
-import base64
 import contextlib
-import csv
-import io
 import json
 import os
 import posixpath
@@ -17,15 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from stackbuild.environments.placement import Placement
-from stackbuild.environments.wheel_check import recorded_path
-from stackbuild.system.files import replace_bytes, sha256_file
+from stackbuild.environments.record_file import (
+    find_records,
+    read_record,
+    record_hash,
+    recorded_path,
+    write_record,
+)
+from stackbuild.system.files import sha256_file
 
 _MACHINE_FILES = frozenset({"uv_cache.json", "uv_build.json"})
 """Notes of the installer to itself in `.dist-info`, with times and paths of this machine."""
 
-_RECORDS = "*.dist-info/RECORD"
 _BYTE_CODE = "__pycache__"
-_SHA256 = "sha256="
 
 
 def make_portable(
@@ -43,7 +43,7 @@ def make_portable(
     last one's: its hash and size are corrected in all of them, and so are those of a file whose size is not the
     recorded one.
     """
-    files = {record: _read(record, site_packages) for record in sorted(prefix.glob(f"{site_packages}/{_RECORDS}"))}
+    files = {record: _read(record, site_packages) for record in find_records(prefix, site_packages)}
     owners = Counter(path for rows in files.values() for path in {file.path for file in rows})
     for record, rows in files.items():
         kept = [file for file in rows if not _drop(file, prefix, scripts)]
@@ -51,25 +51,8 @@ def make_portable(
         if placement is not None:
             truthful = [_placed(file, placement) for file in truthful]
         if truthful != rows:
-            text = io.StringIO(newline="")
-            csv.writer(text, lineterminator="\n").writerows(file.row for file in truthful)
-            replace_bytes(record, text.getvalue().encode())
+            write_record(record, (file.row for file in truthful))
     return len(files)
-
-
-def recorded_hashes(environment: Path, site_packages: PurePosixPath) -> dict[str, str]:
-    """The hashes that the RECORD files of an environment have, by path relative to it: see `record_hash`."""
-    return {
-        file.path: file.row[1]
-        for record in environment.glob(f"{site_packages}/{_RECORDS}")
-        for file in _read(record, site_packages)
-        if len(file.row) > 1 and file.row[1].startswith(_SHA256)
-    }
-
-
-def record_hash(sha256: str) -> str:
-    """A hexadecimal SHA-256 as a RECORD has it: `sha256=` and the digest in URL-safe base64 without padding."""
-    return f"{_SHA256}{base64.urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b'=').decode()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +64,8 @@ class _Recorded:
 
 
 def _read(record: Path, site_packages: PurePosixPath) -> list[_Recorded]:
-    rows = csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline=""))
     folder = str(site_packages)
-    return [_Recorded(recorded_path(folder, row[0]), row) for row in rows if row]
+    return [_Recorded(recorded_path(folder, row[0]), row) for row in read_record(record)]
 
 
 def _placed(file: _Recorded, placement: Placement) -> _Recorded:

@@ -1,13 +1,11 @@
 """Whether installed wheels are whole and for the layer's platform: their RECORD and WHEEL files against what is there.
 
-RECORD: "Recording installed projects"; WHEEL: "Binary distribution format"; both of the packaging specifications.
+WHEEL is that of "Binary distribution format" of the packaging specifications.
 """
 
-import base64
 import contextlib
 import csv
 import hashlib
-import io
 import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -18,6 +16,7 @@ from pathlib import Path
 from packaging.tags import parse_tag
 
 from stackbuild.archives.entries import ArchiveEntry
+from stackbuild.environments.record_file import read_fields, record_hash, recorded_path
 from stackbuild.native.files import is_for, read_native
 from stackbuild.targets.platforms import LinuxTarget, TargetPlatform, tag_fits
 from stackbuild.targets.pythons import PythonKind
@@ -29,7 +28,6 @@ Entries = Mapping[str, ArchiveEntry]
 _TAG = re.compile(r"^Tag:[ \t]*(\S+)[ \t\r]*$", re.MULTILINE)
 _EXTENSION = re.compile(r".*\.(?:cpython-(\d+)t?[-.].*|cp(\d+)t?-.*)", re.DOTALL)
 _NATIVE = re.compile(r".*\.(?:so(?:\.[\d.]+)?|dylib|pyd|dll)", re.DOTALL | re.IGNORECASE)
-_PLAIN_PATH = re.compile(r"(?:[^./][^/]*/)*[^./][^/]*", re.DOTALL)
 _ANY_LINUX = {variant: LinuxTarget(variant=variant, version=(9999, 0)) for variant in ("glibc", "musl")}
 _ANY_MACOS = (9999, 0)
 
@@ -68,7 +66,7 @@ def _distribution_problems(
     root: Path, entries: Entries, info: str, target: WheelTarget, *, hashes: bool
 ) -> Iterator[str]:
     try:
-        rows = _record(root, info)
+        rows = read_fields(root / info / "RECORD")
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         yield f"{info}/RECORD: cannot be read: {error}"
         return
@@ -85,23 +83,9 @@ def _distribution_problems(
         yield f"{info}: {problem}"
 
 
-def _record(root: Path, info: str) -> list[tuple[str, str, str]]:
-    """Path, digest and size of each line of a RECORD, as they stand there."""
-    text = (root / info / "RECORD").read_text(encoding="utf-8")
-    rows = ((*row, "", "") for row in csv.reader(io.StringIO(text, newline="")) if row)
-    return [(path, digest, size) for path, digest, size, *_ in rows]
-
-
 def _recorded_path(info: str, recorded: str) -> str:
     """A path of a RECORD, relative to the layer."""
     return recorded_path(info.rpartition("/")[0], recorded.replace("\\", "/"))
-
-
-def recorded_path(folder: str, recorded: str) -> str:
-    """Where a RECORD says that a file lies: its `/`-separated path, relative to that of the folder of packages."""
-    if _PLAIN_PATH.fullmatch(recorded):  # nearly all are, and need nothing more
-        return f"{folder}/{recorded}"
-    return posixpath.normpath(posixpath.join(folder, recorded))
 
 
 def files_of_pure_wheels(root: Path, site_packages: str) -> frozenset[str]:
@@ -112,12 +96,12 @@ def files_of_pure_wheels(root: Path, site_packages: str) -> frozenset[str]:
         with contextlib.suppress(OSError, UnicodeDecodeError, csv.Error):
             tags = _TAG.findall((folder / "WHEEL").read_text(encoding="utf-8", errors="replace"))
             if tags and all(tag.endswith("-any") for tag in tags):
-                found.update(_recorded_path(info, recorded) for recorded, _, _ in _record(root, info))
+                found.update(_recorded_path(info, recorded) for recorded, _, _ in read_fields(folder / "RECORD"))
     return frozenset(found)
 
 
 def _file_problem(root: Path, entries: Entries, path: str, digest: str, size: str) -> str | None:
-    """What is wrong with a recorded file. A digest is `<algorithm>=<urlsafe base64>`."""
+    """What is wrong with a recorded file. A digest is that of `record_hash`."""
     try:
         actual = entries[path].size if path in entries else (root / path).stat().st_size  # behind a linked folder
     except OSError:
@@ -127,8 +111,8 @@ def _file_problem(root: Path, entries: Entries, path: str, digest: str, size: st
     algorithm, _, wanted = digest.partition("=")
     if algorithm in hashlib.algorithms_guaranteed and wanted:
         with (root / path).open("rb") as file:
-            found = hashlib.file_digest(file, algorithm).digest()
-        if base64.urlsafe_b64encode(found).rstrip(b"=") != wanted.encode():
+            found = hashlib.file_digest(file, algorithm).hexdigest()
+        if record_hash(found, algorithm) != digest:
             return f"its {algorithm} is not the recorded one"
     return None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from stackbuild.archives.entries import ArchiveEntry
 from stackbuild.environments.byte_code import compile_units
 from stackbuild.environments.byte_code_cache import ByteCodeCache
-from stackbuild.environments.installed_packages import record_hash, recorded_hashes
+from stackbuild.environments.record_file import record_hash, recorded_hashes
 from stackbuild.errors import NoByteCode, RuntimeUnavailable
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.runtimes.source import RuntimeSource

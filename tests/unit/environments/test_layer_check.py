@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stackbuild.environments.layer_check import ExpectedLayer, bad_names, collisions, layer_problems
 from stackbuild.environments.layout import LAYER_CONFIG, EnvironmentLayout
-from stackbuild.environments.wheel_check import recorded_path
+from stackbuild.environments.record_file import recorded_path
 from stackbuild.targets.platforms import TargetPlatform
 from stackbuild.targets.pythons import PythonKind
 from tests.native_bytes import elf, mach_o, universal

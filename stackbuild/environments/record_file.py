@@ -1,0 +1,68 @@
+"""RECORD files: what an installer says that a distribution consists of.
+
+As "Recording installed projects" of the packaging specifications has it: CSV lines of path, hash and size, paths
+relative to the folder of packages.
+"""
+
+import base64
+import csv
+import io
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from stackbuild.system.files import replace_bytes
+
+_PLAIN_PATH = re.compile(r"(?:[^./][^/]*/)*[^./][^/]*", re.DOTALL)
+_SHA256 = "sha256="
+
+
+def find_records(environment: Path, site_packages: PurePosixPath) -> list[Path]:
+    """The RECORD files of an environment, in order."""
+    return sorted(environment.glob(f"{site_packages}/*.dist-info/RECORD"))
+
+
+def read_record(record: Path) -> list[list[str]]:
+    """The lines of a RECORD as they stand there. Raises `OSError`, `UnicodeDecodeError` or `csv.Error`."""
+    return list(_lines(record))
+
+
+def read_fields(record: Path) -> list[tuple[str, str, str]]:
+    """Path, hash and size of each line, empty what it does not have. Raises as `read_record` does."""
+    rows = ((*row, "", "") for row in _lines(record))
+    return [(path, digest, size) for path, digest, size, *_ in rows]
+
+
+def _lines(record: Path) -> Iterator[list[str]]:
+    return filter(None, csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline="")))
+
+
+def write_record(record: Path, rows: Iterable[Sequence[str]]) -> None:
+    """Give a RECORD that is there other lines; a file that it is hard-linked to stays."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    replace_bytes(record, text.getvalue().encode())
+
+
+def recorded_path(folder: str, recorded: str) -> str:
+    """Where a RECORD says that a file lies: its `/`-separated path, relative to that of the folder of packages."""
+    if _PLAIN_PATH.fullmatch(recorded):  # nearly all are, and need nothing more
+        return f"{folder}/{recorded}"
+    return posixpath.normpath(posixpath.join(folder, recorded))
+
+
+def recorded_hashes(environment: Path, site_packages: PurePosixPath) -> dict[str, str]:
+    """The SHA-256 hashes that the RECORD files of an environment have, by path relative to it: see `record_hash`."""
+    folder = str(site_packages)
+    return {
+        recorded_path(folder, row[0]): row[1]
+        for record in find_records(environment, site_packages)
+        for row in _lines(record)
+        if len(row) > 1 and row[1].startswith(_SHA256)
+    }
+
+
+def record_hash(digest: str, algorithm: str = "sha256") -> str:
+    """A hexadecimal digest as a RECORD has it: `sha256=` and the bytes in URL-safe base64 without padding."""
+    return f"{algorithm}={base64.urlsafe_b64encode(bytes.fromhex(digest)).rstrip(b'=').decode()}"
