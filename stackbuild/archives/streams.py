@@ -4,12 +4,10 @@ import contextlib
 import hashlib
 import io
 import lzma
-import os
 import struct
 import sys
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -39,20 +37,6 @@ class Output:
 
     def flush(self) -> None:
         """`zipfile` calls this after each member; it is not needed."""
-
-
-@contextmanager
-def replacing_file(destination: Path) -> Iterator[Output]:
-    """A new file that takes the place of `destination` when the block ends well, and is removed when it does not."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    temporary = destination.with_name(f".{destination.name}.{os.urandom(4).hex()}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            yield Output(file)
-        temporary.replace(destination)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 class Meter:

@@ -26,7 +26,6 @@ from stackbuild.archives.streams import (
     Output,
     StoringCompressor,
     copy_file,
-    replacing_file,
     xz_compressor,
     xz_name,
     zlib_name,
@@ -35,7 +34,7 @@ from stackbuild.archives.streams import (
 )
 from stackbuild.archives.tar_headers import BLOCK, MAX_TIME, Kind, end_of_archive, member_header, padding
 from stackbuild.errors import ArchiveError
-from stackbuild.system.files import disk_errors
+from stackbuild.system.files import disk_errors, replacing_file
 from stackbuild.system.process import check_stopping
 
 __all__ = [
@@ -106,7 +105,8 @@ def write_archive(
     ordered = in_order(entries)
     meter = Meter(on_bytes)
     content: str | None = None
-    with disk_errors(f"write {destination}", ArchiveError), replacing_file(destination) as output:
+    with disk_errors(f"write {destination}", ArchiveError), replacing_file(destination) as file:
+        output = Output(file)
         if format is ArchiveFormat.ZIP:
             name = zlib_name()
             files = _write_zip(output, ordered, mtime=mtime, level=level, meter=meter)

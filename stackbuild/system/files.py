@@ -7,6 +7,7 @@ every change goes to a new file that replaces the name. Trees are replaced by bu
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import shutil
 import stat
@@ -24,14 +25,23 @@ _POLL_SECONDS = 0.2
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Replace `path` by a file with `content` (text: UTF-8, line ends as given) in one step.
 
-    The folder is made when missing; a reader sees the old file or the new one, never a part. Mode 0644 & umask.
+    The folder is made when missing; a reader sees the old file or the new one, never a part. Mode 0666 & umask.
     """
-    data = content.encode() if isinstance(content, str) else content
+    with replacing_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[io.BufferedWriter]:
+    """A new file that takes the place of `path` in one step when the block ends well, and is removed otherwise.
+
+    The folder is made when missing. Mode 0666 & umask.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
         with temporary.open("xb") as file:
-            file.write(data)
+            yield file
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -52,14 +62,9 @@ def create_file(path: Path, text: str) -> None:
 def replace_bytes(path: Path, content: bytes) -> None:
     """Give `path` new content and keep its permission bits, without touching a file it is hard-linked to."""
     mode = stat.S_IMODE(path.stat().st_mode)
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.chmod(mode)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with replacing_file(path) as file:
+        file.write(content)
+        os.chmod(file.name, mode)
 
 
 def make_link(path: Path, target: str) -> None:
