@@ -25,7 +25,6 @@ from stackbuild.project.modules import module_hash
 from stackbuild.spec.models import ApplicationLayer, BuildName, RuntimeLayer
 from stackbuild.spec.stack import LinkedLayer
 from stackbuild.system.json_file import digest_of
-from stackbuild.targets.python_request import PythonRequest
 from stackbuild.targets.runtime_pin import RuntimePin
 
 if TYPE_CHECKING:
@@ -123,15 +122,10 @@ def lock_target(layer: ProjectLayer, pin: RuntimePin) -> "LockTarget":
     )
 
 
-def pin_fits(pin: RuntimePin, request: PythonRequest) -> bool:
-    """Whether the pinned Python is one that `python_implementation` asks for."""
-    return pin.python.kind is request.kind and request.accepts(pin.python.version)
-
-
 def _pin_misfit(runtime: ProjectLayer, pin: RuntimePin) -> str | None:
     declared, sources = runtime.declared, runtime.project.runtime_sources
     assert isinstance(declared, RuntimeLayer)
-    if not pin_fits(pin, declared.python_request):
+    if not declared.python_request.fits(pin.python):
         return f"python_implementation changed: {pin.python_implementation} -> {declared.python_implementation}"
     if pin.source not in sources:
         return f"the runtime source changed: {pin.source} -> {', '.join(sources)}"

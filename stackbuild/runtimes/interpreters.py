@@ -96,18 +96,13 @@ def choose_interpreter(request: PythonRequest, candidates: Sequence[Interpreter]
             hint="ask for a CPython such as 'cpython@3.13', or take the runtime from another source: "
             'runtime_source = "standalone" in [tool.stackbuild]',
         )
-    fitting = [it for it in candidates if it.implementation == "cpython" and _is_asked_for(it, request)]
+    fitting = [it for it in candidates if it.implementation == "cpython" and request.fits(it.python)]
     serving = [it for it in fitting if it.obstacle is None]
     if serving:
         return max(serving, key=lambda it: Version(it.version))
     found = "\n".join(_described(it, fits=it in fitting) for it in candidates) or "  (no Python was found)"
     what = "the only fitting Pythons found cannot serve" if fitting else "no fitting Python was found"
     raise RuntimeUnavailable(f"{request.text}: {what} on this machine; found:\n{found}", hint=_what_to_do(request))
-
-
-def _is_asked_for(interpreter: Interpreter, request: PythonRequest) -> bool:
-    """Whether version and build match: only a request for a free-threaded build gets one, and nothing else."""
-    return interpreter.freethreaded == request.freethreaded and request.accepts(interpreter.version)
 
 
 def _described(interpreter: Interpreter, *, fits: bool) -> str:

@@ -109,16 +109,12 @@ def choose_offer(
     wanted = {PythonSystem.of_platform(platform, libc): platform for platform in platforms}
     found: dict[PinnedPython, dict[TargetPlatform, PythonOffer]] = {}
     for offer in offers:
-        if offer.system in wanted and _fits(offer.python, request):
+        if offer.system in wanted and request.fits(offer.python):
             found.setdefault(offer.python, {}).setdefault(wanted[offer.system], offer)
     if not found:
         return None
     python = max(found, key=lambda python: (len(found[python]), Version(python.version)))
     return Choice(python=python, offers=found[python])
-
-
-def _fits(python: PinnedPython, request: PythonRequest) -> bool:
-    return python.kind is request.kind and request.accepts(python.version)
 
 
 def nearest_versions(

@@ -19,7 +19,7 @@ from stackbuild.locking.record import LockRecord
 from stackbuild.locking.refinement import LockTarget, RefinedLock, missing_wheels_error, refine
 from stackbuild.locking.validity import LockInputs
 from stackbuild.project.layer import ProjectLayer
-from stackbuild.project.lock_status import lock_inputs, lock_status, lock_target, packages_below, pin_fits
+from stackbuild.project.lock_status import lock_inputs, lock_status, lock_target, packages_below
 from stackbuild.runtimes.source import RuntimeSource, WantedRuntime
 from stackbuild.spec.models import RuntimeLayer
 from stackbuild.steps.outcome import Outcome, Report
@@ -101,7 +101,7 @@ def _choose_python(layer: ProjectLayer, record: LockRecord | None, tools: LockTo
     if not isinstance(declared, RuntimeLayer):
         return layer.pin
     request = declared.python_request
-    kept = record.runtime if record is not None and record.runtime and pin_fits(record.runtime, request) else None
+    kept = record.runtime if record is not None and record.runtime and request.fits(record.runtime.python) else None
     wanted = WantedRuntime(
         request=request,
         platforms=layer.linked.platforms,

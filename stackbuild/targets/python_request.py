@@ -7,7 +7,7 @@ from typing import Self
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from stackbuild.targets.pythons import PythonKind
+from stackbuild.targets.pythons import PinnedPython, PythonKind
 
 _FORM = re.compile(
     r"(?P<implementation>[a-z][a-z0-9_]*)@(?P<versions>[^@+]+?)(?P<freethreaded>\+freethreaded)?", re.ASCII
@@ -64,6 +64,10 @@ class PythonRequest:
     def accepts(self, version: str) -> bool:
         """Whether a Python of this version (`3.11.7`) is acceptable; pre-releases only when the request names one."""
         return self.specifier.contains(version, prereleases=bool(self.specifier.prereleases))
+
+    def fits(self, python: PinnedPython) -> bool:
+        """Whether this Python will do: its kind, never a free-threaded one for a default request, and its version."""
+        return python.kind is self.kind and self.accepts(python.version)
 
     def __str__(self) -> str:
         return self.text

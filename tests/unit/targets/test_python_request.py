@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackbuild.targets.python_request import PythonRequest
-from stackbuild.targets.pythons import PythonKind
+from stackbuild.targets.pythons import PinnedPython, PythonKind
 
 NUMBER = st.integers(min_value=0, max_value=99)
 
@@ -65,6 +65,22 @@ def test_exact_request_accepts_itself_and_its_feature_release_does_too(major: in
     assert exact.accepts(version)
     assert not exact.accepts(f"{major}.{minor}.{micro + 1}")
     assert PythonRequest.parse(f"cpython@{major}.{minor}").accepts(version)
+
+
+@pytest.mark.parametrize(
+    ("text", "pinned", "fits"),
+    [
+        ("cpython@3.13", "cpython@3.13.2", True),
+        ("cpython@3.13", "cpython@3.12.9", False),
+        ("cpython@3.13", "cpython@3.13.2+freethreaded", False),
+        ("cpython@3.13+freethreaded", "cpython@3.13.2+freethreaded", True),
+        ("cpython@3.13+freethreaded", "cpython@3.13.2", False),
+        ("pypy@3.11", "pypy@3.11.11", True),
+        ("pypy@3.11", "cpython@3.11.11", False),
+    ],
+)
+def test_a_python_fits_by_its_kind_and_its_version(text: str, pinned: str, fits: bool) -> None:
+    assert PythonRequest.parse(text).fits(PinnedPython.parse(pinned)) is fits
 
 
 @given(st.text(max_size=30))
