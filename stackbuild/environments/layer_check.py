@@ -17,6 +17,7 @@ from stackbuild.archives.entries import ArchiveEntry, list_folder
 from stackbuild.environments.generated_files import LayerConfig
 from stackbuild.environments.layout import LAYER_CONFIG, EnvironmentLayout
 from stackbuild.environments.wheel_check import Entries, WheelTarget, wheel_problems
+from stackbuild.targets.pythons import short_version
 
 _PYTHON = re.compile(r"(?:python|pypy|graalpy)[w\d._]*t?(?:\.exe)?", re.IGNORECASE)
 _LIBRARY = re.compile(r".*\.(?:dll|pdb)", re.IGNORECASE)  # what a Python for Windows needs beside itself
@@ -164,7 +165,7 @@ def config_problems(folder: Path, layout: EnvironmentLayout, *, peers: bool) -> 
         return
     if config.site_dir.replace("\\", "/") != str(layout.site_packages):
         yield f"{LAYER_CONFIG}: site_dir is {config.site_dir}, which should be {layout.site_packages}"
-    if config.py_version.split(".")[:2] != layout.python_version.split(".")[:2]:
+    if short_version(config.py_version) != layout.short_version:
         yield f"{LAYER_CONFIG}: py_version is {config.py_version}, which should be {layout.python_version}"
     needed = {"python": [config.python], "base_python": [config.base_python], "site_dir": [config.site_dir]}
     for key, paths in {**needed, "pylib_dirs": config.pylib_dirs, "dynlib_dirs": config.dynlib_dirs}.items():

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from stackbuild.spec.models import BuildName, InstallTarget
 from stackbuild.targets.platforms import TargetPlatform
-from stackbuild.targets.pythons import PythonKind
+from stackbuild.targets.pythons import PythonKind, short_version
 
 LAYER_CONFIG = PurePosixPath("share/venv/metadata/venvstacks_layer.json")
 
@@ -31,7 +31,7 @@ class EnvironmentLayout:
     @property
     def short_version(self) -> str:
         """`X.Y`."""
-        return ".".join(self.python_version.split(".")[:2])
+        return short_version(self.python_version)
 
     @property
     def site_packages(self) -> PurePosixPath:

@@ -19,7 +19,7 @@ from stackbuild.archives.entries import ArchiveEntry
 from stackbuild.environments.record_file import read_fields, record_hash, recorded_path
 from stackbuild.native.files import is_for, read_native
 from stackbuild.targets.platforms import LinuxTarget, TargetPlatform, tag_fits
-from stackbuild.targets.pythons import PythonKind
+from stackbuild.targets.pythons import PythonKind, feature_numbers, short_version
 from stackbuild.targets.wheel_tags import PythonTags
 
 Entries = Mapping[str, ArchiveEntry]
@@ -44,8 +44,7 @@ class WheelTarget:
     @cached_property
     def pythons(self) -> PythonTags:
         """The interpreter and ABI tags of wheels for the layer's Python."""
-        major, minor = (int(number) for number in self.python_version.split(".")[:2])
-        return PythonTags(kind=self.kind, feature=(major, minor))
+        return PythonTags(kind=self.kind, feature=feature_numbers(self.python_version))
 
     def takes(self, tag: str) -> bool:
         """Whether a wheel of this platform tag is for the platform, whatever version of it."""
@@ -152,4 +151,4 @@ def _is_for_another_python(path: str, target: WheelTarget) -> bool:
     match = _EXTENSION.fullmatch(posixpath.basename(path))
     if match is None or target.kind.implementation != "cpython":
         return False
-    return (match[1] or match[2]) != "".join(target.python_version.split(".")[:2])
+    return (match[1] or match[2]) != short_version(target.python_version).replace(".", "")

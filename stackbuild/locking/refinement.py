@@ -22,7 +22,7 @@ from stackbuild.locking.pylock import (
 )
 from stackbuild.system.urls import without_credentials
 from stackbuild.targets.platforms import LinuxTarget, TargetPlatform, platforms_without_wheel
-from stackbuild.targets.pythons import PinnedPython, PythonKind
+from stackbuild.targets.pythons import PinnedPython, PythonKind, feature_numbers
 from stackbuild.targets.wheel_tags import PythonTags
 
 _SOURCE_KEYS = ("sdist", "archive", "directory", "vcs")
@@ -56,8 +56,7 @@ class LockTarget:
 
     @cached_property
     def _python_tags(self) -> PythonTags:
-        major, minor = (int(part) for part in self.python_version.split(".")[:2])
-        return PythonTags(kind=self.kind, feature=(major, minor))
+        return PythonTags(kind=self.kind, feature=feature_numbers(self.python_version))
 
     def without_wheel(
         self, platforms: Iterable[TargetPlatform], wheel_names: Iterable[str]

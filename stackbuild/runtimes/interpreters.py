@@ -19,7 +19,7 @@ from stackbuild.errors import Interrupted, RuntimeUnavailable, ToolError
 from stackbuild.runtimes.remembered_answers import RememberedAnswers, signature
 from stackbuild.system.process import Command, Runner, check_stopping
 from stackbuild.targets.python_request import PythonRequest
-from stackbuild.targets.pythons import NEWEST_CPYTHON, OLDEST_CPYTHON, PinnedPython, PythonKind
+from stackbuild.targets.pythons import NEWEST_CPYTHON, OLDEST_CPYTHON, PinnedPython, PythonKind, feature_numbers
 
 SEARCH_VARIABLE = "STACKBUILD_INTERPRETERS"
 """Environment variable with more places to look: executables, or folders that contain `bin/python3`."""
@@ -73,8 +73,8 @@ class Interpreter:
 
     @property
     def obstacle(self) -> str | None:
-        """Why it cannot be a base runtime, as the end of a sentence; `None` when it can."""
-        feature = Version(self.version).release[:2]
+        """Why it cannot serve as a base runtime, as the end of a sentence; `None` when it can."""
+        feature = feature_numbers(self.version)
         reasons = {
             "is not CPython": self.implementation != "cpython",
             "is a debug build": self.debug,

@@ -14,7 +14,6 @@ from stackbuild.targets.python_request import PythonRequest
 from stackbuild.targets.pythons import PinnedPython, PythonKind
 from stackbuild.targets.runtime_pin import FILE_NAME
 
-_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _SYSTEMS = {"macosx": "macos", "win": "windows"}
 _LIBCS = {"glibc": "gnu", "musl": "musl"}
 _FREETHREADED = "freethreaded"
@@ -34,7 +33,7 @@ class PythonSystem:
         """`libc`: `glibc` or `musl`, where the platform is a Linux."""
         return cls(
             os=_SYSTEMS.get(platform.system, platform.system),
-            arch=_MACHINES.get(platform.machine, platform.machine),
+            arch=platform.uv_machine,
             libc=_LIBCS[libc] if platform.is_linux else "none",
         )
 

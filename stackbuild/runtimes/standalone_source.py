@@ -5,8 +5,6 @@ import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from packaging.version import Version
-
 from stackbuild.errors import RuntimeSourceError, RuntimeUnavailable
 from stackbuild.runtimes.distributions import unpack_python
 from stackbuild.runtimes.downloads import LIST_VARIABLE, Archive, Download, PythonDownloads, changed_file
@@ -18,7 +16,7 @@ from stackbuild.system.urls import is_remote, without_credentials
 from stackbuild.system.user_cache import cache_folder
 from stackbuild.targets.platforms import PYTHON_IMPLEMENTATIONS, TargetPlatform, current_libc
 from stackbuild.targets.python_request import PythonRequest
-from stackbuild.targets.pythons import NEWEST_CPYTHON, OLDEST_CPYTHON, PinnedPython
+from stackbuild.targets.pythons import NEWEST_CPYTHON, OLDEST_CPYTHON, PinnedPython, feature_numbers
 from stackbuild.targets.runtime_pin import RuntimeFile, RuntimePin
 
 SOURCE = "standalone"
@@ -188,8 +186,9 @@ class StandaloneSource:
 
 def _can_serve(python: PinnedPython) -> bool:
     """Whether a Python is known to work as a base runtime."""
-    feature_release = Version(python.version).release[:2]
-    return python.kind.implementation != "cpython" or OLDEST_CPYTHON <= feature_release <= NEWEST_CPYTHON
+    return (
+        python.kind.implementation != "cpython" or OLDEST_CPYTHON <= feature_numbers(python.version) <= NEWEST_CPYTHON
+    )
 
 
 def _is_for_libc(file: RuntimeFile, libc: str) -> bool:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
+from stackbuild.targets.pythons import short_version
+
 DEFAULT_MACOS_TARGET = "13.0"
 """Oldest macOS that wheels may need when neither the layer nor `MACOSX_DEPLOYMENT_TARGET` says otherwise."""
 
@@ -38,6 +40,11 @@ class TargetPlatform(StrEnum):
         return self.value.partition("_")[2]
 
     @property
+    def uv_machine(self) -> str:
+        """The processor as uv spells it on every system: `x86_64` or `aarch64`."""
+        return {"amd64": "x86_64", "arm64": "aarch64"}.get(self.machine, self.machine)
+
+    @property
     def is_linux(self) -> bool:
         return self.system == "linux"
 
@@ -61,7 +68,7 @@ class TargetPlatform(StrEnum):
             "platform_machine": _MARKER_MACHINES.get(self.machine, self.machine) if self.is_windows else self.machine,
             "implementation_name": implementation,
             "platform_python_implementation": _IMPLEMENTATION_NAMES[implementation],
-            "python_version": ".".join(python_version.split(".")[:2]),
+            "python_version": short_version(python_version),
             "python_full_version": python_version,
         }
 
@@ -143,13 +150,12 @@ def parse_macos_target(text: str) -> tuple[int, int]:
 
 def uv_platform(platform: TargetPlatform, linux_target: LinuxTarget) -> str:
     """The value of uv's `--python-platform` for a platform; on Linux for the `installable` libc."""
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine, platform.machine)
     if platform.is_linux:
         if linux_target.variant == "musl":
-            return f"{machine}-unknown-linux-musl"  # 1.2
+            return f"{platform.uv_machine}-unknown-linux-musl"  # 1.2
         major, minor = linux_target.installable.version
-        return f"{machine}-{linux_target.wheel_tag}_{major}_{minor}"
-    return f"{machine}-{'apple-darwin' if platform.is_macos else 'pc-windows-msvc'}"
+        return f"{platform.uv_machine}-{linux_target.wheel_tag}_{major}_{minor}"
+    return f"{platform.uv_machine}-{'apple-darwin' if platform.is_macos else 'pc-windows-msvc'}"
 
 
 _LEGACY_MANYLINUX = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}

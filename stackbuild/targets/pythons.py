@@ -7,6 +7,17 @@ from typing import Self
 _FREETHREADED = "+freethreaded"
 
 
+def short_version(version: str) -> str:
+    """The feature release of a version of Python: `3.13` of `3.13.2`."""
+    return ".".join(version.split(".")[:2])
+
+
+def feature_numbers(version: str) -> tuple[int, int]:
+    """The numbers of the feature release of a version of Python: 3 and 13 of `3.13.2`."""
+    major, minor = short_version(version).split(".")
+    return int(major), int(minor)
+
+
 class PythonKind(StrEnum):
     """What wheels, file names and virtual environments distinguish: the implementation, and CPython's two builds."""
 
@@ -71,7 +82,7 @@ class PinnedPython:
     @property
     def short_version(self) -> str:
         """`X.Y`."""
-        return ".".join(self.version.split(".")[:2])
+        return short_version(self.version)
 
     @property
     def release(self) -> str:
