@@ -11,17 +11,12 @@ from dataclasses import dataclass
 
 from stackbuild.archives.tar_headers import Kind
 from stackbuild.errors import ArchiveError
+from stackbuild.targets.windows_names import is_bad_on_windows
 
 _MAX_MEMBERS = 1 << 19
 _MAX_LINKS = 40  # in one path, as Linux has it
 _UNSAFE_PARTS = frozenset(("", ".", ".."))
 _DRIVE = re.compile(r"(?:^|/)[A-Za-z]:")
-_NOT_ON_WINDOWS = re.compile(
-    r"""[\x01-\x1f:*?"<>|]  # not in names
-    | [^/.][.\ ]+(?:/|$)  # dropped from the end
-    | (?:^|/)(?:aux|con|nul|prn|(?:com|lpt)[0-9¹²³])\ *(?:[./]|$)  # devices, in every folder""",
-    re.IGNORECASE | re.VERBOSE,
-)
 
 
 class NotAdmitted(ArchiveError):
@@ -161,7 +156,7 @@ class Admission:
         """Whether a path or target holds what some system takes for something else than a name in a folder."""
         if "\\" in path or "\0" in path or (":" in path and _DRIVE.search(path)):
             return True
-        return self._windows and bool(_NOT_ON_WINDOWS.search(path))
+        return self._windows and is_bad_on_windows(path)
 
     def _follow(self, path: str, target: str) -> None:
         at = path.split("/")[:-1]

@@ -18,14 +18,12 @@ from stackbuild.environments.generated_files import LayerConfig
 from stackbuild.environments.layout import LAYER_CONFIG, EnvironmentLayout
 from stackbuild.environments.wheel_check import Entries, WheelTarget, wheel_problems
 from stackbuild.targets.pythons import short_version
+from stackbuild.targets.windows_names import is_bad_on_windows
 
 _PYTHON = re.compile(r"(?:python|pypy|graalpy)[w\d._]*t?(?:\.exe)?", re.IGNORECASE)
 _LIBRARY = re.compile(r".*\.(?:dll|pdb)", re.IGNORECASE)  # what a Python for Windows needs beside itself
 _PYTHON_FOLDER = re.compile(r"lib/((?:python|pypy|graalpy)\d+\.\d+t?)/site-packages")
 _MOST_LINKS = 40  # as in Linux: a longer chain is a loop
-
-_BAD_CHARACTERS = re.compile(r'[<>:"|?*\\\x00-\x1f]')
-_RESERVED_NAMES = re.compile(r"(?:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³])(?: *\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,6 +205,5 @@ def collisions(paths: Iterable[str]) -> Iterator[str]:
 def bad_names(paths: Iterable[str]) -> Iterator[str]:
     """Paths that Windows cannot have."""
     for path in paths:
-        name = posixpath.basename(path)
-        if _BAD_CHARACTERS.search(name) or name.endswith((".", " ")) or _RESERVED_NAMES.fullmatch(name):
+        if is_bad_on_windows(posixpath.basename(path)):
             yield f"{path}: a name that Windows cannot have"
