@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,30 +25,16 @@ def critical_path(tasks: Sequence[TimedTask]) -> tuple[TimedTask, ...]:
     """The tasks, each needing the one before, that together took longest: with more cores only these would count."""
     by_name = {task.name: task for task in tasks}
     longest: dict[str, tuple[float, str | None]] = {}
-    for task in _in_order(by_name):
-        before = [(longest[name][0], name) for name in task.needs if name in by_name]
-        total, previous = max(before, default=(0.0, None))
-        longest[task.name] = (total + task.seconds, previous)
+    needed = {task.name: [name for name in task.needs if name in by_name] for task in tasks}
+    for name in TopologicalSorter(needed).static_order():
+        total, previous = max(((longest[before][0], before) for before in needed[name]), default=(0.0, None))
+        longest[name] = (total + by_name[name].seconds, previous)
     path: list[TimedTask] = []
-    name = max(longest, key=lambda name: longest[name][0], default=None)
-    while name is not None:
-        path.append(by_name[name])
-        name = longest[name][1]
+    last = max(longest, key=lambda name: longest[name][0], default=None)
+    while last is not None:
+        path.append(by_name[last])
+        last = longest[last][1]
     return tuple(reversed(path))
-
-
-def _in_order(by_name: dict[str, TimedTask]) -> list[TimedTask]:
-    """The tasks, each after those that it needs."""
-    ordered: dict[str, TimedTask] = {}
-    pending = list(reversed(by_name.values()))
-    while pending:
-        task = pending[-1]
-        missing = [by_name[name] for name in task.needs if name in by_name and name not in ordered]
-        if missing:
-            pending += missing
-        else:
-            ordered[task.name] = pending.pop()
-    return list(ordered.values())
 
 
 def timing_rows(tasks: Sequence[TimedTask]) -> list[tuple[str, str, str, str]]:
