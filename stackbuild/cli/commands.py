@@ -28,6 +28,7 @@ from stackbuild.reporting.outputs import RunOutputs
 from stackbuild.run.precheck import check_frozen
 from stackbuild.run.results import RunResults
 from stackbuild.run.run import Run
+from stackbuild.system.quantities import counted
 from stackbuild.system.terminal import print_error, print_notice, print_text
 
 
@@ -176,7 +177,7 @@ def _print_valid(path: Path, project: Project, *, as_json: bool) -> None:
         return
     _print_notices(project)
     counts = [("runtime", spec.runtimes), ("framework", spec.frameworks), ("application", spec.applications)]
-    told = ", ".join(f"{len(layers)} {kind}{'' if len(layers) == 1 else 's'}" for kind, layers in counts if layers)
+    told = ", ".join(counted(len(layers), kind) for kind, layers in counts if layers)
     print_text(f"{path} is valid: {told or 'no layers'}")
 
 

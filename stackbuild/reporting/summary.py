@@ -12,7 +12,7 @@ from stackbuild.project.task_names import StepKind
 from stackbuild.reporting.layer_changes import LayerChange
 from stackbuild.run.results import RunResults
 from stackbuild.spec.models import ApplicationLayer, BuildName
-from stackbuild.system.quantities import format_seconds, format_size
+from stackbuild.system.quantities import counted, format_seconds, format_size
 from stackbuild.system.terminal import print_aside, print_table, print_text
 from stackbuild.targets.platforms import TargetPlatform
 
@@ -140,7 +140,7 @@ def show_summary(
 def show_counts(results: RunResults, *, selected: int, up_to_date: int, seconds: float) -> None:
     """How many of the selected tasks ended how, and the time of the run."""
     ran, failed = len(results.done), len(results.failed)
-    counts = [f"{ran} task{'' if ran == 1 else 's'} run", f"{up_to_date} up to date"]
+    counts = [f"{counted(ran, 'task')} run", f"{up_to_date} up to date"]
     left = selected - ran - up_to_date - failed
     counts += [f"{number} {word}" for number, word in ((failed, "failed"), (left, "not run")) if number]
     print_text(f"\n{', '.join(counts)}, {format_seconds(seconds)}")

@@ -42,6 +42,7 @@ from stackbuild.system.files import (
     write_atomic,
 )
 from stackbuild.system.process import Runner
+from stackbuild.system.quantities import counted
 from stackbuild.uv import commands as uv_commands
 
 if TYPE_CHECKING:
@@ -97,9 +98,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
             tools={"uv": tools.uv_version},
         )
         record.write(record_path)
-    return Outcome(
-        done=f"{packages} package{'' if packages == 1 else 's'}, {files} files", size=size, notices=checked.notices
-    )
+    return Outcome(done=f"{counted(packages, 'package')}, {files} files", size=size, notices=checked.notices)
 
 
 def _check_machine(layer: ProjectLayer) -> None:
@@ -176,7 +175,7 @@ def _install(layer: ProjectLayer, fresh: Path, tools: BuildTools, report: Report
         return 0
     python = layer.python
     layout = layer.layout
-    installing = f"installing {len(own)} package{'' if len(own) == 1 else 's'}"
+    installing = f"installing {counted(len(own), 'package')}"
     report(installing)
     prefix = fresh / ".packages"
     command = uv_commands.sync_command(

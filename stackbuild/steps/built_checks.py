@@ -15,6 +15,7 @@ from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.lock_status import lock_target
 from stackbuild.project.records import NativeFileEntry, NativeFileList
 from stackbuild.spec.models import Layer
+from stackbuild.system.quantities import counted
 from stackbuild.targets.platforms import TargetPlatform
 
 _MOST_PROBLEMS = 20
@@ -74,7 +75,7 @@ def target_notices(layer: Layer, offenders: Sequence[tuple[NativeFile, Minimum]]
     if not offenders:
         return ()
     field = "macosx_target" if oldest.system == "macos" else "linux_target"
-    count = f"{len(offenders)} native file{'' if len(offenders) == 1 else 's'} of its packages"
+    count = f"{counted(len(offenders), 'native file')} of its packages"
     if layer.states(field):
         lines = [f"{layer.build_name}: {count} cannot run on {oldest}, which its {field} promises"]
         lines += [f"  {line}" for line in listed_offenders(offenders)]

@@ -25,6 +25,7 @@ from stackbuild.spec.models import RuntimeLayer
 from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.system.files import disk_errors, private_folder, write_atomic
 from stackbuild.system.process import Runner
+from stackbuild.system.quantities import counted
 from stackbuild.system.urls import without_credentials
 from stackbuild.targets.pythons import PinnedPython
 from stackbuild.targets.runtime_pin import RuntimePin
@@ -83,7 +84,7 @@ def lock_layer(
     report("looking for a Python")
     pin = _choose_python(layer, None if reset else record, tools)
     asked = _Asked(layer=layer, pin=pin, inputs=lock_inputs(layer, pin, now=tools.now()), lower=packages_below(layer))
-    report(f"resolving {_count(len(layer.declared.requirements), 'requirement')}")
+    report(f"resolving {counted(len(layer.declared.requirements), 'requirement')}")
     refined = refine(
         _resolve(asked, tools, refresh=reset),
         target=asked.target,
@@ -225,8 +226,8 @@ def _write(asked: _Asked, refined: RefinedLock, old: LockRecord | None, tools: L
         record.write(paths.record)
     own = sum(not package.is_shared for package in packages)
     shared = len(packages) - own
-    counted = f"{_count(own, 'package')}" + (f", {shared} shared" if shared else "")
-    return Outcome(done=f"kept: nothing changed ({counted})" if same else counted)
+    what = counted(own, "package") + (f", {shared} shared" if shared else "")
+    return Outcome(done=f"kept: nothing changed ({what})" if same else what)
 
 
 def _has_other_python(asked: _Asked, old: LockRecord) -> bool:
@@ -274,7 +275,3 @@ def _raise_version(layer: ProjectLayer, record: LockRecord) -> Outcome:
     with disk_errors(f"write the lock of {layer.build_name}", LockError):
         updated.write(layer.lock_paths.record)
     return Outcome(done=f"version {version}: same packages")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -12,6 +12,7 @@ from stackbuild.spec.models import CATEGORIES
 from stackbuild.steps.digests import manifest_inputs
 from stackbuild.steps.outcome import Outcome
 from stackbuild.system.files import disk_errors
+from stackbuild.system.quantities import counted
 
 
 def archive_manifest(project: Project, layers: Sequence[ProjectLayer]) -> Outcome:
@@ -37,4 +38,4 @@ def _write(paths: OutputPaths, model: type[LayerMetadata], layers: Sequence[Proj
         paths.manifest_record.unlink(missing_ok=True)
         manifest.write(paths.manifest)
         OutputRecord(inputs=inputs or "").write(paths.manifest_record)
-    return Outcome(done=f"{len(layers)} layer{'' if len(layers) == 1 else 's'}")
+    return Outcome(done=counted(len(layers), "layer"))

@@ -20,6 +20,11 @@ def format_seconds(seconds: float) -> str:
     return f"{int(seconds) // 60} min {int(seconds) % 60} s"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 layer`, `2 layers`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 _SECONDS_OF_A_RATE = 0.5
 """Seconds after which a rate is shown: before, it mostly measures buffers."""
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stackbuild.system.quantities import Amount, format_seconds, format_size
+from stackbuild.system.quantities import Amount, counted, format_seconds, format_size
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,10 @@ def test_sizes_have_the_unit_in_which_they_are_not_zero(size: int, text: str) ->
 @pytest.mark.parametrize(("seconds", "text"), [(0.44, "0.4 s"), (59.9, "59.9 s"), (125.9, "2 min 5 s")])
 def test_times_above_a_minute_are_told_in_minutes(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
+
+
+def test_things_are_counted_in_the_plural_unless_there_is_one() -> None:
+    assert [counted(number, "layer") for number in (0, 1, 2)] == ["0 layers", "1 layer", "2 layers"]
 
 
 def test_amounts_are_told_with_a_rate_as_soon_as_there_is_one() -> None:
