@@ -1,1 +1,1 @@
-"""Help for writing a specification: JSON Schema, a first project, completion of names."""
+"""Help for writing a specification: its JSON Schema, a first project, completion of names."""

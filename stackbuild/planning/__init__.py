@@ -1,1 +1,1 @@
-"""From what a command asks for to what is done with each layer. Pure."""
+"""From what a command asks for to steps: layer selection, the plan, the graph of steps. Pure."""

@@ -1,1 +1,1 @@
-"""A specification opened for one run: its places, its records and its locks."""
+"""A specification opened for one run: its layers with their places, records and locks."""

@@ -1,1 +1,1 @@
-"""What is told of a run: a summary, changes, the time left, a report, events."""
+"""What a run tells people and programs: progress, the table, changes, the time left, a report, events."""

@@ -1,1 +1,1 @@
-"""One run over a project: order, threads, signals, other runs."""
+"""One run over a stack: which steps must run, threads, signals, keeping other runs away."""

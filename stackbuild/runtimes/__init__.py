@@ -1,1 +1,1 @@
-"""Where the Python of a base runtime comes from."""
+"""Where the Python of a base runtime comes from: downloaded, or copied from this machine."""

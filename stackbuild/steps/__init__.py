@@ -1,1 +1,1 @@
-"""One verb each, what they depend on, and whether they have to run. Verbs never import verbs."""
+"""One verb each (lock, build, archive, export, manifest), what each depends on, and whether its result is valid."""
