@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from stackbuild.errors import StackbuildError
+from stackbuild.locking.exclude_newer import exclude_newer_time
 from stackbuild.locking.pylock import LowerPackage, hash_strings, lower_packages, pin_changes, requirements_hash
 from stackbuild.locking.record import LockRecord
 from stackbuild.locking.validity import (
     LockInputs,
     constraints_hash,
     declared_hash,
-    exclude_newer_time,
     lock_settings,
     locked_inputs,
     needs_new_version,

@@ -9,7 +9,6 @@ import pytest
 from packaging.requirements import Requirement
 from pydantic import JsonValue
 
-from stackbuild.errors import LockError
 from stackbuild.locking.input_changes import requirement_changes, value_changes
 from stackbuild.locking.pylock import LockedPackage, LowerPackage, hash_strings
 from stackbuild.locking.record import LockedInputs, LockRecord
@@ -17,7 +16,6 @@ from stackbuild.locking.validity import (
     LockInputs,
     constraints_hash,
     declared_hash,
-    exclude_newer_time,
     lock_settings,
     needs_new_version,
     other_inputs,
@@ -396,54 +394,3 @@ def test_version_input_alone_is_no_reason_to_resolve_but_asks_for_a_version() ->
     assert needs_new_version(RECORD, inputs)
     assert not needs_new_version(RECORD, replace(inputs, versioned=False))
     assert not needs_new_version(RECORD, INPUTS)
-
-
-# Limits in time
-
-NOW = datetime(2026, 3, 10, 12, 0, 0, 5, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05+00:00"),
-        ("2026-01-02T03:04:05+02:00", "2026-01-02T01:04:05+00:00"),
-        ("2026-01-02T03:04:05.5Z", "2026-01-02T03:04:05.500000+00:00"),
-        ("2026-01-02T03:04:05", "2026-01-02T03:04:05+00:00"),
-        ("2026-01-02", "2026-01-02T00:00:00+00:00"),
-        ("7 days", "2026-03-03T12:00:00+00:00"),
-        ("1 day", "2026-03-09T12:00:00+00:00"),
-        ("1 week 2 days", "2026-03-01T12:00:00+00:00"),
-        ("1 week, 2 days", "2026-03-01T12:00:00+00:00"),
-        ("7 days ago", "2026-03-03T12:00:00+00:00"),
-        ("2 Weeks", "2026-02-24T12:00:00+00:00"),
-        ("24 hours", "2026-03-09T12:00:00+00:00"),
-        ("90 minutes", "2026-03-10T10:30:00+00:00"),
-        ("1d12h", "2026-03-09T00:00:00+00:00"),
-        ("30s", "2026-03-10T11:59:30+00:00"),
-        ("P7D", "2026-03-03T12:00:00+00:00"),
-        ("P1W", "2026-03-03T12:00:00+00:00"),
-        ("P1DT12H", "2026-03-09T00:00:00+00:00"),
-        ("PT90M", "2026-03-10T10:30:00+00:00"),
-        ("pt30s", "2026-03-10T11:59:30+00:00"),
-    ],
-)
-def test_limit_in_time_is_a_time_a_date_or_a_duration_back(text: str, expected: str) -> None:
-    assert exclude_newer_time(text, now=NOW).isoformat() == expected
-
-
-@pytest.mark.parametrize("text", ["yesterday", "7", "7 moons", "P", "PT", "", "2026-13-01", "7 days from now"])
-def test_other_limits_are_an_error(text: str) -> None:
-    with pytest.raises(LockError) as caught:
-        exclude_newer_time(text, now=NOW)
-    assert str(caught.value) == (
-        f"exclude-newer: {text!r} is not a time, a date or a duration\n"
-        "\n"
-        'hint: write it like "2026-11-01T00:00:00Z", "2026-11-01" or "7 days"'
-    )
-
-
-@pytest.mark.parametrize("text", ["800000 days", "9999999999999999 days", "0001-01-01T00:00:00+05:00"])
-def test_limits_beyond_the_calendar_are_an_error(text: str) -> None:
-    with pytest.raises(LockError, match="before the first year or after the last"):
-        exclude_newer_time(text, now=NOW)
