@@ -10,7 +10,7 @@ from stackbuild.project.options import Options
 from stackbuild.project.paths import Workspace, lexical_path
 from stackbuild.project.project import Project
 from stackbuild.spec.models import ARCHIVE_FORMATS, RUNTIME_SOURCES, BuildName
-from stackbuild.spec.stack import Stack, load_stack
+from stackbuild.spec.stack import Stack, read_stack
 from stackbuild.targets.platforms import TargetPlatform, current_platform
 
 
@@ -22,7 +22,7 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
         artifacts_dir=options.artifacts_dir,
         export_dir=options.export_dir,
     )
-    stack = load_stack(workspace.spec)
+    stack = read_stack(workspace.spec)
     _check_folders(workspace)
     _check_modules(stack, workspace)
     settings = stack.spec.settings

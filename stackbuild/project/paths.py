@@ -4,13 +4,9 @@ import os
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import NewType
 
 from stackbuild.spec.models import BuildName
 from stackbuild.targets.platforms import TargetPlatform
-
-RecordName = NewType("RecordName", str)
-
 
 METADATA_FOLDER = "__venvstacks__"
 

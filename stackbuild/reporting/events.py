@@ -24,11 +24,6 @@ class EventLog:
         self._lock = threading.Lock()
         self._told: dict[str, float] = {}
 
-    @property
-    def is_open(self) -> bool:
-        """Whether events are still written."""
-        return self._file is not None
-
     def tell(self, event: str, **details: str | float | list[str] | None) -> None:
         """Write an event; details without a value are left out."""
         known = {name: value for name, value in details.items() if value is not None}

@@ -124,15 +124,15 @@ def _what_to_do(request: PythonRequest) -> str:
 
 
 def find_interpreters(
-    *, run: Runner, environ: Mapping[str, str], also: Iterable[Path] = (), memory: Path | None = None
+    *, run: Runner, environ: Mapping[str, str], memory: Path | None = None
 ) -> tuple[Interpreter, ...]:
     """Every Python that answers, each base interpreter once, in the order of the places.
 
-    The places: `STACKBUILD_INTERPRETERS`, `also` (executables or folders), the running Python, `PATH`, pyenv's
-    versions, uv's managed Pythons. Programs that are broken, hang, are shell wrappers or not Python 3 are skipped.
-    `memory`: a file that keeps the answers, so that the next call does not start the same Pythons.
+    The places: `STACKBUILD_INTERPRETERS` (executables or folders), the running Python, `PATH`, pyenv's
+    versions, uv's managed Pythons. Programs that are broken, hang, are shell wrappers or not Python 3 are
+    skipped. `memory`: a file that keeps the answers, so that the next call does not start the same Pythons.
     """
-    places = list(dict.fromkeys(_real_programs(_places(environ, also))))
+    places = list(dict.fromkeys(_real_programs(_places(environ))))
     answers: dict[Path, Interpreter] = {}
     remembered = RememberedAnswers(memory, question=_question_here(environ))
 
@@ -158,9 +158,9 @@ def find_interpreters(
     return tuple(by_executable.values())
 
 
-def _places(environ: Mapping[str, str], also: Iterable[Path]) -> Iterator[Path]:
+def _places(environ: Mapping[str, str]) -> Iterator[Path]:
     named = [Path(entry) for entry in environ.get(SEARCH_VARIABLE, "").split(os.pathsep) if entry]
-    for place in [*named, *also]:
+    for place in named:
         yield place / "bin" / "python3" if place.is_dir() else place
     yield Path(getattr(sys, "_base_executable", "") or sys.executable)
     for folder in environ.get("PATH", "").split(os.pathsep):

@@ -54,24 +54,22 @@ class StackDraft:
         )
 
 
-def read_draft(path: Path, *, macos_default: str | None = None) -> StackDraft:
+def read_draft(path: Path) -> StackDraft:
     """Read the specification at `path`, and `venvstacks.uv.toml` beside it where that counts.
 
-    `macos_default` is the `macosx_target` of layers that set none, by default that of this process. Raises
-    `SpecError` when the file cannot be read as TOML at all; everything else is in the draft's `problems`.
+    Raises `SpecError` when the file cannot be read as TOML at all; everything else is in the draft's `problems`.
     """
     table = read_toml(path)
     absolute = Path(os.path.abspath(os.path.expanduser(path)))  # resolve() would follow symbolic links
-    return _DraftReader(table, absolute, macos_default=macos_default).read()
+    return _DraftReader(table, absolute).read()
 
 
 class _DraftReader:
     """One reading of one file; collects problems and notices on the way."""
 
-    def __init__(self, table: Mapping[str, Any], path: Path, *, macos_default: str | None) -> None:
+    def __init__(self, table: Mapping[str, Any], path: Path) -> None:
         self._table = table
         self._path = path
-        self._macos_default = macos_default
         self._problems: list[Problem] = []
         self._notices: list[str] = []
         self._unnamed: set[str] = set()
@@ -162,7 +160,7 @@ class _DraftReader:
         return settings
 
     def _macos_target(self) -> str:
-        target = default_macos_target() if self._macos_default is None else self._macos_default
+        target = default_macos_target()
         try:
             parse_macos_target(target)
         except ValueError as error:

@@ -1,7 +1,7 @@
 """The stack specification as values: layers, uv settings, our own settings. See `spec_draft` for how it is read.
 
 The models check each field on its own. What fields mean together, and across layers, is checked when a file is
-loaded (`graph.load_stack`), which reports every problem of the file at once.
+loaded (`stack.read_stack`), which reports every problem of the file at once.
 """
 
 from pathlib import Path
@@ -37,16 +37,12 @@ __all__ = [
     "FrameworkLayer",
     "InstallTarget",
     "Layer",
-    "LayerName",
     "RuntimeLayer",
     "StackSpec",
     "StackbuildSettings",
     "UvIndex",
     "UvSettings",
 ]
-
-LayerName = NewType("LayerName", str)
-"""The declared name of a layer, unique in its category: `sklearn`."""
 
 BuildName = NewType("BuildName", str)
 """The name of a layer's environment in the build folder, unique in the stack: `framework-sklearn`."""
@@ -83,10 +79,6 @@ class _LayerBase(BaseModel):
     @property
     def build_name(self) -> BuildName:
         return BuildName(f"{self.build_prefix}{self.name}")
-
-    @property
-    def layer_name(self) -> LayerName:
-        return LayerName(self.name)
 
     def states(self, field: str) -> bool:
         """Whether the layer's own table has this field, rather than a default standing in for it."""

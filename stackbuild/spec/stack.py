@@ -72,13 +72,9 @@ class Stack:
         return {layer.build_name: layer for layer in self.layers}
 
 
-def load_stack(path: Path, *, macos_default: str | None = None) -> Stack:
-    """Read, check and link the specification at `path`.
-
-    `macos_default` is the `macosx_target` of layers that set none; None means `MACOSX_DEPLOYMENT_TARGET` of this
-    process, else `platforms.DEFAULT_MACOS_TARGET`. Raises one `SpecError` with every problem of the file.
-    """
-    draft = read_draft(path, macos_default=macos_default)
+def read_stack(path: Path) -> Stack:
+    """Read, check and link the specification at `path`. Raises one `SpecError` with every problem of the file."""
+    draft = read_draft(path)
     linker = Linker(draft)
     links = linker.link()
     problems = [*draft.problems, *linker.problems, *_missing_modules(links)]

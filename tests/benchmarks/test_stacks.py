@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.spec.stack import Stack, load_stack
+from stackbuild.spec.stack import Stack, read_stack
 from tests.benchmarks.__main__ import chosen_parts
 from tests.benchmarks.many_layers import modules, specification
 from tests.benchmarks.stacks import LARGE_LAYER, SIX_LAYERS, SIX_LAYERS_MODULES, Program
@@ -13,7 +13,7 @@ from tests.integration.peer.pair import Tool
 
 def stack_of(folder: Path, text: str, files: dict[str, str]) -> Stack:
     program = Program.start(folder, Tool(command=(), env={}), text, files)
-    return load_stack(program.folder / "venvstacks.toml")
+    return read_stack(program.folder / "venvstacks.toml")
 
 
 def test_the_ordinary_stack_has_six_layers(tmp_path: Path) -> None:

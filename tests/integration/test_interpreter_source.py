@@ -15,7 +15,7 @@ import uv
 
 from stackbuild.errors import RuntimeSourceError
 from stackbuild.runtimes.interpreter_source import InterpreterSource
-from stackbuild.runtimes.interpreters import Interpreter, find_interpreters
+from stackbuild.runtimes.interpreters import SEARCH_VARIABLE, Interpreter, find_interpreters
 from stackbuild.runtimes.relocation import copy_interpreter
 from stackbuild.runtimes.run_paths import find_patchelf
 from stackbuild.system.process import Command, run
@@ -215,7 +215,7 @@ def test_libraries_of_its_own_prefix_come_along(tmp_path: Path) -> None:
     extension = next((own / "lib" / source.name / "lib-dynload").glob("_sqlite3.*"))
     run(Command(argv=(str(find_patchelf()), "--set-rpath", str(own / "lib"), str(extension)))).check()
 
-    interpreter = next(it for it in find_interpreters(run=run, environ={}, also=[own]) if it.prefix == own)
+    interpreter = next(it for it in find_interpreters(run=run, environ={SEARCH_VARIABLE: str(own)}) if it.prefix == own)
     copy = make_copy(interpreter, tmp_path / "copy")
     own.rename(tmp_path / "gone")
     assert (copy / "lib" / "libsqlite3.so.0").readlink() == Path("libsqlite3.so.0.1")

@@ -27,7 +27,7 @@ from stackbuild.authoring.schema_fields import (
 from stackbuild.errors import SpecError
 from stackbuild.spec.layer_draft import DROPPED, LAYER_TYPES, RENAMED
 from stackbuild.spec.models import FrameworkLayer, Layer, RuntimeLayer, StackbuildSettings, UvIndex
-from stackbuild.spec.stack import load_stack
+from stackbuild.spec.stack import read_stack
 from stackbuild.targets.platforms import TargetPlatform
 from tests.unit.spec.test_models import UV_TABLE
 from tests.unit.spec.test_stack import INDEXES, MALFORMED, ON_BASE, RUNTIME, application, framework
@@ -135,7 +135,7 @@ def test_an_example_is_accepted_or_the_field_says_that_it_is_not_supported_yet(
     specification = tmp_path / "venvstacks.toml"
     specification.write_text(tomli_w.dumps(table), encoding="utf-8")
     try:
-        load_stack(specification)
+        read_stack(specification)
     except SpecError as error:
         sentences = [problem.partition(f"{name}: ")[2] for problem in error.problems]
         assert all("not supported yet" in sentence for sentence in sentences)
@@ -175,7 +175,7 @@ SOUND = {
 @pytest.mark.parametrize("text", SOUND.values(), ids=SOUND)
 def test_sound_specification_is_accepted_by_the_reader_and_the_schema(tmp_path: Path, text: str) -> None:
     (tmp_path / "venvstacks.toml").write_text(text, encoding="utf-8")
-    load_stack(tmp_path / "venvstacks.toml")
+    read_stack(tmp_path / "venvstacks.toml")
     assert complaints(text) == []
 
 

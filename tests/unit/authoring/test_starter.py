@@ -13,7 +13,7 @@ from stackbuild.authoring.starter import Started, starter_files, write_starter
 from stackbuild.errors import StackbuildError
 from stackbuild.runtimes.interpreters import Interpreter, choose_interpreter
 from stackbuild.spec.layer_draft import LAYER_TYPES
-from stackbuild.spec.stack import Stack, load_stack
+from stackbuild.spec.stack import Stack, read_stack
 from stackbuild.targets.python_request import PythonRequest
 
 SPECIFICATION = starter_files()["venvstacks.toml"]
@@ -23,7 +23,7 @@ COMMENTED_OUT = re.compile(r"^#(?=[\w\[])(?:.+(?:\n#(?=\w).+)*)", re.MULTILINE)
 
 def load(folder: Path, text: str) -> Stack:
     write_starter(folder, {**starter_files(), "venvstacks.toml": text})
-    return load_stack(folder / "venvstacks.toml")
+    return read_stack(folder / "venvstacks.toml")
 
 
 def variants() -> Iterator[str]:

@@ -23,7 +23,7 @@ from stackbuild.locking.validity import (
 )
 from stackbuild.project.lock_status import version_inputs
 from stackbuild.spec.models import BuildName
-from stackbuild.spec.stack import Stack, load_stack
+from stackbuild.spec.stack import Stack, read_stack
 
 SPECIFICATION = """
 [[runtimes]]
@@ -84,7 +84,7 @@ def folder(tmp_path: Path) -> Path:
 def load(folder: Path, text: str = SPECIFICATION) -> Stack:
     path = folder / "venvstacks.toml"
     path.write_text(text, encoding="utf-8")
-    return load_stack(path, macos_default="13.0")
+    return read_stack(path)
 
 
 # The recipes of venvstacks, with the values that it computed for the specification above

@@ -7,7 +7,7 @@ from stackbuild.planning.plan import make_plan
 from stackbuild.planning.request import Related, Request, Wish
 from stackbuild.planning.selection import Operations, match_layers, select_layers, unmatched_patterns
 from stackbuild.project.task_names import StepKind
-from stackbuild.spec.stack import Stack, load_stack
+from stackbuild.spec.stack import Stack, read_stack
 from stackbuild.targets.platforms import TargetPlatform
 
 SPECIFICATION = """
@@ -62,7 +62,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     folder = tmp_path_factory.mktemp("stack")
     (folder / "top.py").touch()
     (folder / "venvstacks.toml").write_text(SPECIFICATION, encoding="utf-8")
-    return load_stack(folder / "venvstacks.toml")
+    return read_stack(folder / "venvstacks.toml")
 
 
 def select(

@@ -147,9 +147,9 @@ Find = Callable[..., list[str]]
 def find(pythons: FakePythons, tmp_path: Path) -> Find:
     """Finds with only the given environment; gives the versions found."""
 
-    def versions(*also: Path, **environ: str) -> list[str]:
+    def versions(**environ: str) -> list[str]:
         environment = {"HOME": str(tmp_path), **environ}
-        return [it.version for it in find_interpreters(run=pythons, environ=environment, also=also)]
+        return [it.version for it in find_interpreters(run=pythons, environ=environment)]
 
     return versions
 
@@ -162,10 +162,9 @@ def test_places_are_searched_in_order(pythons: FakePythons, find: Find, tmp_path
     pythons.add(tmp_path / ".local" / "share" / "uv" / "python" / "cpython-3.13.0" / "bin" / "python3", "3.13.0")
     pythons.add(tmp_path / "named" / "bin" / "python3", "3.11.1")
     pythons.add(tmp_path / "named" / "own-python", "3.11.2")
-    pythons.add(tmp_path / "also" / "bin" / "python3", "3.11.3")
     named = os.pathsep.join([str(tmp_path / "named"), str(tmp_path / "named" / "own-python"), str(tmp_path / "no")])
-    found = find(tmp_path / "also", STACKBUILD_INTERPRETERS=named, PATH=str(tmp_path / "path"))
-    assert found == ["3.11.1", "3.11.2", "3.11.3", "3.12.0", "3.12.1", "3.9.2", "3.10.2", "3.13.0"]
+    found = find(STACKBUILD_INTERPRETERS=named, PATH=str(tmp_path / "path"))
+    assert found == ["3.11.1", "3.11.2", "3.12.0", "3.12.1", "3.9.2", "3.10.2", "3.13.0"]
 
 
 def test_pyenv_and_uv_folders_can_lie_elsewhere(pythons: FakePythons, find: Find, tmp_path: Path) -> None:
@@ -179,7 +178,8 @@ def test_each_interpreter_is_asked_and_given_once(pythons: FakePythons, find: Fi
     pythons.add(tmp_path / "environment" / "bin" / "python3", "3.12.1", base=base)  # one made with copies
     (tmp_path / "path").mkdir()
     (tmp_path / "path" / "python3").symlink_to(base)
-    found = find(tmp_path / "environment", tmp_path / "base", PATH=os.pathsep.join([str(tmp_path / "path")] * 2))
+    named = os.pathsep.join(str(tmp_path / name) for name in ("environment", "base"))
+    found = find(STACKBUILD_INTERPRETERS=named, PATH=os.pathsep.join([str(tmp_path / "path")] * 2))
     assert found == ["3.12.1"]
     assert pythons.asked.count(str(base)) == 1
 

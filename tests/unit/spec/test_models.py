@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from stackbuild.errors import SpecError
 from stackbuild.spec.models import ApplicationLayer, FrameworkLayer, RuntimeLayer, StackSpec
 from stackbuild.spec.problems import Problem, format_key_path, quote
-from stackbuild.spec.stack import load_stack
+from stackbuild.spec.stack import read_stack
 from stackbuild.targets.platforms import LinuxTarget, TargetPlatform
 
 RUNTIME = """
@@ -28,7 +28,7 @@ def no_deployment_target(monkeypatch: pytest.MonkeyPatch) -> None:
 def load(path: Path, text: str) -> StackSpec:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    return load_stack(path).spec
+    return read_stack(path).spec
 
 
 # Layers
@@ -125,7 +125,6 @@ def test_build_names_have_the_prefix_of_their_category(tmp_path: Path) -> None:
     application = ApplicationLayer.model_validate({**fields, "launch_module": tmp_path / "pkg.mod.py"})
     layers = (runtime, framework, application)
     assert [layer.build_name for layer in layers] == ["x@1", "framework-x@1", "app-x@1"]
-    assert [layer.layer_name for layer in layers] == ["x@1"] * 3
     assert application.launch_name == "pkg.mod"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stackbuild.errors import SpecError
 from stackbuild.spec.linearization import InconsistentOrder, linearize
 from stackbuild.spec.models import ApplicationLayer, RuntimeLayer, StackbuildSettings, UvIndex
-from stackbuild.spec.stack import LinkedLayer, Stack, load_stack
+from stackbuild.spec.stack import LinkedLayer, Stack, read_stack
 from stackbuild.targets.platforms import TargetPlatform
 
 RUNTIME = """
@@ -78,7 +78,7 @@ def folder(tmp_path: Path) -> Path:
 def load(folder: Path, *parts: str) -> Stack:
     path = folder / "venvstacks.toml"
     path.write_text("\n".join(parts), encoding="utf-8")
-    return load_stack(path)
+    return read_stack(path)
 
 
 def problems(folder: Path, *parts: str) -> tuple[str, ...]:
@@ -581,7 +581,7 @@ def test_all_problems_are_told_at_once_in_file_order(folder: Path) -> None:
         encoding="utf-8",
     )
     with pytest.raises(SpecError) as caught:
-        load_stack(path)
+        read_stack(path)
     assert str(caught.value) == (
         f"{path}: 6 problems\n"
         '  tool.uv.sources.x: only { index = "<name>" } can be a source here\n'
@@ -599,7 +599,7 @@ def test_message_for_one_problem_is_exact(folder: Path) -> None:
     path = folder / "stack.toml"
     path.write_text(RUNTIME + framework("a", ON_BASE, "versionned = true"), encoding="utf-8")
     with pytest.raises(SpecError) as caught:
-        load_stack(path)
+        read_stack(path)
     assert str(caught.value) == (
         f'{path}: 1 problem\n  framework "a": frameworks[0].versionned: unknown field — did you mean "versioned"?'
     )
@@ -644,17 +644,17 @@ def test_names_clash_before_files_are_looked_for(folder: Path) -> None:
 
 def test_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
-        load_stack(tmp_path / "gone.toml")
+        read_stack(tmp_path / "gone.toml")
     assert str(caught.value) == f"{tmp_path}/gone.toml: there is no such file"
 
 
 def test_folder_is_an_error_that_names_the_file_in_it(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="a folder, not a file") as caught:
-        load_stack(tmp_path)
+        read_stack(tmp_path)
     assert caught.value.hint == "give the path of the specification file"
     (tmp_path / "venvstacks.toml").touch()
     with pytest.raises(SpecError) as caught:
-        load_stack(tmp_path)
+        read_stack(tmp_path)
     assert caught.value.hint == f"did you mean {tmp_path}/venvstacks.toml?"
 
 
@@ -665,13 +665,13 @@ def test_unreadable_file_is_an_error(folder: Path) -> None:
     path = folder / "venvstacks.toml"
     path.touch(mode=0)
     with pytest.raises(SpecError, match="cannot be read: Permission denied"):
-        load_stack(path)
+        read_stack(path)
 
 
 def test_path_that_no_system_can_have_is_an_error(tmp_path: Path) -> None:
     for name in ("a\0b", "long" * 100):
         with pytest.raises(SpecError):
-            load_stack(tmp_path / name)
+            read_stack(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -690,7 +690,7 @@ def test_file_that_is_no_toml_is_an_error_with_its_place(tmp_path: Path, content
     path = tmp_path / "venvstacks.toml"
     path.write_bytes(content)
     with pytest.raises(SpecError) as caught:
-        load_stack(path)
+        read_stack(path)
     assert caught.value.message.startswith(f"{path}: {message}")
 
 
@@ -862,17 +862,16 @@ def test_index_that_would_have_to_lose_to_two_has_no_override(folder: Path) -> N
     assert '"cpu" would have to give way to both of "gpu", "extra"' in problem
 
 
-def test_macos_target_comes_from_the_caller_or_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_macos_target_comes_from_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = folder / "venvstacks.toml"
     path.write_text(RUNTIME + runtime("own", "macosx_target = '14.1'"), encoding="utf-8")
 
-    def targets(**options: str) -> list[str]:
-        return [layer.layer.macosx_target for layer in load_stack(path, **options).layers]
+    def targets() -> list[str]:
+        return [layer.layer.macosx_target for layer in read_stack(path).layers]
 
     assert targets() == ["13.0", "14.1"]
     monkeypatch.setenv("MACOSX_DEPLOYMENT_TARGET", "12")
     assert targets() == ["12", "14.1"]
-    assert targets(macos_default="15") == ["15", "14.1"]
     monkeypatch.setenv("MACOSX_DEPLOYMENT_TARGET", "twelve")
     with pytest.raises(SpecError, match="MACOSX_DEPLOYMENT_TARGET: macOS version 'twelve'"):
         targets()
@@ -961,7 +960,7 @@ SPECIFICATIONS = st.one_of(
 
 def load_or_refuse(path: Path) -> None:
     try:
-        load_stack(path)
+        read_stack(path)
     except SpecError as error:
         assert all("\n" not in problem for problem in error.problems)
         assert len(set(error.problems)) == len(error.problems)

@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 
 from stackbuild.locking.pylock import LockedPackage, LowerPackage
 from stackbuild.spec.models import BuildName
-from stackbuild.spec.stack import Stack, load_stack
+from stackbuild.spec.stack import Stack, read_stack
 from stackbuild.system.process import Command
 from stackbuild.targets.platforms import LinuxTarget, TargetPlatform
 from stackbuild.uv import commands as uv_commands
@@ -51,7 +51,7 @@ default = true
 def load(folder: Path, text: str) -> Stack:
     path = folder / "venvstacks.toml"
     path.write_text(text, encoding="utf-8")
-    return load_stack(path)
+    return read_stack(path)
 
 
 def project(

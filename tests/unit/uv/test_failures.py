@@ -7,7 +7,7 @@ import pytest
 from stackbuild.locking.pylock import LockedPackage, LowerPackage
 from stackbuild.locking.refinement import LockTarget
 from stackbuild.spec.models import BuildName
-from stackbuild.spec.stack import load_stack
+from stackbuild.spec.stack import read_stack
 from stackbuild.targets.platforms import TargetPlatform
 from stackbuild.targets.pythons import PythonKind
 from stackbuild.uv.conflicts import Resolution
@@ -40,7 +40,7 @@ WINDOWS_PIN = LockedPackage(name="alpha", version="1.0", marker="sys_platform ==
 def asked(folder: Path, *pins: LockedPackage, text: str = SPECIFICATION, query_index: bool = True) -> Resolution:
     path = folder / "venvstacks.toml"
     path.write_text(text, encoding="utf-8")
-    stack = load_stack(path, macos_default="13.0")
+    stack = read_stack(path)
     linked = stack.by_build_name[BuildName("framework-f")]
     return Resolution(
         linked=linked,
