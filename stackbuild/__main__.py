@@ -8,21 +8,21 @@ def main() -> None:
     """The console script."""
     # Most of a short run is importing, which frees nothing. `tasks` enables this before anything runs.
     gc.disable()
-    from stackbuild.system.terminal import prepare_streams  # noqa: PLC0415
+    from stackbuild.system.terminal import prepare_streams
 
     prepare_streams()
     if sys.argv[1:] in (["--version"], ["-V"]):
         _print_version()
         return
-    from stackbuild.cli import app as cli  # noqa: PLC0415 (slow: only the program needs it)
+    from stackbuild.cli import app as cli  # slow: only the program needs it
 
     cli.main()
 
 
 def _print_version() -> None:
     """Print the version as `cli` does, without the time that importing it takes."""
-    from stackbuild import __version__  # noqa: PLC0415
-    from stackbuild.system.terminal import print_text  # noqa: PLC0415
+    from stackbuild import __version__
+    from stackbuild.system.terminal import print_text
 
     print_text(f"stackbuild {__version__}")
 

@@ -9,7 +9,7 @@ import re
 import sys
 from dataclasses import dataclass
 
-from stackbuild.archives.tar_headers import Kind
+from stackbuild.archives.tar_headers import MemberKind
 from stackbuild.errors import ArchiveError
 from stackbuild.targets.windows_names import is_bad_on_windows
 
@@ -41,7 +41,7 @@ class Member:
     """
 
     path: str
-    kind: Kind
+    kind: MemberKind
     size: int
     mode: int
     mtime: int
@@ -81,7 +81,7 @@ class Admission:
         """
         path = member.path
         self._check_path(path)
-        is_folder = member.kind is Kind.FOLDER
+        is_folder = member.kind is MemberKind.FOLDER
         if self._is_known(path, is_folder=is_folder):
             raise NotAdmitted(f"{path}: two members have this path")
         if len(self._folders) + len(self._files) + len(self.links) >= _MAX_MEMBERS:
@@ -126,15 +126,15 @@ class Admission:
 
     def _add(self, member: Member) -> None:
         path = member.path
-        if member.kind is Kind.FOLDER:
+        if member.kind is MemberKind.FOLDER:
             self._folders[path] = True
         elif path == self.top_folder:
             raise NotAdmitted(f"{path} is not a folder: an archive must hold one folder with all else in it")
-        elif member.kind is Kind.LINK:
+        elif member.kind is MemberKind.LINK:
             self._check_target(path, member.target or "")
             self.links[path] = member
         else:
-            if member.kind is Kind.HARD_LINK:
+            if member.kind is MemberKind.HARD_LINK:
                 self._check_original(path, member.target or "")
             self._files.add(path)
         if self._left is not None:

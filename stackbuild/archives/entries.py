@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackbuild.archives.tar_headers import Kind
+from stackbuild.archives.tar_headers import MemberKind
 from stackbuild.errors import ArchiveError
 from stackbuild.system.files import disk_errors
 from stackbuild.system.process import check_stopping
@@ -34,11 +34,11 @@ class ArchiveEntry:
             raise ValueError(f"{self.path}: an entry has only one of source, data and target")
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> MemberKind:
         """Whether this is a file, a link or a folder."""
         if self.target is not None:
-            return Kind.LINK
-        return Kind.FOLDER if self.source is None and self.data is None else Kind.FILE
+            return MemberKind.LINK
+        return MemberKind.FOLDER if self.source is None and self.data is None else MemberKind.FILE
 
     @property
     def stored_size(self) -> int:
@@ -51,9 +51,9 @@ class ArchiveEntry:
     def stored_mode(self) -> int:
         """The permission bits in the archive. They do not depend on the umask of whoever made the files."""
         match self.kind:
-            case Kind.FILE:
+            case MemberKind.FILE:
                 return 0o755 if self.mode & 0o100 else 0o644
-            case Kind.FOLDER:
+            case MemberKind.FOLDER:
                 return 0o755
         return 0o777
 
@@ -108,7 +108,7 @@ def in_order(entries: Iterable[ArchiveEntry]) -> list[ArchiveEntry]:
         if entry.path == previous:
             raise ArchiveError(f"two entries of the archive have the path {entry.path}")
         previous = entry.path
-        if entry.kind is not Kind.FOLDER:
+        if entry.kind is not MemberKind.FOLDER:
             others.add(entry.path)
         folder = entry.path.rpartition("/")[0]
         while folder not in folders:

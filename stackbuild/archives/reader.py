@@ -18,7 +18,7 @@ from stackbuild.archives.admission import Admission, Member
 from stackbuild.archives.decompression import decompressed
 from stackbuild.archives.format import ArchiveFormat, Packing
 from stackbuild.archives.streams import Meter
-from stackbuild.archives.tar_headers import Kind
+from stackbuild.archives.tar_headers import MemberKind
 from stackbuild.archives.tar_reader import tar_contents
 from stackbuild.archives.unpacked_tree import UnpackedTree, stored_mode
 from stackbuild.archives.zip_reader import zip_contents
@@ -42,7 +42,7 @@ class UnpackedMember:
     """
 
     path: str
-    kind: Kind
+    kind: MemberKind
     size: int
     mode: int
     target: str | None
@@ -117,15 +117,15 @@ def _write_members(
     for member, new_folders, pieces in admitted:
         for folder in new_folders:
             tree.make_folder(folder)
-        sha256 = tree.write_file(member, _metered(pieces, meter)) if member.kind is Kind.FILE else None
-        if member.kind is Kind.HARD_LINK:
+        sha256 = tree.write_file(member, _metered(pieces, meter)) if member.kind is MemberKind.FILE else None
+        if member.kind is MemberKind.HARD_LINK:
             tree.write_copy(member)
         members.append((member, sha256))
     admission.check_links()
     for link in admission.links.values():
         tree.make_link(link)
     for member, _ in members:
-        if member.kind is Kind.FOLDER:
+        if member.kind is MemberKind.FOLDER:
             tree.date_folder(member)
     meter.report()
     return tuple(_unpacked(member, sha256) for member, sha256 in members)

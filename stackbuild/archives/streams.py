@@ -186,7 +186,7 @@ def xz_name() -> str:
 
     The standard library does not have it. A shared library can be asked, but not one linked into the interpreter.
     """
-    import ctypes  # noqa: PLC0415 (slow to load and needed for this alone)
+    import ctypes  # slow to load and needed for this alone
 
     with contextlib.suppress(AttributeError, OSError, TypeError):
         version = ctypes.CDLL(sys.modules["_lzma"].__file__).lzma_version_string

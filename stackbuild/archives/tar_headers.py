@@ -24,7 +24,7 @@ _DEVICE_NUMBERS = b"0000000\0" * 2
 _FILL = bytes(12)
 
 
-class Kind(Enum):
+class MemberKind(Enum):
     """What a member is: the type flag of its header. Hard links are read only, from archives of others."""
 
     FILE = b"0"
@@ -33,13 +33,13 @@ class Kind(Enum):
     FOLDER = b"5"
 
 
-def member_header(path: str, *, kind: Kind, mode: int, size: int, mtime: int, target: str = "") -> bytes:
+def member_header(path: str, *, kind: MemberKind, mode: int, size: int, mtime: int, target: str = "") -> bytes:
     """The header of one member: a ustar block, led by a pax header where that cannot hold everything.
 
     `path` has no trailing slash, `mode` is at most 0o7777, `size` counts the bytes that follow (0 but for files),
     `mtime` lies between 0 and `MAX_TIME`. `path` and `target` are stored as UTF-8; the owner is always root.
     """
-    name = path.encode() + (b"/" if kind is Kind.FOLDER else b"")
+    name = path.encode() + (b"/" if kind is MemberKind.FOLDER else b"")
     link = target.encode()
     records = []
     fields = _split(name) if path.isascii() else None

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 
 from stackbuild.archives.admission import Member, OddMember
 from stackbuild.archives.decompression import ByteStream
-from stackbuild.archives.tar_headers import BLOCK, MAX_TIME, Kind
+from stackbuild.archives.tar_headers import BLOCK, MAX_TIME, MemberKind
 from stackbuild.errors import ArchiveError
 
 _ZEROS = bytes(BLOCK)
@@ -18,7 +18,13 @@ _CHECKSUM = slice(148, 156)
 _BLANK_SUM = 8 * 0x20  # the checksum is computed with blanks in its own place
 _BASE_256 = 0x80
 _PAX, _GNU_NAME, _GNU_LINK = b"x", b"L", b"K"
-_KINDS = {b"0": Kind.FILE, b"\0": Kind.FILE, b"1": Kind.HARD_LINK, b"2": Kind.LINK, b"5": Kind.FOLDER}
+_KINDS = {
+    b"0": MemberKind.FILE,
+    b"\0": MemberKind.FILE,
+    b"1": MemberKind.HARD_LINK,
+    b"2": MemberKind.LINK,
+    b"5": MemberKind.FOLDER,
+}
 _REFUSED = {
     b"3": "a character device",
     b"4": "a block device",
@@ -97,15 +103,15 @@ def _member(block: bytes, described: dict[bytes, bytes]) -> Member:
         raise OddMember(_decoded(name), _REFUSED.get(flag, f"a member of the unknown type {flag!r}"))
     size = _pax_size(described[b"size"]) if b"size" in described else _number(block, 124, 136)
     link = described.get(b"linkpath") or _until_zero(block[157:257])
-    if size and kind is not Kind.FILE:
+    if size and kind is not MemberKind.FILE:
         raise ArchiveError(f"{_decoded(name)}: a folder or link with content")
     return Member(
-        path=_decoded(name.removesuffix(b"/") if kind is Kind.FOLDER else name),
+        path=_decoded(name.removesuffix(b"/") if kind is MemberKind.FOLDER else name),
         kind=kind,
         size=size,
         mode=_number(block, 100, 108),
         mtime=min(_number(block, 136, 148), MAX_TIME),
-        target=_decoded(link) if kind in (Kind.LINK, Kind.HARD_LINK) else None,
+        target=_decoded(link) if kind in (MemberKind.LINK, MemberKind.HARD_LINK) else None,
     )
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from stackbuild.archives.admission import Member
-from stackbuild.archives.tar_headers import Kind
+from stackbuild.archives.tar_headers import MemberKind
 from stackbuild.errors import ArchiveError
 
 _NEW_FILE = (
@@ -30,9 +30,9 @@ _KEEPS_UNIX_MODES = sys.platform != "win32"
 
 def stored_mode(member: Member) -> int:
     """The permission bits on disk; those of a link mean nothing. Of a file's own only "executable" is taken over."""
-    if member.kind is Kind.LINK:
+    if member.kind is MemberKind.LINK:
         return 0o777
-    return 0o755 if member.kind is Kind.FOLDER or member.mode & 0o100 else 0o644
+    return 0o755 if member.kind is MemberKind.FOLDER or member.mode & 0o100 else 0o644
 
 
 class UnpackedTree:

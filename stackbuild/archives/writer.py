@@ -32,7 +32,7 @@ from stackbuild.archives.streams import (
     zstd_compressor,
     zstd_name,
 )
-from stackbuild.archives.tar_headers import BLOCK, MAX_TIME, Kind, end_of_archive, member_header, padding
+from stackbuild.archives.tar_headers import BLOCK, MAX_TIME, MemberKind, end_of_archive, member_header, padding
 from stackbuild.errors import ArchiveError
 from stackbuild.system.files import disk_errors, replacing_file
 from stackbuild.system.process import check_stopping
@@ -180,7 +180,7 @@ def _write_tar(
         check_stopping()
         header = _tar_header(entry, mtime)
         gathered.write(header)
-        files.append(_packed(entry, _copy_content(entry, gathered, meter) if entry.kind is Kind.FILE else None))
+        files.append(_packed(entry, _copy_content(entry, gathered, meter) if entry.kind is MemberKind.FILE else None))
         fill = padding(entry.stored_size)
         gathered.write(fill)
         length += len(header) + entry.stored_size + len(fill)
@@ -201,7 +201,7 @@ def _write_zip(
             check_stopping()
             info = _zip_info(entry, date, min(level, _MAX_ZIP_LEVEL))
             sha256 = None
-            if entry.kind is Kind.FOLDER:
+            if entry.kind is MemberKind.FOLDER:
                 archive.mkdir(info)
             else:
                 with archive.open(info, "w") as member:
@@ -217,14 +217,16 @@ def _write_zip(
 
 def _zip_info(entry: ArchiveEntry, date: tuple[int, ...], level: int) -> zipfile.ZipInfo:
     year, month, day, hour, minute, second = date
-    name = f"{entry.path}/" if entry.kind is Kind.FOLDER else entry.path
+    name = f"{entry.path}/" if entry.kind is MemberKind.FOLDER else entry.path
     info = zipfile.ZipInfo(name, (year, month, day, hour, minute, second))
     info.create_system = _ZIP_UNIX  # else it would be this machine's
-    file_type = {Kind.FILE: stat.S_IFREG, Kind.LINK: stat.S_IFLNK, Kind.FOLDER: stat.S_IFDIR}[entry.kind]
+    file_type = {MemberKind.FILE: stat.S_IFREG, MemberKind.LINK: stat.S_IFLNK, MemberKind.FOLDER: stat.S_IFDIR}[
+        entry.kind
+    ]
     info.external_attr = (file_type | entry.stored_mode) << 16
     info.CRC = info.compress_size = 0
     info.file_size = entry.stored_size  # from which `zipfile` sees whether the member needs zip64
-    if entry.kind is Kind.FOLDER:
+    if entry.kind is MemberKind.FOLDER:
         info.external_attr |= _ZIP_FOLDER
     else:
         info.compress_type = zipfile.ZIP_DEFLATED

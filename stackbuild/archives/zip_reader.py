@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from stackbuild.archives.admission import Member
-from stackbuild.archives.tar_headers import Kind
+from stackbuild.archives.tar_headers import MemberKind
 from stackbuild.errors import ArchiveError
 
 _CHUNK = 1 << 20
@@ -33,7 +33,7 @@ def zip_contents(file: IO[bytes]) -> Generator[tuple[Member, Iterator[bytes]], N
         _check_layout(archive, file)
         for info in archive.infolist():
             member = _member(archive, info)
-            yield member, _content(archive, info) if member.kind is Kind.FILE else iter(())
+            yield member, _content(archive, info) if member.kind is MemberKind.FILE else iter(())
 
 
 @contextmanager
@@ -62,15 +62,15 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
         raise ArchiveError(f"{name} is encrypted, or compressed in a way that no layer needs")
     mode = info.external_attr >> 16 if info.create_system == _UNIX else 0
     kind = _kind(name, stat.S_IFMT(mode))
-    if kind is Kind.FOLDER and info.file_size:
+    if kind is MemberKind.FOLDER and info.file_size:
         raise ArchiveError(f"{name}: a folder with content")
     return Member(
-        path=name.removesuffix("/") if kind is Kind.FOLDER else name,
+        path=name.removesuffix("/") if kind is MemberKind.FOLDER else name,
         kind=kind,
-        size=info.file_size if kind is Kind.FILE else 0,
+        size=info.file_size if kind is MemberKind.FILE else 0,
         mode=stat.S_IMODE(mode),
         mtime=_mtime(info),
-        target=_target(archive, info) if kind is Kind.LINK else None,
+        target=_target(archive, info) if kind is MemberKind.LINK else None,
     )
 
 
@@ -82,10 +82,15 @@ def _mtime(info: zipfile.ZipInfo) -> int:
         return 0
 
 
-def _kind(name: str, file_type: int) -> Kind:
+def _kind(name: str, file_type: int) -> MemberKind:
     if name.endswith("/") and file_type in (0, stat.S_IFDIR):
-        return Kind.FOLDER
-    kind = {0: Kind.FILE, stat.S_IFREG: Kind.FILE, stat.S_IFLNK: Kind.LINK, stat.S_IFDIR: Kind.FOLDER}.get(file_type)
+        return MemberKind.FOLDER
+    kind = {
+        0: MemberKind.FILE,
+        stat.S_IFREG: MemberKind.FILE,
+        stat.S_IFLNK: MemberKind.LINK,
+        stat.S_IFDIR: MemberKind.FOLDER,
+    }.get(file_type)
     if kind is None:
         raise ArchiveError(f"{name} is neither a file nor a folder nor a symbolic link")
     return kind

@@ -14,6 +14,11 @@ from stackbuild.planning.step import Step
 from stackbuild.run.cleaning import remove_result
 from stackbuild.run.run import Run
 
+DoitTask = Any
+"""A task of doit's, which has no type information."""
+DoitValue = Any
+"""Anything else of doit's."""
+
 
 class StepAction(BaseAction):  # type: ignore[misc]  # doit has no type information
     """Runs a step. Never touches `sys.stdout`: parallel tasks share it."""
@@ -75,15 +80,15 @@ class RecordIsValid(UptodateCalculator):  # type: ignore[misc]  # doit has no ty
         self._why: str | None = None
         self._dependencies: Any = None
 
-    def setup(self, dep_manager: Any, tasks_dict: Mapping[str, Any]) -> None:  # noqa: ANN401 (doit's own)
+    def setup(self, dep_manager: DoitValue, tasks_dict: Mapping[str, DoitTask]) -> None:
         super().setup(dep_manager, tasks_dict)
         self._dependencies = dep_manager
 
-    def configure_task(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
+    def configure_task(self, task: DoitTask) -> None:
         """Have doit save the states of the file dependencies with the task."""
         task.value_savers.append(lambda: {_FILES: _file_states(task)})
 
-    def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:  # noqa: ANN401 (doit's own)
+    def __call__(self, task: DoitTask, values: Mapping[str, Any]) -> bool:
         self._why = self._run.why(self._step)
         if self._why is None:
             now = _file_states(task)
@@ -99,7 +104,7 @@ class RecordIsValid(UptodateCalculator):  # type: ignore[misc]  # doit has no ty
 _FILES = "files"
 
 
-def _file_states(task: Any) -> dict[str, list[float] | None]:  # noqa: ANN401 (doit's own)
+def _file_states(task: DoitTask) -> dict[str, list[float] | None]:
     """Time of modification and size of each file dependency, as JSON has them; `None` for a file that is missing."""
     states: dict[str, list[float] | None] = {}
     for path in task.file_dep:

@@ -1,8 +1,8 @@
 """doit's reporter of a run: what doit tells is passed on to what shows it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from stackbuild.engine.actions import DoitTask, DoitValue
 from stackbuild.errors import EXIT_INTERRUPTED
 from stackbuild.planning.step import Step
 from stackbuild.reporting.display import RunDisplay
@@ -26,39 +26,39 @@ class DoitReporter:
         self.met_bug = False
         """Whether a task ended in an unexpected exception."""
 
-    def initialize(self, tasks: Mapping[str, Any], selected: Sequence[str]) -> None:
+    def initialize(self, tasks: Mapping[str, DoitTask], selected: Sequence[str]) -> None:
         """The run is about to start with these tasks selected."""
         self._run.catch_signals()
         steps = (_step(tasks[name]) for name in _closure(tasks, selected))
         self._display.begin({step.task_name: step for step in steps if step is not None})
 
-    def get_status(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
+    def get_status(self, task: DoitTask) -> None:
         """A task is about to be checked."""
 
-    def execute_task(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
+    def execute_task(self, task: DoitTask) -> None:
         """A task is about to run; steps tell so themselves."""
 
-    def add_success(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
+    def add_success(self, task: DoitTask) -> None:
         """A task succeeded."""
         if (step := _step(task)) is not None:
             self._display.succeeded(step)
 
-    def skip_uptodate(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
+    def skip_uptodate(self, task: DoitTask) -> None:
         """A task did not have to run."""
         if (step := _step(task)) is not None:
             self._display.up_to_date(step)
 
-    def skip_ignore(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
+    def skip_ignore(self, task: DoitTask) -> None:
         """A task is ignored, as the user told doit once."""
         self._display.ignored(task.name, _step(task))
 
-    def add_failure(self, task: Any, fail: Any) -> None:  # noqa: ANN401 (doit's own)
+    def add_failure(self, task: DoitTask, fail: DoitValue) -> None:
         """A task failed."""
         message = str(fail.get_msg()).strip()
         self.met_bug |= fail.get_name() == "TaskError" and "Traceback" in message
         self._display.failed(task.name, _step(task), message, shown=fail.report)
 
-    def cleanup_error(self, exception: Any) -> None:  # noqa: ANN401 (doit's own)
+    def cleanup_error(self, exception: DoitValue) -> None:
         """Doit could not clean up after a task."""
         print_error(str(exception))
 
@@ -66,7 +66,7 @@ class DoitReporter:
         """Doit could not go on."""
         print_error(msg)
 
-    def teardown_task(self, task: Any) -> None:  # noqa: ANN401 (doit's own)
+    def teardown_task(self, task: DoitTask) -> None:
         """A task's teardown runs; stacks have none."""
 
     def complete_run(self) -> None:
@@ -90,13 +90,13 @@ class DoitReporter:
             raise SystemExit(EXIT_INTERRUPTED)
 
 
-def _step(task: Any) -> Step | None:  # noqa: ANN401 (doit's own)
+def _step(task: DoitTask) -> Step | None:
     """The step that a task of doit's stands for."""
     step: Step | None = (task.meta or {}).get("step")
     return step
 
 
-def _closure(tasks: Mapping[str, Any], selected: Iterable[str]) -> list[str]:
+def _closure(tasks: Mapping[str, DoitTask], selected: Iterable[str]) -> list[str]:
     """The selected tasks and all that they depend on, each once."""
     seen: dict[str, None] = {}
     pending = [name for name in reversed(list(selected)) if name in tasks]

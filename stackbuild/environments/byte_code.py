@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import PurePosixPath
 
 from stackbuild.archives.entries import ArchiveEntry
-from stackbuild.archives.tar_headers import Kind
+from stackbuild.archives.tar_headers import MemberKind
 
 _FORMAT = 1
 """Increased when the same modules give other bytes."""
@@ -72,7 +72,7 @@ def compile_units(
     prefixes = [(f"{folder}/", folder) for folder in folders]
     found: dict[PurePosixPath, list[Module]] = defaultdict(list)
     for entry in entries:
-        is_module = entry.kind is Kind.FILE and entry.path.endswith(".py")
+        is_module = entry.kind is MemberKind.FILE and entry.path.endswith(".py")
         if not is_module or not _TESTS.isdisjoint(entry.path.split("/")) or not _is_text(entry.path):
             continue
         for prefix, folder in prefixes:

@@ -1,4 +1,4 @@
-"""Which operations a command asks for, layer by layer: the selection rules of the peer tool, as values. Pure.
+"""Which operations a command asks for, layer by layer: the selection rules of venvstacks, as values. Pure.
 
 A command has wishes for the layers that it includes. What stands on them (derived layers) and what they stand on
 (dependencies) follow by rule: locking a layer locks again whatever stands on it, and a dependency may be locked and

@@ -111,7 +111,7 @@ def packages_below(layer: ProjectLayer) -> tuple[LowerPackage, ...]:
 
 def lock_target(layer: ProjectLayer, pin: RuntimePin) -> "LockTarget":
     """What the wheels of a layer must fit when its Python is `pin`."""
-    from stackbuild.locking.refinement import LockTarget  # noqa: PLC0415 (slow to import, no use in checking a lock)
+    from stackbuild.locking.refinement import LockTarget  # slow to import, no use in checking a lock
 
     return LockTarget(
         platforms=layer.linked.platforms,

@@ -168,7 +168,7 @@ def _verdict(folder: Path, relative: str) -> bool | None:
 
 @lru_cache(maxsize=512)
 def _patterns(path: Path, _mtime: int, _size: int) -> "GitIgnoreSpec":
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415 (only stacks with package modules need it)
+    from pathspec import GitIgnoreSpec  # only stacks with package modules need it
 
     try:
         return GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8", errors="replace").splitlines())

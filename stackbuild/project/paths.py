@@ -108,7 +108,7 @@ class LockPaths:
     record: Path
     summary: Path
     declared: Path
-    """The declared requirements, as the peer tool notes them; stackbuild has them in the record."""
+    """The declared requirements, as venvstacks notes them; stackbuild has them in the record."""
 
     @classmethod
     @cache  # who checks a layer asks for the paths of all layers below it

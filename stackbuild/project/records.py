@@ -1,7 +1,7 @@
 """Models of every JSON file that stackbuild writes or reads back.
 
 Written with sorted keys, an indent of 2 and a final newline (`to_json`). Read tolerantly: keys that other versions
-or the peer tool add are kept out of the way, a file that does not fit is as good as missing (`read`).
+or venvstacks add are kept out of the way, a file that does not fit is as good as missing (`read`).
 """
 
 from typing import Generic, Literal, TypeVar
@@ -75,7 +75,7 @@ class ModuleMetadata(BaseModel):
 
 
 class LayerMetadata(JsonFile):
-    """What is published of a layer, whether archived or exported. Field names and meaning are the peer tool's."""
+    """What is published of a layer, whether archived or exported. Field names and meaning are those of venvstacks."""
 
     layer_name: str
     install_target: str

@@ -78,8 +78,8 @@ class RunOutputs:
         self, graph: StackGraph, results: RunResults, changes: Sequence[tuple[str, LayerChange]], *, up_to_date: int
     ) -> None:
         # imported here: hardly any run is reported
-        from stackbuild.reporting.html_report import report_html  # noqa: PLC0415
-        from stackbuild.reporting.report_facts import run_report  # noqa: PLC0415
+        from stackbuild.reporting.html_report import report_html
+        from stackbuild.reporting.report_facts import run_report
 
         assert self.report is not None
         try:
@@ -103,8 +103,8 @@ def _details(change: LayerChange) -> dict[str, str | float | list[str] | None]:
 
 
 def _show_timings(graph: StackGraph, results: RunResults) -> None:
-    from stackbuild.reporting.report_facts import timed_tasks  # noqa: PLC0415 (as above)
-    from stackbuild.reporting.timing import critical_path, timing_rows  # noqa: PLC0415
+    from stackbuild.reporting.report_facts import timed_tasks  # as above
+    from stackbuild.reporting.timing import critical_path, timing_rows
 
     tasks = timed_tasks(graph, results)
     path = critical_path(tasks)

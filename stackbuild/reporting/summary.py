@@ -111,7 +111,7 @@ def run_command(step: LayerStep, *, shown_from: Path) -> str | None:
     folder = _place(step)
     if not all((folder.parent / lower.install_target).exists() for lower in layer.lower):
         return None  # its runtime or a framework is not exported yet
-    from stackbuild.environments.generated_files import launch_command  # noqa: PLC0415 (slow; only exports need it)
+    from stackbuild.environments.generated_files import launch_command  # slow; only exports need it
 
     command = launch_command(os.path.relpath(folder, shown_from), layer.layout, layer.declared.launch_name)
     return shlex.join(command)

@@ -90,13 +90,13 @@ class Run:
     def _do(self, step: Step, report: Report) -> Outcome:
         # Each verb is imported when it runs: most runs need few of them, and importing them takes longer than checking.
         if isinstance(step, ManifestStep):
-            from stackbuild.steps import manifest  # noqa: PLC0415
+            from stackbuild.steps import manifest
 
             write = manifest.export_manifest if step.output is StepKind.EXPORT else manifest.archive_manifest
             return write(step.project, step.layers)
         match step.kind:
             case StepKind.LOCK:
-                from stackbuild.steps.lock import LockTools, lock_layer  # noqa: PLC0415
+                from stackbuild.steps.lock import LockTools, lock_layer
 
                 tools = LockTools(
                     run=self._run_command, runtimes=self._open_runtimes, uv_version=_uv_version(), now=_now
@@ -104,21 +104,21 @@ class Run:
                 forced, reset = step.task_name in self.plan.forced, step.name in self.plan.reset
                 return lock_layer(step.layer, tools, forced=forced, reset=reset, report=report)
             case StepKind.BUILD:
-                from stackbuild.steps.build import BuildTools, build_layer  # noqa: PLC0415
+                from stackbuild.steps.build import BuildTools, build_layer
 
                 build_tools = BuildTools(run=self._run_command, runtimes=self._open_runtimes, uv_version=_uv_version())
                 return build_layer(step.layer, build_tools, report=report)
             case StepKind.ARCHIVE:
-                from stackbuild.steps.archive import archive_layer  # noqa: PLC0415
+                from stackbuild.steps.archive import archive_layer
 
                 return archive_layer(step.layer, self._output_tools(), report=report)
             case _:
-                from stackbuild.steps.export import export_layer  # noqa: PLC0415
+                from stackbuild.steps.export import export_layer
 
                 return export_layer(step.layer, self._output_tools(), report=report)
 
     def _output_tools(self) -> "OutputTools":
-        from stackbuild.steps.layer_byte_code import OutputTools  # noqa: PLC0415 (as in _do)
+        from stackbuild.steps.layer_byte_code import OutputTools  # as in _do
 
         # compiling takes many commands, one for each package: nobody wants to read them
         return OutputTools(run=process.run, runtimes=self._open_runtimes)
@@ -154,7 +154,7 @@ class Run:
         self._hold.release()
 
     def _open_runtimes(self) -> "RuntimeSource":
-        from stackbuild.runtimes.source_list import open_sources  # noqa: PLC0415 (as in _do)
+        from stackbuild.runtimes.source_list import open_sources  # as in _do
 
         project = self.graph.project
         with self._runtimes_lock:  # one for all threads: it asks the Pythons of the machine once
@@ -205,6 +205,6 @@ def _now() -> datetime:
 
 @functools.cache
 def _uv_version() -> str:
-    from importlib.metadata import version  # noqa: PLC0415 (slow to import)
+    from importlib.metadata import version  # slow to import
 
     return version("uv")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from stackbuild.archives.admission import Admission, Member, NotAdmitted, OddMember
-from stackbuild.archives.tar_headers import Kind
+from stackbuild.archives.tar_headers import MemberKind
 from stackbuild.errors import ArchiveError, RuntimeSourceError
 from stackbuild.system.files import copy_file, disk_errors, make_link
 
@@ -31,7 +31,7 @@ def unpack_python(archive: Path, destination: Path) -> None:
     Contents are as in the archive, modes 0755 or 0644, times are those of now. Raises `RuntimeSourceError` when it is
     no archive of a Python, is damaged, or would write outside of `destination`.
     """
-    from stackbuild.archives.reader import unpack_members  # noqa: PLC0415 (slow to import, and few runs unpack a Python)
+    from stackbuild.archives.reader import unpack_members  # slow to import, and few runs unpack a Python
 
     choose = _chosen_of_zip if archive.suffix == ".zip" else _chosen
     admission = Admission(top_folder=_TOP, own_links=True, hard_links=True)
@@ -73,14 +73,14 @@ def _chosen(member: Member) -> Member | None:
     if path is None or is_left_out(path):
         return None
     target = member.target
-    if member.kind is Kind.HARD_LINK:
+    if member.kind is MemberKind.HARD_LINK:
         target = f"{_TOP}/{_inner(target or '') or ''}"
     return replace(member, path=f"{_TOP}/{path}", target=target, mtime=int(time.time()))
 
 
 def _chosen_of_zip(member: Member) -> Member | None:
     """A member of a distribution for Windows: programs are known by their names there, and folders by their files."""
-    chosen = None if member.kind is Kind.FOLDER else _chosen(member)
+    chosen = None if member.kind is MemberKind.FOLDER else _chosen(member)
     return chosen and replace(chosen, mode=0o755 if chosen.path.endswith(".exe") else 0o644)
 
 

@@ -191,7 +191,7 @@ def _install(layer: ProjectLayer, fresh: Path, tools: BuildTools, report: Report
     )
     result = tools.run(command)
     if result.status > 0:
-        from stackbuild.uv.failures import installation_error  # noqa: PLC0415 (hardly any build needs it)
+        from stackbuild.uv.failures import installation_error  # hardly any build needs it
 
         bad_wheels = unusable_wheels(layer.lock_paths.pylock, named_in=result.said)
         raise installation_error(

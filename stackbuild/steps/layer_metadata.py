@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 def surroundings(layer: ProjectLayer, *, deployed: bool) -> "LayerSurroundings":
     """What the generated files of a layer depend on; peers by install target (`deployed`) or by build name."""
-    from stackbuild.environments.generated_files import LayerSurroundings, Peer  # noqa: PLC0415 (slow to import, and no digest needs it)
+    from stackbuild.environments.generated_files import (  # slow to import, and no digest needs it
+        LayerSurroundings,
+        Peer,
+    )
 
     def target(lower: ProjectLayer) -> InstallTarget | BuildName:
         return lower.install_target if deployed else lower.build_name

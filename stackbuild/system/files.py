@@ -196,7 +196,7 @@ def project_lock(
     second and ends the wait by raising. The system lets go of the lock of a killed process, so that nothing has to be
     cleaned up by hand.
     """
-    from filelock import FileLock, Timeout  # noqa: PLC0415 (slow, and a run in which nothing changed needs no lock)
+    from filelock import FileLock, Timeout  # slow, and a run in which nothing changed needs no lock
 
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, thread_local=False)

@@ -66,8 +66,8 @@ def reader_may_leave() -> Iterator[None]:
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on stdout: with colours in a terminal, else in plain columns."""
     if sys.stdout.isatty():
-        from rich.console import Console  # noqa: PLC0415 (slow to import, and not needed in a pipe)
-        from rich.table import Table  # noqa: PLC0415
+        from rich.console import Console  # slow to import, and not needed in a pipe
+        from rich.table import Table
 
         table = Table(*header, box=None, header_style="bold", pad_edge=False)
         for row in rows:
@@ -110,15 +110,15 @@ class LiveDisplay:
 
     def __init__(self, *, total: int, note: Callable[[], str]) -> None:
         """note: gives a text about the whole run each time the display is drawn; nothing is shown when it is empty."""
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import (  # noqa: PLC0415
+        from rich.console import Console
+        from rich.progress import (
             BarColumn,
             Progress,
             SpinnerColumn,
             TextColumn,
             TimeElapsedColumn,
         )
-        from rich.table import Column  # noqa: PLC0415
+        from rich.table import Column
 
         self._steps: dict[str, TaskID] = {}
         console = Console()

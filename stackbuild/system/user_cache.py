@@ -10,6 +10,6 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
     named = environ.get("STACKBUILD_CACHE_DIR")
     if named:
         return Path(os.path.abspath(named))
-    from platformdirs import user_cache_dir  # noqa: PLC0415 (slow to import)
+    from platformdirs import user_cache_dir  # slow to import
 
     return Path(user_cache_dir("stackbuild", appauthor=False))

@@ -40,7 +40,7 @@ class PythonTags:
 
     @cached_property
     def _fixed(self) -> frozenset[tuple[str, str]]:
-        from packaging.tags import Tag, compatible_tags, cpython_tags  # noqa: PLC0415 (slow, and only resolving needs it)
+        from packaging.tags import Tag, compatible_tags, cpython_tags  # slow, and only resolving needs it
 
         tags = list(compatible_tags(self.feature, interpreter=self._interpreter, platforms=["any"]))
         if self.kind in _OTHER_IMPLEMENTATIONS:

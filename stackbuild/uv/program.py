@@ -36,7 +36,7 @@ _DROPPED_VARIABLES = frozenset({"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PY
 @functools.cache
 def executable() -> str:
     """The uv that comes with stackbuild's own environment."""
-    import uv  # noqa: PLC0415 (looks for files at import)
+    import uv  # looks for files at import
 
     return os.fspath(uv.find_uv_bin())
 

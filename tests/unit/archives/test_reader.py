@@ -22,7 +22,7 @@ from stackbuild.archives import admission as archive_members
 from stackbuild.archives import decompression
 from stackbuild.archives.admission import Admission, Member
 from stackbuild.archives.reader import UnpackedMember, unpack_archive
-from stackbuild.archives.tar_headers import Kind
+from stackbuild.archives.tar_headers import MemberKind
 from stackbuild.archives.writer import ArchiveEntry, ArchiveFormat, write_archive
 from stackbuild.errors import ArchiveError, Interrupted
 from stackbuild.system import process
@@ -152,12 +152,17 @@ def test_the_result_lists_the_members_with_hashes_only_when_asked(
     def expected(sha256: str | None) -> tuple[UnpackedMember, ...]:
         common = {"size": 0, "target": None, "sha256": None}
         return (
-            UnpackedMember(path="app", kind=Kind.FOLDER, mode=0o755, **common),  # type: ignore[arg-type]
-            UnpackedMember(path="app/bin", kind=Kind.FOLDER, mode=0o755, **common),  # type: ignore[arg-type]
+            UnpackedMember(path="app", kind=MemberKind.FOLDER, mode=0o755, **common),  # type: ignore[arg-type]
+            UnpackedMember(path="app/bin", kind=MemberKind.FOLDER, mode=0o755, **common),  # type: ignore[arg-type]
             UnpackedMember(
-                path="app/bin/python", kind=Kind.LINK, size=0, mode=0o777, target="../../py/bin/python", sha256=None
+                path="app/bin/python",
+                kind=MemberKind.LINK,
+                size=0,
+                mode=0o777,
+                target="../../py/bin/python",
+                sha256=None,
             ),
-            UnpackedMember(path="app/bin/run", kind=Kind.FILE, size=10, mode=0o755, target=None, sha256=sha256),
+            UnpackedMember(path="app/bin/run", kind=MemberKind.FILE, size=10, mode=0o755, target=None, sha256=sha256),
         )
 
     assert unpack_archive(archive, tmp_path / "out") == expected(None)
@@ -265,11 +270,11 @@ def test_unsafe_paths_are_refused(name: str, tar: Callable[..., Path], tmp_path:
     "name", ["app/ab:c", "app/what?", "app/a.", "app/a ", "app/\x01", "app/NUL", "app/aux.py", "app/com1"]
 )
 def test_names_that_windows_takes_for_something_else_are_refused_there(name: str) -> None:
-    member = Member(path=name, kind=Kind.FILE, size=0, mode=0o644, mtime=0, target=None)
+    member = Member(path=name, kind=MemberKind.FILE, size=0, mode=0o644, mtime=0, target=None)
     assert Admission(windows=False).admit(member) == ["app"]
     with pytest.raises(ArchiveError, match=r"^unsafe path of a member: "):
         Admission(windows=True).admit(member)
-    good = Member(path="app/.a..b/console.d", kind=Kind.FILE, size=0, mode=0o644, mtime=0, target=None)
+    good = Member(path="app/.a..b/console.d", kind=MemberKind.FILE, size=0, mode=0o644, mtime=0, target=None)
     assert Admission(windows=True).admit(good) == ["app", "app/.a..b"]
 
 
@@ -742,7 +747,7 @@ def test_any_tree_comes_back_as_it_was(
     assert all(
         member.sha256 == hashlib.sha256((folder / "out" / member.path).read_bytes()).hexdigest()
         for member in unpacked
-        if member.kind is Kind.FILE
+        if member.kind is MemberKind.FILE
     )
 
 

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackbuild.archives import streams as archive_streams
-from stackbuild.archives.tar_headers import MAX_TIME, Kind, end_of_archive, member_header, padding
+from stackbuild.archives.tar_headers import MAX_TIME, MemberKind, end_of_archive, member_header, padding
 from stackbuild.archives.writer import (
     ArchiveEntry,
     ArchiveFormat,
@@ -213,9 +213,9 @@ def test_long_and_non_ascii_names_and_targets_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", range(95, 105))
-@pytest.mark.parametrize("kind", [Kind.FILE, Kind.FOLDER])
-def test_names_around_the_limits_of_the_header_are_kept(length: int, kind: Kind, tmp_path: Path) -> None:
-    data = b"" if kind is Kind.FILE else None
+@pytest.mark.parametrize("kind", [MemberKind.FILE, MemberKind.FOLDER])
+def test_names_around_the_limits_of_the_header_are_kept(length: int, kind: MemberKind, tmp_path: Path) -> None:
+    data = b"" if kind is MemberKind.FILE else None
     names = [
         "x" * length,
         f"f/{'y' * length}",
@@ -234,7 +234,7 @@ def test_a_zip_file_holds_files_links_and_folders_with_their_unix_modes(tmp_path
         infos = {info.filename: info for info in archive.infolist()}
         contents = {name: archive.read(name) for name in infos}
     assert list(infos) == [
-        f"{e.path}/" if e.kind is Kind.FOLDER else e.path for e in sorted(SMALL + UNUSUAL, key=lambda e: e.path)
+        f"{e.path}/" if e.kind is MemberKind.FOLDER else e.path for e in sorted(SMALL + UNUSUAL, key=lambda e: e.path)
     ]
     assert {(info.create_system, info.date_time) for info in infos.values()} == {(3, (2023, 11, 14, 22, 13, 20))}
     assert infos["bin/"].is_dir()
@@ -359,7 +359,7 @@ def test_any_tree_comes_back_as_it_was(
 
 def test_a_size_beyond_the_header_field_is_kept() -> None:
     size = 9 << 30
-    header = member_header("huge", kind=Kind.FILE, mode=0o644, size=size, mtime=MTIME)
+    header = member_header("huge", kind=MemberKind.FILE, mode=0o644, size=size, mtime=MTIME)
     with tarfile.open(fileobj=io.BytesIO(header + end_of_archive(len(header))), mode="r:") as archive:
         member = archive.next()  # no more can be read: the content is not there
     assert member is not None
