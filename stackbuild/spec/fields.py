@@ -1,17 +1,18 @@
 """The field types of the stack specification: each reads one TOML value and says in plain words what is wrong.
 
 All raise `ValueError` with a sentence for the user. Values that are parsed already pass through unchanged, so that
-layers can be made in code as well.
+layers can be made in code as well. Each has a JSON Schema too, as near as one comes, that refuses nothing sound.
 """
 
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidName, NormalizedName, canonicalize_name
-from pydantic import AfterValidator, BeforeValidator, PlainValidator, StrictStr, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, GetPydanticSchema, StrictStr, ValidationInfo, WithJsonSchema
+from pydantic_core import core_schema
 
 from stackbuild.spec.problems import expected, quote, unknown_word
 from stackbuild.targets.platforms import PYTHON_IMPLEMENTATIONS, LinuxTarget, TargetPlatform, parse_macos_target
@@ -19,6 +20,17 @@ from stackbuild.targets.python_request import PythonRequest
 
 # Prefix, version, archive suffix and lock file name are added to a name; most file systems end at 255 bytes.
 _LONGEST_NAME = 200
+
+# Patterns of the JSON Schema, in the dialect of JavaScript.
+_LAYER_NAME = r"^(?!\.{1,2}$)[^/\\:\u0000-\u001f\u007f-\u009f]+$"
+_PACKAGE_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
+# What stands after the name is told apart by its first character; the rest is left to the reader of the file.
+_REQUIREMENT = r"^\s*[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\s*(\[[^\]]*\]\s*)?([(@;<>].*|[~=!]=.*)?$"
+_LINUX_TARGET = r"^(glibc|musl)(@[0-9]+\.[0-9]+)?$"
+_MACOSX_TARGET = r"^[0-9]+(\.[0-9]+){0,2}$"
+_PYTHON_IMPLEMENTATION = (
+    rf"^\s*({'|'.join(PYTHON_IMPLEMENTATIONS)})@\s*([0-9]+\.[0-9]|[~=!<>])[0-9A-Za-z.*~=!<>,\s]*(\+freethreaded)?\s*$"
+)
 
 
 def _wrong_type(what: str, value: object) -> ValueError:
@@ -85,7 +97,7 @@ def _python_implementation(text: str) -> str:
 
 
 def _version_text(value: object) -> object:
-    # The peer takes bare numbers too: `macosx_target = 14`.
+    # venvstacks takes bare numbers too: `macosx_target = 14`.
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
@@ -146,7 +158,18 @@ def _scripts(value: object) -> bool | tuple[str, ...]:
     raise _wrong_type("true, false or a list of names", value)
 
 
-def one_of(what: str, values: tuple[str, ...]) -> PlainValidator:
+def _read_by(read: Callable[..., object], schema: dict[str, Any], *, with_info: bool = False) -> GetPydanticSchema:
+    """Marks a value that `read` makes of a TOML value; `schema` describes the TOML values that it takes.
+
+    A `PlainValidator` would do, but builds serializers for the declared type, which nobody needs, in every run.
+    """
+    validator = (
+        core_schema.with_info_plain_validator_function if with_info else core_schema.no_info_plain_validator_function
+    )
+    return GetPydanticSchema(lambda _type, _handler: validator(read), lambda _schema, _handler: dict(schema))
+
+
+def one_of(what: str, values: tuple[str, ...]) -> GetPydanticSchema:
     """Marks a string with a fixed set of values."""
 
     def check(value: object) -> str:
@@ -155,10 +178,10 @@ def one_of(what: str, values: tuple[str, ...]) -> PlainValidator:
             raise ValueError(unknown_word(what, text, values))
         return text
 
-    return PlainValidator(check)
+    return _read_by(check, {"type": "string", "enum": [*values]})
 
 
-def one_or_several(what: str, values: tuple[str, ...]) -> PlainValidator:
+def one_or_several(what: str, values: tuple[str, ...]) -> GetPydanticSchema:
     """Marks a string with a fixed set of values, or a list of such strings; read as a tuple, each value once."""
 
     def check(value: object) -> tuple[str, ...]:
@@ -168,10 +191,11 @@ def one_or_several(what: str, values: tuple[str, ...]) -> PlainValidator:
             raise ValueError(f"an empty list: name at least one {what}")
         return _words(what, [value] if isinstance(value, str) else value, values)
 
-    return PlainValidator(check)
+    several = {"type": "array", "items": {"enum": [*values]}, "minItems": 1}
+    return _read_by(check, {"anyOf": [{"type": "string", "enum": [*values]}, several]})
 
 
-def some_of(what: str, values: tuple[str, ...]) -> PlainValidator:
+def some_of(what: str, values: tuple[str, ...]) -> GetPydanticSchema:
     """Marks a list, empty or not, of strings with a fixed set of values; read as a tuple, each value once."""
 
     def check(value: object) -> tuple[str, ...]:
@@ -179,7 +203,7 @@ def some_of(what: str, values: tuple[str, ...]) -> PlainValidator:
             raise _wrong_type("a list of strings", value)
         return _words(what, value, values)
 
-    return PlainValidator(check)
+    return _read_by(check, {"type": "array", "items": {"enum": [*values]}})
 
 
 def _words(what: str, items: Iterable[object], values: tuple[str, ...]) -> tuple[str, ...]:
@@ -190,14 +214,37 @@ def _words(what: str, items: Iterable[object], values: tuple[str, ...]) -> tuple
     return tuple(words)
 
 
-NameField = Annotated[StrictStr, AfterValidator(_layer_name)]
-RequirementField = Annotated[Requirement, PlainValidator(_requirement)]
-PlatformField = Annotated[TargetPlatform, PlainValidator(_platform)]
-LinuxTargetField = Annotated[StrictStr, AfterValidator(_checked(LinuxTarget.parse))]
-MacosTargetField = Annotated[StrictStr, BeforeValidator(_version_text), AfterValidator(_checked(parse_macos_target))]
-PythonImplementationField = Annotated[StrictStr, AfterValidator(_python_implementation)]
-PackageNameField = Annotated[NormalizedName, PlainValidator(_package_name)]
+_PATH = {"type": "string", "minLength": 1}
+
+NameField = Annotated[
+    StrictStr,
+    AfterValidator(_layer_name),
+    WithJsonSchema({"type": "string", "pattern": _LAYER_NAME, "maxLength": _LONGEST_NAME}),
+]
+RequirementField = Annotated[Requirement, _read_by(_requirement, {"type": "string", "pattern": _REQUIREMENT})]
+PlatformField = Annotated[TargetPlatform, _read_by(_platform, {"type": "string", "enum": [*map(str, TargetPlatform)]})]
+LinuxTargetField = Annotated[
+    StrictStr,
+    AfterValidator(_checked(LinuxTarget.parse)),
+    WithJsonSchema({"type": "string", "pattern": _LINUX_TARGET}),
+]
+MacosTargetField = Annotated[
+    StrictStr,
+    BeforeValidator(_version_text),
+    AfterValidator(_checked(parse_macos_target)),
+    WithJsonSchema({"type": ["string", "number"], "pattern": _MACOSX_TARGET, "minimum": 0}),
+]
+PythonImplementationField = Annotated[
+    StrictStr,
+    AfterValidator(_python_implementation),
+    WithJsonSchema({"type": "string", "pattern": _PYTHON_IMPLEMENTATION}),
+]
+PackageNameField = Annotated[NormalizedName, _read_by(_package_name, {"type": "string", "pattern": _PACKAGE_NAME})]
 PackageIndexesField = Annotated[dict[NormalizedName, StrictStr], AfterValidator(normalize_package_names)]
-ModulePathField = Annotated[Path, PlainValidator(_module_path)]
-ModulePathsField = Annotated[tuple[Path, ...], PlainValidator(_module_paths)]
-ScriptsField = Annotated[bool | tuple[str, ...], PlainValidator(_scripts)]
+ModulePathField = Annotated[Path, _read_by(_module_path, _PATH, with_info=True)]
+ModulePathsField = Annotated[
+    tuple[Path, ...], _read_by(_module_paths, {"type": "array", "items": _PATH}, with_info=True)
+]
+ScriptsField = Annotated[
+    bool | tuple[str, ...], _read_by(_scripts, {"type": ["boolean", "array"], "items": {"type": "string"}})
+]

@@ -1,13 +1,14 @@
-"""The stack specification as values: layers, uv settings, our own settings. See `spec_draft` for how it is read.
+"""The stack specification as values: layers, uv settings, our own settings. See `draft` for how it is read.
 
 The models check each field on its own. What fields mean together, and across layers, is checked when a file is
-loaded (`stack.read_stack`), which reports every problem of the file at once.
+loaded (`stack.read_stack`), which reports every problem of the file at once. Descriptions and examples of fields, and
+the first lines of the docstrings of layers and settings, are shown by editors (`authoring.schema`).
 """
 
 from pathlib import Path
 from typing import Annotated, ClassVar, NewType
 
-from pydantic import BaseModel, ConfigDict, StrictBool, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
 from stackbuild.archives.format import ArchiveFormat
 from stackbuild.spec.fields import (
@@ -54,27 +55,87 @@ InstallTarget = NewType("InstallTarget", str)
 class _LayerBase(BaseModel):
     """The fields that every layer has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kind: ClassVar[str]
     category: ClassVar[str]
     build_prefix: ClassVar[str] = ""
 
-    name: NameField
-    requirements: tuple[RequirementField, ...]
-    platforms: tuple[PlatformField, ...] | None = None
-    """As declared; None means all that the layers below target, an empty tuple that the layer is disabled."""
-    linux_target: LinuxTargetField = "glibc@2.28"
-    macosx_target: MacosTargetField = DEFAULT_MACOS_TARGET
-    dynlib_exclude: tuple[StrictStr, ...] = ()
-    package_indexes: PackageIndexesField = {}
-    index_overrides: dict[StrictStr, StrictStr] = {}
-    priority_indexes: tuple[StrictStr, ...] = ()
-    versioned: StrictBool = False
-    exclude_packages: tuple[PackageNameField, ...] = ()
-    exclude_files: tuple[StrictStr, ...] = ()
-    overrides: tuple[RequirementField, ...] = ()
-    scripts: ScriptsField = False
+    name: NameField = Field(
+        description="What the layer is called. Unique among the layers of its kind; must be usable as a folder name.",
+        examples=["sklearn"],
+    )
+    requirements: tuple[RequirementField, ...] = Field(
+        description="The packages that this layer adds, as `pip install` takes them: versions, extras, markers, wheels "
+        "by URL. May be empty. What a layer below has is not installed again, and its version is binding.",
+        examples=[["numpy>=2", "rich"], ["pywin32; sys_platform == 'win32'"]],
+    )
+    platforms: tuple[PlatformField, ...] | None = Field(
+        default=None,
+        description="The platforms that the layer is locked for; the layers below must have them too. Without this "
+        "field: all that the layers below have, for a runtime all there are. `[]` switches the layer off.",
+        examples=[["linux_x86_64", "macosx_arm64"]],
+    )
+    linux_target: LinuxTargetField = Field(
+        default="glibc@2.28",
+        description="The oldest C library of Linux that wheels may need.",
+        examples=["glibc@2.28", "glibc", "musl@1.2"],
+    )
+    macosx_target: MacosTargetField = Field(
+        default=DEFAULT_MACOS_TARGET,
+        description="The oldest macOS that wheels may need. Without this field: the environment variable "
+        "MACOSX_DEPLOYMENT_TARGET, else the default.",
+        examples=["14.0", "14"],
+    )
+    dynlib_exclude: tuple[StrictStr, ...] = Field(
+        default=(),
+        description="Shared libraries that are not offered to the layers above: patterns for the end of their paths. "
+        "`*`, `?` and `[abc]` stay within the name of a file or folder, `**` spans folders, hidden names fit as well.",
+        examples=[["libfoo*.so", "vendored/**"]],
+    )
+    package_indexes: PackageIndexesField = Field(
+        default={},
+        description="Packages that come from an index of their own, in this layer and in those above. The index must "
+        "have this name in `[[tool.uv.index]]`.",
+        examples=[{"torch": "pytorch-cpu"}],
+    )
+    index_overrides: dict[StrictStr, StrictStr] = Field(
+        default={},
+        description="Settles a disagreement between layers below about the index of a package: the first index gives "
+        "way to the second.",
+        examples=[{"pytorch-cpu": "pytorch-cuda"}],
+    )
+    priority_indexes: tuple[StrictStr, ...] = Field(
+        default=(),
+        description="Indexes that are asked first, in this order, for the packages of this layer only.",
+        examples=[["pytorch-cpu"]],
+    )
+    versioned: StrictBool = Field(
+        default=False,
+        description="Number the locks of this layer: the deployed folder is then `framework-x@1`, `framework-x@2` and "
+        "so on, and several versions can lie side by side.",
+        examples=[True],
+    )
+    exclude_packages: tuple[PackageNameField, ...] = Field(
+        default=(),
+        description="Packages that are locked but not installed in this layer, with what only they need.",
+        examples=[["nvidia-nccl"]],
+    )
+    exclude_files: tuple[StrictStr, ...] = Field(
+        default=(),
+        description="Files of installed packages that are left out of the layer: patterns for their paths.",
+        examples=[["**/tests/**", "*.pyi"]],
+    )
+    overrides: tuple[RequirementField, ...] = Field(
+        default=(),
+        description="Requirements that replace what packages of this layer ask for themselves.",
+        examples=[["numpy<2"]],
+    )
+    scripts: ScriptsField = Field(
+        default=False,
+        description="Keep the console scripts of the layer's packages: all, none, or those named.",
+        examples=[True, ["torchrun"]],
+    )
 
     @property
     def build_name(self) -> BuildName:
@@ -96,12 +157,22 @@ class _LayerBase(BaseModel):
 
 
 class RuntimeLayer(_LayerBase):
-    """A base runtime: a Python with the packages of one layer installed into it."""
+    """A base runtime: a Python, and packages for every layer above it."""
 
     kind: ClassVar[str] = "runtime"
     category: ClassVar[str] = "runtimes"
 
-    python_implementation: PythonImplementationField
+    python_implementation: PythonImplementationField = Field(
+        description="The Python of this runtime: one release, the newest patch release of a version, or the newest in "
+        "a range. The lock pins the full version.",
+        examples=[
+            "cpython@3.12",
+            "cpython@3.12.4",
+            "cpython@>=3.11,<3.14",
+            "pypy@3.11.11",
+            "cpython@3.13+freethreaded",
+        ],
+    )
 
     @property
     def python_request(self) -> PythonRequest:
@@ -109,19 +180,43 @@ class RuntimeLayer(_LayerBase):
         return PythonRequest.parse(self.python_implementation)
 
 
+_RuntimeBelow = Annotated[
+    StrictStr | None,
+    Field(
+        description="The runtime that this layer stands on. Every layer above a runtime has either this field or "
+        "`frameworks`, not both.",
+        examples=["python"],
+    ),
+]
+_FrameworksBelow = Annotated[
+    tuple[StrictStr, ...] | None,
+    Field(
+        description="The frameworks that this layer stands on, the first one searched first; all must stand on one "
+        "runtime. Every layer above a runtime has either this field or `runtime`, not both.",
+        examples=[["sklearn"], ["torch", "web"]],
+        json_schema_extra={"minItems": 1, "uniqueItems": True},  # checked when layers are linked
+    ),
+]
+
+
 class FrameworkLayer(_LayerBase):
-    """A framework: stands on a runtime or on other frameworks (one of the two is set, never both)."""
+    """A framework: packages that several applications share.
+
+    It stands on a runtime or on other frameworks (one of the two is set, never both).
+    """
 
     kind: ClassVar[str] = "framework"
     category: ClassVar[str] = "frameworks"
     build_prefix: ClassVar[str] = "framework-"
 
-    runtime: StrictStr | None = None
-    frameworks: tuple[StrictStr, ...] | None = None
+    runtime: _RuntimeBelow = None
+    frameworks: _FrameworksBelow = None
 
 
 class ApplicationLayer(_LayerBase):
-    """An application: stands on a runtime or on frameworks, and brings modules of its own.
+    """An application: modules of your own, and the packages that only they need.
+
+    It stands on a runtime or on frameworks.
 
     launch_module, support_modules: absolute paths of module files or package folders, not looked at here;
     support modules are sorted by their declared text.
@@ -131,10 +226,19 @@ class ApplicationLayer(_LayerBase):
     category: ClassVar[str] = "applications"
     build_prefix: ClassVar[str] = "app-"
 
-    runtime: StrictStr | None = None
-    frameworks: tuple[StrictStr, ...] | None = None
-    launch_module: ModulePathField
-    support_modules: ModulePathsField = ()
+    runtime: _RuntimeBelow = None
+    frameworks: _FrameworksBelow = None
+    launch_module: ModulePathField = Field(
+        description="The module that the application is started with (`python -m`): path of a `.py` file, or of a "
+        "package folder with a `__main__` module, relative to this file.",
+        examples=["hello.py", "../src/report"],
+    )
+    support_modules: ModulePathsField = Field(
+        default=(),
+        description="Further module files and package folders that the application brings along, relative to this "
+        "file. Their import names must differ.",
+        examples=[["helpers.py", "../src/shared"]],
+    )
 
     @property
     def launch_name(self) -> str:
@@ -153,27 +257,45 @@ ARCHIVE_FORMATS = tuple(archive_format.value for archive_format in ArchiveFormat
 
 
 class StackbuildSettings(BaseModel):
-    """The `[tool.stackbuild]` table."""
+    """Settings of stackbuild.
+
+    The `[tool.stackbuild]` table.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    runtime_source: Annotated[tuple[str, ...], one_or_several("runtime source", RUNTIME_SOURCES)] = ("standalone",)
-    """Asked in this order for a Python that fits."""
-    archive_format: Annotated[str, one_of("archive format", ARCHIVE_FORMATS)] | None = None
-    """None: zip for Windows, else tar.zst."""
-    byte_code: Annotated[tuple[str, ...], some_of("output", OUTPUTS_WITH_BYTE_CODE)] = ("exports",)
-    """Where modules are compiled already."""
-    build_from_source: tuple[PackageNameField, ...] = ()
+    runtime_source: Annotated[tuple[str, ...], one_or_several("runtime source", RUNTIME_SOURCES)] = Field(
+        default=("standalone",),
+        description="Where the Pythons of runtimes come from: `standalone` downloads one, `interpreter` copies one of "
+        "this machine. Of several the first that has a Python that fits is taken.",
+        examples=["standalone", "interpreter", ["standalone", "interpreter"]],
+    )
+    archive_format: Annotated[str, one_of("archive format", ARCHIVE_FORMATS)] | None = Field(
+        default=None,
+        description="The kind of archive that layers are packed as; by default zip for Windows, else tar.zst.",
+        examples=["tar.zst", "zip"],
+    )
+    byte_code: Annotated[tuple[str, ...], some_of("output", OUTPUTS_WITH_BYTE_CODE)] = Field(
+        default=("exports",),
+        description="Where modules are compiled already, so that they start fast from a read-only place, too. Archives "
+        "become larger by a third.",
+        examples=[["exports", "archives"], []],
+    )
+    build_from_source: tuple[PackageNameField, ...] = Field(
+        default=(),
+        description="Packages without a fitting wheel that may be built from their source.",
+        examples=[["some-old-package"]],
+    )
 
 
 class StackSpec(BaseModel):
-    """One stack specification, each layer checked on its own; `graph.Stack` has them linked.
+    """One stack specification, each layer checked on its own; `stack.Stack` has them linked.
 
     path: the file, absolute, symbolic links not resolved; folder: what its relative paths are relative to;
     notices: one line for each legacy field met, for the command line to print.
     """
 
-    # Made of models that are checked already (`spec_draft`): its own checks are built only for who asks for them.
+    # Made of models that are checked already (`draft`): its own checks are built only for who asks for them.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     path: Path

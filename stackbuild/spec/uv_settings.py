@@ -8,7 +8,7 @@ from typing import Any
 
 from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.utils import NormalizedName
-from pydantic import BaseModel, ConfigDict, StrictBool, StrictStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
 from stackbuild.spec.fields import absolute_path, normalize_package_names
 from stackbuild.spec.problems import KeyPath, Problem, expected, quote, translate, unknown_word
@@ -22,14 +22,28 @@ _SOME_ENVIRONMENT = TargetPlatform.LINUX_X86_64.marker_environment(python_versio
 
 
 class UvIndex(BaseModel):
-    """One `[[tool.uv.index]]` table. Keys that are not named here are kept as given (`model_extra`)."""
+    """A package index.
+
+    One `[[tool.uv.index]]` table. Keys that are not named here are kept as given (`model_extra`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
-    url: StrictStr
-    name: StrictStr | None = None
-    default: StrictBool = False
-    explicit: StrictBool = False
+    url: StrictStr = Field(
+        description="Where the index is: an address, or a folder relative to this file.",
+        examples=["https://packages.example/simple", "./wheels"],
+    )
+    name: StrictStr | None = Field(
+        default=None,
+        description="What `sources`, `package_indexes` and `priority_indexes` call the index.",
+        examples=["pytorch-cpu"],
+    )
+    default: StrictBool = Field(default=False, description="Asked last, and instead of PyPI.", examples=[True])
+    explicit: StrictBool = Field(
+        default=False,
+        description="Asked only for packages that are said to come from it.",
+        examples=[True],
+    )
 
     def to_toml(self) -> dict[str, Any]:
         """The table as it was given, with an absolute path where the URL is a path."""
