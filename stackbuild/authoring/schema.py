@@ -1,36 +1,30 @@
 """The stack specification as a JSON Schema (draft 7), for editors and for programs that write specifications.
 
-It follows the models of `spec`: their fields, which of them are required, their defaults. It cannot say all that
-holds for a specification: references between layers, for one, are checked only when stackbuild reads the file.
+What one field holds and means, the models say themselves. Added here is what holds between fields (alternatives,
+legacy names), what is not supported yet, and the file around the tables. It cannot say all that holds for a
+specification: references between layers, for one, are checked only when stackbuild reads the file.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import NullableSchema
 
-from stackbuild.authoring.schema_fields import (
-    INDEX_FIELDS,
-    LAYER_FIELDS,
-    SETTINGS_FIELDS,
-    UV_FIELDS,
-    FieldSchema,
-    Schema,
-)
+from stackbuild.authoring.uv_table import UvTable
 from stackbuild.spec.layer_draft import DROPPED, LAYER_TYPES, RENAMED
 from stackbuild.spec.models import ApplicationLayer, FrameworkLayer, Layer, RuntimeLayer, StackbuildSettings, UvIndex
 from stackbuild.spec.unsupported import unsupported_fields, unsupported_settings
+from stackbuild.spec.uv_settings import UV_SETTINGS_FILE
+
+Schema = dict[str, Any]
 
 _Refusals = Callable[[str, Any], Iterable[str]]
 """From a field and a value of it to the sentences that refuse it, which are none for what is supported."""
-
-_LAYER_MEANINGS = {
-    RuntimeLayer.kind: "A base runtime: a Python, and packages for every layer above it.",
-    FrameworkLayer.kind: "A framework: packages that several applications share.",
-    ApplicationLayer.kind: "An application: modules of your own, and the packages that only they need.",
-}
 
 _ALTERNATIVES = {
     RuntimeLayer.kind: ("python_implementation", "fully_versioned_name"),
@@ -84,7 +78,7 @@ def _tools() -> Schema:
 
 def _layers(layer_type: type[Layer]) -> Schema:
     return {
-        "description": f"{_LAYER_MEANINGS[layer_type.kind]} One `[[{layer_type.category}]]` table for each.",
+        "description": f"{_meaning(_of_model(layer_type))} One `[[{layer_type.category}]]` table for each.",
         "type": "array",
         "items": _reference(f"{layer_type.kind}_layer"),
     }
@@ -92,16 +86,18 @@ def _layers(layer_type: type[Layer]) -> Schema:
 
 def _layer(layer_type: type[Layer]) -> Schema:
     first, second = _ALTERNATIVES[layer_type.kind]
-    properties = {name: _reference(name) for name in layer_type.model_fields}
+    layer = _of_model(layer_type)
+    fields = layer["properties"]
+    properties = {name: _reference(name) for name in fields}
     if layer_type is RuntimeLayer:
         prefixes = f"^({FrameworkLayer.build_prefix}|{ApplicationLayer.build_prefix})"
-        properties["name"] = {**_property("name", LAYER_FIELDS["name"]), "not": {"pattern": prefixes}}
+        properties["name"] = {**_field("name", fields["name"]), "not": {"pattern": prefixes}}
     for legacy, current in RENAMED.get(layer_type.category, {}).items():
-        properties[legacy] = {**_legacy(f"Legacy name of `{current}`: write that."), **LAYER_FIELDS[current].values}
+        properties[legacy] = {**_legacy(f"Legacy name of `{current}`: write that."), **_values(fields[current])}
     properties |= {legacy: _legacy("Legacy field without effect: remove it.") for legacy in DROPPED}
     return {
-        **_table(_LAYER_MEANINGS[layer_type.kind], properties),
-        "required": [name for name in _required(layer_type) if name != first],
+        **_table(layer, properties),
+        "required": [name for name in layer["required"] if name != first],
         # Said here, not in an `allOf`, with which editors offer no fields; and not as `oneOf`, whose failure they
         # cannot explain.
         "if": {"required": [second]},
@@ -118,16 +114,17 @@ def _layer_fields() -> Schema:
     """Every field of layers, once: a field means the same in each kind of layer that has it."""
     fields: Schema = {}
     for layer_type in LAYER_TYPES.values():
-        fields |= _properties(layer_type, LAYER_FIELDS, _layer_refusals(layer_type))
+        layer = _of_model(layer_type)
+        fields |= _fields(layer, _layer_refusals(layer_type, layer))
     return fields
 
 
-def _layer_refusals(layer_type: type[Layer]) -> _Refusals:
-    sound = {name: LAYER_FIELDS[name].examples[0] for name in _required(layer_type)}
+def _layer_refusals(layer_type: type[Layer], layer: Schema) -> _Refusals:
+    sound = {name: layer["properties"][name]["examples"][0] for name in layer["required"]}
 
     def refusals(name: str, value: Any) -> Iterator[str]:  # noqa: ANN401 (any value of the format)
-        layer = layer_type.model_validate({**sound, name: value}, context={"folder": Path.cwd()})
-        return (sentence for field, sentence in unsupported_fields(layer) if field == name)
+        example = layer_type.model_validate({**sound, name: value}, context={"folder": Path.cwd()})
+        return (sentence for field, sentence in unsupported_fields(example) if field == name)
 
     return refusals
 
@@ -137,64 +134,85 @@ def _layer_refusals(layer_type: type[Layer]) -> _Refusals:
 
 def _settings() -> Schema:
     def refusals(name: str, value: Any) -> Iterator[str]:  # noqa: ANN401 (any value of the format)
-        settings = StackbuildSettings.model_validate({name: value})
-        return (sentence for _, sentence in unsupported_settings(settings))
+        example = StackbuildSettings.model_validate({name: value})
+        return (sentence for _, sentence in unsupported_settings(example))
 
-    return _table("Settings of stackbuild.", _properties(StackbuildSettings, SETTINGS_FIELDS, refusals))
+    settings = _of_model(StackbuildSettings)
+    return _table(settings, _fields(settings, refusals))
 
 
 def _uv() -> Schema:
-    properties = {name: _property(name, field) for name, field in UV_FIELDS.items()}
-    properties["index"] = {
+    uv = _of_model(UvTable)
+    elsewhere = f"Instead of this table they can stand in `{UV_SETTINGS_FILE}` beside this file."
+    indexes = {
         "description": "Package indexes, in the order in which they are asked.",
         "type": "array",
         "items": _reference("uv_index"),
     }
-    meaning = (
-        "Settings for locking, passed on to uv. Instead of this table they can stand in `venvstacks.uv.toml` beside "
-        "this file."
-    )
-    return {"description": meaning, "type": "object", "properties": properties}
+    return {**_table(uv, {**_fields(uv), "index": indexes}), "description": f"{_meaning(uv)} {elsewhere}"}
 
 
 def _index() -> Schema:
-    return {
-        "description": "A package index.",
-        "type": "object",
-        "properties": _properties(UvIndex, INDEX_FIELDS),
-        "required": _required(UvIndex),
-    }
+    index = _of_model(UvIndex)
+    return _table(index, _fields(index))
 
 
-# Tables and their fields
+# Models
 
 
-def _table(meaning: str, properties: Schema) -> Schema:
-    """A table in which any other key is an error."""
-    return {"description": meaning, "type": "object", "properties": properties, "additionalProperties": False}
+class _TomlSchema(GenerateJsonSchema):
+    """A schema for TOML, which has no null, with all in the order of the models."""
+
+    def nullable_schema(self, schema: NullableSchema) -> Schema:
+        return self.generate_inner(schema["schema"])
+
+    def sort(self, value: Schema, parent_key: str | None = None) -> Schema:  # noqa: ARG002 (pydantic's signature)
+        return value
 
 
-def _required(model: type[BaseModel]) -> list[str]:
-    return [name for name, field in model.model_fields.items() if field.is_required()]
+def _of_model(model: type[BaseModel]) -> Schema:
+    """The schema of a table as pydantic has it. Fields have `examples` and, when they can be absent, `default`."""
+    return deepcopy(model.model_json_schema(schema_generator=_TomlSchema))  # parts of it are the model's own
+
+
+def _meaning(table: Schema) -> str:
+    """The first line of the model's docstring; nothing where Python runs without docstrings."""
+    docstring: str = table.get("description", "")
+    return docstring.partition("\n")[0]
+
+
+def _table(table: Schema, properties: Schema) -> Schema:
+    """The table with `properties` in place of those of its model."""
+    framed: Schema = {"description": _meaning(table), "type": "object", "properties": properties}
+    if table["additionalProperties"] is False:
+        framed["additionalProperties"] = False
+    if "required" in table:
+        framed["required"] = table["required"]
+    return framed
 
 
 def _supported(_name: str, _value: object) -> tuple[str, ...]:
     return ()
 
 
-def _properties(model: type[BaseModel], fields: Mapping[str, FieldSchema], refusals: _Refusals = _supported) -> Schema:
-    properties = {name: _property(name, fields[name], refusals) for name in model.model_fields}
-    for name, field in model.model_fields.items():
-        if not field.is_required() and field.default is not None:
-            properties[name]["default"] = list(field.default) if isinstance(field.default, tuple) else field.default
-    return properties
+def _fields(table: Schema, refusals: _Refusals = _supported) -> Schema:
+    return {name: _field(name, field, refusals) for name, field in table["properties"].items()}
 
 
-def _property(name: str, field: FieldSchema, refusals: _Refusals = _supported) -> Schema:
-    refused = dict.fromkeys(sentence for value in field.examples for sentence in refusals(name, value))
+def _field(name: str, field: Schema, refusals: _Refusals = _supported) -> Schema:
+    """A field as editors show it: what is not supported of it, and its examples, are in its description as well."""
+    examples = field["examples"]
+    refused = dict.fromkeys(sentence for value in examples for sentence in refusals(name, value))
     limits = "".join(f" ({sentence})" for sentence in refused)
-    lines = "".join(f"\n\n`{name} = {_toml(value)}`" for value in field.examples)
-    return {"description": f"{field.meaning}{limits}{lines}", **field.values, "examples": list(field.examples)}
+    lines = "".join(f"\n\n`{name} = {_toml(value)}`" for value in examples)
+    default = {} if field.get("default") is None else {"default": field["default"]}
+    return {"description": f"{field['description']}{limits}{lines}", **_values(field), "examples": examples, **default}
+
+
+def _values(field: Schema) -> Schema:
+    """What a field may hold."""
+    words = ("title", "description", "examples", "default")
+    return {key: value for key, value in field.items() if key not in words}
 
 
 def _toml(value: object) -> str:
