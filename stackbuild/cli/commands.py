@@ -19,9 +19,9 @@ from stackbuild.planning.selection import Selection, match_layers, select_layers
 from stackbuild.planning.status import StackStatus, stack_status, status_lines
 from stackbuild.planning.step import ManifestStep
 from stackbuild.project.layer import project_layers
-from stackbuild.project.lock_files import LockFiles
 from stackbuild.project.opening import open_project
 from stackbuild.project.project import Project
+from stackbuild.project.record_files import RecordFiles
 from stackbuild.project.task_names import StepKind
 from stackbuild.reporting.display import RunDisplay
 from stackbuild.reporting.outputs import RunOutputs
@@ -146,7 +146,7 @@ def show(where: Where, request: Request, *, allow_missing: bool, as_json: bool) 
         project = open_project(where.spec, where.options, os.environ)
         selection = _select(project, request, allow_missing=allow_missing)
         _print_notices(project)
-        layers = project_layers(project, LockFiles(project.workspace))
+        layers = project_layers(project, RecordFiles())
         print_text(status_text(stack_status(project, layers, selection), as_json=as_json))
 
 

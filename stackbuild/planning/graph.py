@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from stackbuild.planning.step import LayerStep, ManifestStep, Step
 from stackbuild.project.layer import ProjectLayer, project_layers
-from stackbuild.project.lock_files import LockFiles
 from stackbuild.project.project import Project
+from stackbuild.project.record_files import RecordFiles
 from stackbuild.project.task_names import StepKind
 from stackbuild.spec.models import BuildName
 from stackbuild.targets.platforms import TargetPlatform
@@ -35,13 +35,13 @@ class StackGraph:
     @classmethod
     def of(cls, project: Project, *, published: Collection[BuildName] | None = None) -> "StackGraph":
         """The graph of a project. published: the layers that manifests list, `None` for all."""
-        lock_files = LockFiles(project.workspace)
-        layers = project_layers(project, lock_files)
+        files = RecordFiles()
+        layers = project_layers(project, files)
         names = (*project.platforms, *project.named_platforms) if project.names_platforms else (None,)
         by_platform = {name: project.for_platform(name or project.here) for name in dict.fromkeys(names)}
         steps: list[Step] = [LayerStep(kind=StepKind.LOCK, layer=layer) for layer in layers.values()]
         for platform, seen in by_platform.items():
-            own = layers if seen is project else project_layers(seen, lock_files)
+            own = layers if seen is project else project_layers(seen, files)
             here = [layer for layer in own.values() if seen.targets_here(layer.linked)]
             for kind in (StepKind.BUILD, *_OUTPUTS):
                 steps += [LayerStep(kind=kind, layer=layer, platform=platform) for layer in here]

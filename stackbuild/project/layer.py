@@ -1,15 +1,17 @@
 """A layer in a project: what it stands on, what it is locked to, and where its results lie."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from stackbuild.environments.layout import EnvironmentLayout
 from stackbuild.errors import LockError
 from stackbuild.locking.record import LockRecord
-from stackbuild.project.lock_files import LayerLock, LockFiles
 from stackbuild.project.paths import LockPaths
 from stackbuild.project.project import Project
+from stackbuild.project.record_files import LayerLock, RecordFiles
 from stackbuild.project.records import ArchiveMetadata, BuildRecord
 from stackbuild.spec.models import BuildName, InstallTarget, Layer, RuntimeLayer
 from stackbuild.spec.stack import LinkedLayer
@@ -28,7 +30,7 @@ class ProjectLayer:
 
     linked: LinkedLayer
     project: Project
-    lock_files: LockFiles
+    files: RecordFiles
     lower: "tuple[ProjectLayer, ...]"
 
     def __repr__(self) -> str:
@@ -39,7 +41,7 @@ class ProjectLayer:
         """The layer as the specification declares it."""
         return self.linked.layer
 
-    @property
+    @cached_property
     def build_name(self) -> BuildName:
         return self.linked.build_name
 
@@ -66,19 +68,24 @@ class ProjectLayer:
 
     # its lock
 
-    @property
+    @cached_property
     def lock_paths(self) -> LockPaths:
         return LockPaths.of_layer(self.project.workspace, self.build_name)
 
     @property
     def lock_record(self) -> LockRecord | None:
         """The record of its lock, if there is one."""
-        return self.lock_files.record(self.build_name)
+        return self.files.lock_record(self.lock_paths)
+
+    @property
+    def found_lock(self) -> LayerLock | None:
+        """Its lock, valid or not, if it has one with a record. Raises `LockError` when it cannot be parsed."""
+        return self.files.lock(self.lock_paths)
 
     @property
     def lock(self) -> LayerLock:
         """Its lock, valid or not. Raises `LockError` naming the task that makes it when there is none."""
-        lock = self.lock_files.lock(self.build_name)
+        lock = self.found_lock
         if lock is None:
             raise LockError(
                 f"{self.build_name} has no usable lock in {self.lock_paths.folder}",
@@ -136,23 +143,23 @@ class ProjectLayer:
             kind=python.kind,
         )
 
-    @property
+    @cached_property
     def environment(self) -> Path:
         """The folder of its build environment."""
         return self.project.workspace.environment(self.build_name)
 
-    @property
+    @cached_property
     def build_record_path(self) -> Path:
         return self.project.workspace.build_record(self.build_name)
 
-    @property
+    @cached_property
     def native_files_path(self) -> Path:
         return self.project.workspace.native_files(self.build_name)
 
     @property
     def build_record(self) -> BuildRecord | None:
         """What its environment was made from, if it is built."""
-        return BuildRecord.read(self.build_record_path)
+        return self.files.build_record(os.fspath(self.build_record_path))
 
     @property
     def archive_metadata(self) -> ArchiveMetadata | None:
@@ -160,11 +167,11 @@ class ProjectLayer:
         return ArchiveMetadata.read(self.project.archives.layer_metadata(self.build_name))
 
 
-def project_layers(project: Project, lock_files: LockFiles) -> Mapping[BuildName, ProjectLayer]:
+def project_layers(project: Project, files: RecordFiles) -> Mapping[BuildName, ProjectLayer]:
     """The layers of a project that target some platform, by build name, lower ones first."""
     layers: dict[BuildName, ProjectLayer] = {}
     for linked in project.stack.layers:
         if linked.platforms:
             lower = tuple(layers[below.build_name] for below in linked.dependencies)
-            layers[linked.build_name] = ProjectLayer(linked=linked, project=project, lock_files=lock_files, lower=lower)
+            layers[linked.build_name] = ProjectLayer(linked=linked, project=project, files=files, lower=lower)
     return layers

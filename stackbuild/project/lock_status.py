@@ -20,8 +20,8 @@ from stackbuild.locking.validity import (
     reasons_to_relock,
 )
 from stackbuild.project.layer import ProjectLayer
-from stackbuild.project.lock_files import LayerLock
 from stackbuild.project.modules import module_hash
+from stackbuild.project.record_files import LayerLock
 from stackbuild.spec.models import ApplicationLayer, BuildName, RuntimeLayer
 from stackbuild.spec.stack import LinkedLayer
 from stackbuild.system.json_file import digest_of
@@ -58,7 +58,7 @@ def lock_status(layer: ProjectLayer) -> LockStatus:
     if layer.kind == "runtime" and (reason := _pin_misfit(layer, pin)):
         return LockStatus(reasons=(reason,))
     try:
-        lock = layer.lock_files.lock(layer.build_name)
+        lock = layer.found_lock
         lower = [below.lock for below in layer.lower]
         inputs = lock_inputs(layer, pin, now=datetime.now(UTC))
         needs_version = needs_new_version(record, inputs)  # reads modules

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 
 from stackbuild.spec.models import BuildName
@@ -111,7 +111,6 @@ class LockPaths:
     """The declared requirements, as venvstacks notes them; stackbuild has them in the record."""
 
     @classmethod
-    @cache  # who checks a layer asks for the paths of all layers below it
     def of_layer(cls, workspace: Workspace, name: BuildName) -> "LockPaths":
         folder = workspace.locks / name
         short = name.replace(".", "_")
@@ -132,6 +131,10 @@ class OutputPaths:
     root: Path
     tag: TargetPlatform | None = None
 
+    @cached_property
+    def _metadata(self) -> Path:
+        return self.root / METADATA_FOLDER
+
     @property
     def _suffix(self) -> str:
         return "" if self.tag is None else f"-{self.tag}"
@@ -139,21 +142,21 @@ class OutputPaths:
     @property
     def manifest(self) -> Path:
         """The metadata of every layer in one file."""
-        return self.root / METADATA_FOLDER / f"venvstacks{self._suffix}.json"
+        return self._metadata / f"venvstacks{self._suffix}.json"
 
     def layer_metadata(self, name: BuildName) -> Path:
         """The metadata of one layer, what an embedding application reads."""
-        return self.root / METADATA_FOLDER / "env_metadata" / f"{name}{self._suffix}.json"
+        return self._metadata / "env_metadata" / f"{name}{self._suffix}.json"
 
     def file_manifest(self, name: BuildName) -> Path:
         """Path, size, mode and SHA-256 of every file of one layer."""
-        return self.root / METADATA_FOLDER / "file_manifests" / f"{name}{self._suffix}.json"
+        return self._metadata / "file_manifests" / f"{name}{self._suffix}.json"
 
     def record(self, name: BuildName) -> Path:
         """Written last when a layer's output is complete: what it was made from."""
-        return self.root / METADATA_FOLDER / "records" / f"{name}{self._suffix}.json"
+        return self._metadata / "records" / f"{name}{self._suffix}.json"
 
     @property
     def manifest_record(self) -> Path:
         """Written last when the manifest is complete."""
-        return self.root / METADATA_FOLDER / "records" / f"manifest{self._suffix}.json"
+        return self._metadata / "records" / f"manifest{self._suffix}.json"

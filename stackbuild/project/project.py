@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from stackbuild.archives.format import ArchiveFormat
@@ -76,12 +77,12 @@ class Project:
         """`UV_EXCLUDE_NEWER` when set, else the setting of the specification."""
         return self.environ.get("UV_EXCLUDE_NEWER") or self.stack.spec.uv.exclude_newer
 
-    @property
+    @cached_property
     def archives(self) -> OutputPaths:
         """Where archives and their metadata go."""
         return OutputPaths(root=self.workspace.artifacts, tag=self.platform if self.tag_outputs else None)
 
-    @property
+    @cached_property
     def exports(self) -> OutputPaths:
         """Where exports and their metadata go."""
         return OutputPaths(root=self.workspace.export)

@@ -166,7 +166,7 @@ def _state(layer: ProjectLayer) -> LayerState:
         archive=packed.archive_size if packed is not None else None,
     )
     try:
-        lock = layer.lock_files.lock(layer.build_name)
+        lock = layer.found_lock
         target: str = layer.install_target
     except StackbuildError:
         return sizes

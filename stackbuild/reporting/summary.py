@@ -44,12 +44,12 @@ def summary_rows(
             return step.platform
         return next((platform for platform in platforms if (platform, step.name) in made), platforms[0])
 
-    own = [
-        [step for step in chosen if step.layer.build_name == name and shown_for(step) is platform]
-        for platform in platforms
-        for name in graph.layers
-    ]
-    return [_row(results, steps_of_layer, shown_from) for steps_of_layer in own if steps_of_layer]
+    own: dict[tuple[TargetPlatform | None, str], list[LayerStep]] = {
+        (platform, name): [] for platform in platforms for name in graph.layers
+    }
+    for step in chosen:
+        own[shown_for(step), step.name].append(step)
+    return [_row(results, steps_of_layer, shown_from) for steps_of_layer in own.values() if steps_of_layer]
 
 
 def _row(results: RunResults, own: Sequence[LayerStep], shown_from: Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from stackbuild.locking.pylock import read_packages
 from stackbuild.locking.record import LockRecord
-from stackbuild.project.lock_files import LayerLock
+from stackbuild.project.record_files import LayerLock
 from tests.integration.stack_project import PYTHON_REQUEST, StackProject
 
 HEAD = """

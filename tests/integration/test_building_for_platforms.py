@@ -17,9 +17,9 @@ from stackbuild.environments.generated_files import LayerConfig
 from stackbuild.environments.layer_check import ExpectedLayer, layer_problems
 from stackbuild.native.files import is_for, read_native
 from stackbuild.project.layer import project_layers
-from stackbuild.project.lock_files import LockFiles
 from stackbuild.project.opening import open_project
 from stackbuild.project.options import Options
+from stackbuild.project.record_files import RecordFiles
 from stackbuild.project.records import ArchiveMetadata, FileManifest, StackManifest
 from stackbuild.runtimes.source_list import open_sources
 from stackbuild.spec.models import BuildName
@@ -98,7 +98,7 @@ def artifacts(stack: StackProject, platform: TargetPlatform) -> Path:
 
 def expected(stack: StackProject, platform: TargetPlatform, name: str) -> ExpectedLayer:
     project = open_project(stack.root / "venvstacks.toml", Options(), stack.env)
-    layer = project_layers(project, LockFiles(project.workspace))[BuildName(name)]
+    layer = project_layers(project, RecordFiles())[BuildName(name)]
     layout = replace(layer.layout, platform=platform)
     return ExpectedLayer(layout=layout)
 
@@ -225,7 +225,7 @@ def test_layer_has_the_same_bytes_when_its_platform_is_not_the_machines(stack: S
     )
     tools = BuildTools(run=process.run, runtimes=lambda: sources, uv_version="0")
     output_tools = OutputTools(run=process.run, runtimes=lambda: sources)
-    layers = project_layers(elsewhere, LockFiles(workspace))
+    layers = project_layers(elsewhere, RecordFiles())
     for name in LAYERS:
         build_layer(layers[BuildName(name)], tools, report=lambda _: None)
     for name in LAYERS:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from stackbuild.planning.status import LayerStatus, StackStatus, stack_status, status_lines
 from stackbuild.project.layer import project_layers
-from stackbuild.project.lock_files import LockFiles
 from stackbuild.project.opening import open_project
 from stackbuild.project.options import Options
+from stackbuild.project.record_files import RecordFiles
 
 SPECIFICATION = """
 [[runtimes]]
@@ -109,7 +109,7 @@ def test_stack_without_locks_has_no_good_lock(tmp_path: Path) -> None:
     spec = tmp_path / "venvstacks.toml"
     spec.write_text(SPECIFICATION, encoding="utf-8")
     project = open_project(spec, Options(), {})
-    status = stack_status(project, project_layers(project, LockFiles(project.workspace)))
+    status = stack_status(project, project_layers(project, RecordFiles()))
     assert status_lines(status)[1:-4] == [
         "├── Runtimes",
         "│   └── *base -> base@???",

@@ -12,10 +12,10 @@ from typing import Any
 import tomli_w
 
 from stackbuild.project.layer import ProjectLayer, project_layers
-from stackbuild.project.lock_files import LockFiles
 from stackbuild.project.opening import open_project
 from stackbuild.project.options import Options
 from stackbuild.project.project import Project
+from stackbuild.project.record_files import RecordFiles
 from stackbuild.runtimes.source import WantedRuntime
 from stackbuild.spec.models import BuildName
 from stackbuild.steps.archive import archive_layer
@@ -260,7 +260,7 @@ class World:
 
 def layers_of(project: Project) -> Mapping[BuildName, ProjectLayer]:
     """The layers of a project, whose locks are read anew."""
-    return project_layers(project, LockFiles(project.workspace))
+    return project_layers(project, RecordFiles())
 
 
 ALL = ("base", "framework-web", "app-shop")
