@@ -10,20 +10,22 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.plan import Plan
 from stackbuild.planning.step import Step
-from stackbuild.reporting.estimate import format_left
-from stackbuild.reporting.layer_changes import LayerChange, RunChanges
 from stackbuild.reporting.outputs import RunOutputs
 from stackbuild.reporting.summary import show_counts, show_run_commands, show_summary
-from stackbuild.reporting.time_left import RunEstimate, remember_durations
 from stackbuild.run.results import RunResults
 from stackbuild.system.process import Result
 from stackbuild.system.quantities import Amount, format_seconds, format_size
 from stackbuild.system.terminal import LiveDisplay, print_error, print_notice, print_text
 from stackbuild.system.urls import without_credentials
+
+if TYPE_CHECKING:  # what a run with nothing to do does not need is imported when it is used
+    from stackbuild.reporting.layer_changes import LayerChange, RunChanges
+    from stackbuild.reporting.time_left import RunEstimate
 
 _WIDEST_NAME = 44
 """How wide the column of task names becomes at most."""
@@ -67,7 +69,8 @@ class RunDisplay:
         self._seen: set[str] = set()
         self._up_to_date = 0
         self._failed = False
-        self._changes = RunChanges(graph)
+        self._changes: RunChanges | None = None
+        """Of the layers whose steps ran."""
         self._changed: Sequence[tuple[str, LayerChange]] = ()
         self._estimate: RunEstimate | None = None
         """Of the time left, where anybody sees it."""
@@ -85,6 +88,8 @@ class RunDisplay:
         shows_live = not self._quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self._shows_live = shows_live and "CI" not in os.environ
         if self._shows_live or self._outputs.events is not None:
+            from stackbuild.reporting.time_left import RunEstimate
+
             self._estimate = RunEstimate(
                 self._graph, self._plan, self._results, selected.values(), workers=self._workers
             )
@@ -140,8 +145,12 @@ class RunDisplay:
         """No step is at work any more: show what the run amounted to."""
         if self._live is not None:
             self._live.stop()
-        remember_durations(self._graph, self._results)
-        self._changed = self._changes.by_layer()
+        if self._results.done:
+            from stackbuild.reporting.time_left import remember_durations
+
+            remember_durations(self._graph, self._results)
+        if self._changes is not None:
+            self._changed = self._changes.by_layer()
         if self._results.unfinished is not None:
             names = ", ".join(self._results.unfinished) or "nothing"
             hint = "what was finished is kept: run the same again to go on"
@@ -167,7 +176,7 @@ class RunDisplay:
     # the watcher
 
     def started(self, step: Step, why: str) -> None:
-        self._changes.starting(step)
+        self._compare_later(step)
         if self._estimate is not None:
             self._estimate.started(step)
         self._outputs.tell("started", task=step.task_name, left=self._seconds_left())
@@ -204,6 +213,15 @@ class RunDisplay:
 
     # output
 
+    def _compare_later(self, step: Step) -> None:
+        """Keep how the layer of a step is now, to tell at the end what the run changed in it."""
+        from stackbuild.reporting.layer_changes import RunChanges
+
+        with self._lock:
+            if self._changes is None:
+                self._changes = RunChanges(self._graph)
+        self._changes.starting(step)
+
     def _start_live(self) -> None:
         """Show what is at work, now that something is; a run without work shows nothing but its end."""
         with self._lock:
@@ -222,6 +240,8 @@ class RunDisplay:
         return None if left is None else round(left, 1)
 
     def _time_left(self) -> str:
+        from stackbuild.reporting.estimate import format_left
+
         left = self._seconds_left()
         return "" if left is None else format_left(left)
 

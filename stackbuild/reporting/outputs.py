@@ -5,16 +5,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from stackbuild.errors import StackbuildError
 from stackbuild.planning.graph import StackGraph
-from stackbuild.reporting.events import EventLog
-from stackbuild.reporting.layer_changes import LayerChange
 from stackbuild.run.results import RunResults
 from stackbuild.system.files import disk_errors, write_atomic
 from stackbuild.system.quantities import Amount, format_seconds
 from stackbuild.system.terminal import print_notice, print_table, print_text
+
+if TYPE_CHECKING:  # imported when it is used, as few runs write events or change layers
+    from stackbuild.reporting.events import EventLog
+    from stackbuild.reporting.layer_changes import LayerChange
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +25,15 @@ class RunOutputs:
 
     timings: bool = False
     report: Path | None = None
-    events: EventLog | None = None
+    events: "EventLog | None" = None
 
     @classmethod
     def open(cls, *, timings: bool, report: Path | None, events: Path | None) -> Self:
         """What a person asks for. Raises `StackbuildError` when the events cannot be written to their file."""
         if events is None:
             return cls(timings=timings, report=report)
+        from stackbuild.reporting.events import EventLog
+
         with disk_errors(f"write events to {events}", StackbuildError):
             return cls(timings=timings, report=report, events=EventLog(events))
 
@@ -58,7 +62,7 @@ class RunOutputs:
         self,
         graph: StackGraph,
         results: RunResults,
-        changes: Sequence[tuple[str, LayerChange]],
+        changes: Sequence[tuple[str, "LayerChange"]],
         *,
         up_to_date: int,
         outcome: str,
@@ -75,7 +79,7 @@ class RunOutputs:
             _show_timings(graph, results)
 
     def _write_report(
-        self, graph: StackGraph, results: RunResults, changes: Sequence[tuple[str, LayerChange]], *, up_to_date: int
+        self, graph: StackGraph, results: RunResults, changes: Sequence[tuple[str, "LayerChange"]], *, up_to_date: int
     ) -> None:
         # imported here: hardly any run is reported
         from stackbuild.reporting.html_report import report_html
@@ -88,7 +92,7 @@ class RunOutputs:
             print_notice(f"cannot write the report {os.fspath(self.report)}: {error.strerror or error}")
 
 
-def _details(change: LayerChange) -> dict[str, str | float | list[str] | None]:
+def _details(change: "LayerChange") -> dict[str, str | float | list[str] | None]:
     """A change as an event has it; what did not change has no value."""
     before, now = zip(change.environment or (None, None), change.archive or (None, None), strict=True)
     return {

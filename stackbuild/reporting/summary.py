@@ -4,17 +4,20 @@ import os
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stackbuild.errors import StackbuildError
 from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.step import LayerStep, Step
 from stackbuild.project.task_names import StepKind
-from stackbuild.reporting.layer_changes import LayerChange
 from stackbuild.run.results import RunResults
 from stackbuild.spec.models import ApplicationLayer, BuildName
 from stackbuild.system.quantities import counted, format_seconds, format_size
 from stackbuild.system.terminal import print_aside, print_table, print_text
 from stackbuild.targets.platforms import TargetPlatform
+
+if TYPE_CHECKING:
+    from stackbuild.reporting.layer_changes import LayerChange
 
 _DONE_WORDS = {
     StepKind.LOCK: "locked",
@@ -121,7 +124,7 @@ def show_summary(
     graph: StackGraph,
     results: RunResults,
     steps: Collection[Step],
-    changes: Sequence[tuple[str, LayerChange]],
+    changes: Sequence[tuple[str, "LayerChange"]],
     *,
     shown_from: Path,
 ) -> None:

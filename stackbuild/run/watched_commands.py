@@ -12,7 +12,6 @@ from stackbuild.run.watcher import Watcher
 from stackbuild.system import process
 from stackbuild.system.process import Command, Result
 from stackbuild.system.quantities import Amount
-from stackbuild.uv.download_progress import Downloads
 
 _SECONDS_BETWEEN = 0.2
 """How often a folder that grows is looked at."""
@@ -52,6 +51,8 @@ class _ToldDownloads:
         """folder: the one that grows by what is downloaded, where there is such a one."""
         self._folder = folder
         self._before = 0 if folder is None else _bytes_below(folder)
+        from stackbuild.uv.download_progress import Downloads  # only runs that run commands need it
+
         self._tell = tell
         self._downloads = Downloads()
         self._began = 0.0
