@@ -1,4 +1,4 @@
-"""The commands with which a project begins: they need no specification yet."""
+"""The commands of the command line, from words to calls of `commands`."""
 
 import sys
 import traceback
@@ -8,30 +8,12 @@ from typing import Annotated
 import typer
 
 from stackbuild.cli import options as option
-from stackbuild.cli.showing import Showing
+from stackbuild.cli.grouped import grouped
+from stackbuild.cli.showing import BeforeCommand, OfCommand
 from stackbuild.errors import EXIT_BUG
 from stackbuild.planning.request import Related, Request, Wish
 from stackbuild.project.options import Options
 from stackbuild.project.task_names import StepKind
-
-
-def init(
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Where to; made when missing (default: here).", show_default=False)
-    ] = Path(),
-) -> None:
-    """Write a first specification with comments, a program, and a dodo.py. Replaces nothing."""
-    from stackbuild.cli import commands
-
-    commands.init(folder)
-
-
-def schema() -> None:
-    """Print the JSON Schema of specifications, for editors."""
-    from stackbuild.cli import commands
-
-    commands.schema()
-
 
 app = typer.Typer(
     name="stackbuild",
@@ -43,42 +25,25 @@ app = typer.Typer(
 
 
 @app.callback()
-def _common(
-    context: typer.Context,
-    *,
-    version: option.Version = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = 0,
-    timings: option.Timings = False,
-    report: option.Report = None,
-    events: option.Events = None,
-) -> None:
+@grouped
+def _common(context: typer.Context, *, version: option.Version = False, showing: BeforeCommand) -> None:
     del version
-    context.obj = Showing(quiet=quiet, verbose=verbose, timings=timings, report=report, events=events)
+    context.obj = showing
 
 
 @app.command()
+@grouped
 def lock(
     context: typer.Context,
     spec: option.SpecArgument = None,
     *,
-    build_dir: option.BuildDir = "_build",
+    places: Annotated[option.Places, "build_dir"],
     clean: option.Clean = False,
     if_needed: option.IfNeeded = False,
-    reset_lock: option.ResetLock = None,
-    upgrade: option.Upgrade = False,
-    index: option.Index = True,
-    local_wheels: option.LocalWheels = None,
-    include: option.Include = None,
-    allow_missing: option.AllowMissing = False,
-    lock_dependencies: option.LockDependencies = False,
-    jobs: option.Jobs = None,
-    runtime_source: option.RuntimeSource = None,
-    show: option.Show = False,
-    show_only: option.ShowOnly = False,
-    json: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = 0,
+    locking: option.Locking,
+    layers: Annotated[option.Layers, "include", "allow_missing", "lock_dependencies"],
+    running: option.Running,
+    showing: OfCommand,
     spec_option: option.SpecOption = None,
 ) -> None:
     """Resolve and pin the requirements of every layer."""
@@ -88,208 +53,166 @@ def lock(
     request = Request(
         lock=Wish.IF_NEEDED if if_needed else Wish.YES,
         may_lock=True,
-        include=tuple(include or ()),
-        reset_lock=("*",) if upgrade else tuple(reset_lock or ()),
-        related=Related(lock_dependencies=lock_dependencies),
+        include=layers.patterns,
+        reset_lock=locking.reset,
+        related=layers.related,
     )
     options = Options(
-        build_dir=build_dir,
-        runtime_source=runtime_source,
-        query_index=index,
-        local_wheels=tuple(local_wheels or ()),
+        build_dir=places.build_dir,
+        runtime_source=running.runtime_source,
+        query_index=locking.index,
+        local_wheels=locking.wheels,
     )
     commands.run(
         option.where(spec, spec_option, options),
         request,
-        allow_missing=allow_missing,
-        jobs=jobs,
-        showing=option.showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
+        allow_missing=layers.allow_missing,
+        jobs=running.jobs,
+        showing=showing.after(context.obj),
     )
 
 
 @app.command()
+@grouped
 def build(
     context: typer.Context,
     spec: option.SpecArgument = None,
     *,
-    platform: option.Platforms = None,
-    build_dir: option.BuildDir = "_build",
+    places: option.Places,
     output_dir: option.ArtifactsDir = "_artifacts",
     clean: option.Clean = False,
     lock_if_needed: option.LockIfNeeded = False,
     build: option.Build = True,
     publish: option.Publish = False,
-    tag_outputs: option.TagOutputs = False,
-    archive_format: option.Format = None,
-    reset_lock: option.ResetLock = None,
-    index: option.Index = True,
-    local_wheels: option.LocalWheels = None,
-    include: option.Include = None,
-    allow_missing: option.AllowMissing = False,
-    lock_dependencies: option.LockDependencies = False,
-    build_dependencies: option.BuildDependencies = False,
-    publish_dependencies: option.PublishDependencies = False,
-    include_dependencies: option.IncludeDependencies = None,
-    build_derived: option.BuildDerived = False,
-    publish_derived: option.PublishDerived = False,
-    jobs: option.Jobs = None,
-    runtime_source: option.RuntimeSource = None,
-    show: option.Show = False,
-    show_only: option.ShowOnly = False,
-    json: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = 0,
+    outputs: Annotated[option.Outputs, "tag_outputs", "archive_format"],
+    locking: Annotated[option.Locking, "reset_lock", "index", "local_wheels"],
+    layers: option.Layers,
+    running: option.Running,
+    showing: OfCommand,
     spec_option: option.SpecOption = None,
 ) -> None:
     """Build the environment of every layer; lock and pack if asked to."""
     from stackbuild.cli import commands
 
-    if include_dependencies is not None:
-        lock_dependencies = build_dependencies = publish_dependencies = include_dependencies
     request = Request(
         lock=Wish.IF_NEEDED if lock_if_needed else Wish.NO,
         build=Wish.YES if build else Wish.NO,
         publish=publish,
         may_lock=True,
         may_build=build,
-        include=tuple(include or ()),
-        reset_lock=tuple(reset_lock or ()),
-        related=Related(
-            lock_dependencies=lock_dependencies,
-            build_dependencies=build_dependencies,
-            publish_dependencies=publish_dependencies,
-            build_derived=build_derived,
-            publish_derived=publish_derived,
-        ),
+        include=layers.patterns,
+        reset_lock=locking.reset,
+        related=layers.related,
     )
     options = Options(
-        build_dir=build_dir,
+        build_dir=places.build_dir,
         artifacts_dir=output_dir,
-        tag_outputs=tag_outputs,
-        archive_format=archive_format,
-        runtime_source=runtime_source,
-        platforms=tuple(platform or ()),
-        query_index=index,
-        local_wheels=tuple(local_wheels or ()),
+        tag_outputs=outputs.tag_outputs,
+        archive_format=outputs.archive_format,
+        runtime_source=running.runtime_source,
+        platforms=places.platforms,
+        query_index=locking.index,
+        local_wheels=locking.wheels,
     )
     commands.run(
         option.where(spec, spec_option, options),
         request,
         output=StepKind.ARCHIVE if publish else None,
         clean=clean,
-        allow_missing=allow_missing,
-        jobs=jobs,
-        showing=option.showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
+        allow_missing=layers.allow_missing,
+        jobs=running.jobs,
+        showing=showing.after(context.obj),
     )
 
 
 @app.command()
+@grouped
 def publish(
     context: typer.Context,
     spec: option.SpecArgument = None,
     *,
-    platform: option.Platforms = None,
-    build_dir: option.BuildDir = "_build",
+    places: option.Places,
     output_dir: option.ArtifactsDir = "_artifacts",
-    force: option.Force = False,
-    dry_run: option.DryRun = False,
-    tag_outputs: option.TagOutputs = False,
-    archive_format: option.Format = None,
-    include: option.Include = None,
-    allow_missing: option.AllowMissing = False,
-    publish_dependencies: option.PublishDependencies = False,
-    publish_derived: option.PublishDerived = False,
-    jobs: option.Jobs = None,
-    runtime_source: option.RuntimeSource = None,
-    show: option.Show = False,
-    show_only: option.ShowOnly = False,
-    json: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = 0,
+    outputs: option.Outputs,
+    layers: option.PublishedLayers,
+    running: option.Running,
+    showing: OfCommand,
     spec_option: option.SpecOption = None,
 ) -> None:
     """Pack every layer as a reproducible archive; build environments that are not up to date first."""
     from stackbuild.cli import commands
 
     options = Options(
-        build_dir=build_dir,
+        build_dir=places.build_dir,
         artifacts_dir=output_dir,
-        tag_outputs=tag_outputs,
-        archive_format=archive_format,
-        runtime_source=runtime_source,
-        platforms=tuple(platform or ()),
+        tag_outputs=outputs.tag_outputs,
+        archive_format=outputs.archive_format,
+        runtime_source=running.runtime_source,
+        platforms=places.platforms,
     )
     commands.run(
         option.where(spec, spec_option, options),
-        option.publication(include, publish_dependencies, publish_derived),
+        layers.publication,
         output=StepKind.ARCHIVE,
-        force=force,
-        dry_run=dry_run,
-        allow_missing=allow_missing,
-        jobs=jobs,
-        showing=option.showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
+        force=outputs.force,
+        dry_run=outputs.dry_run,
+        allow_missing=layers.allow_missing,
+        jobs=running.jobs,
+        showing=showing.after(context.obj),
     )
 
 
-@app.command(name="local-export")
+@app.command("local-export")
+@grouped
 def local_export(
     context: typer.Context,
     spec: option.SpecArgument = None,
     *,
-    platform: option.Platforms = None,
-    build_dir: option.BuildDir = "_build",
+    places: option.Places,
     output_dir: option.ExportDir = "_export",
-    force: option.Force = False,
-    dry_run: option.DryRun = False,
-    include: option.Include = None,
-    allow_missing: option.AllowMissing = False,
-    publish_dependencies: option.PublishDependencies = False,
-    publish_derived: option.PublishDerived = False,
-    jobs: option.Jobs = None,
-    runtime_source: option.RuntimeSource = None,
-    show: option.Show = False,
-    show_only: option.ShowOnly = False,
-    json: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = 0,
+    outputs: Annotated[option.Outputs, "force", "dry_run"],
+    layers: option.PublishedLayers,
+    running: option.Running,
+    showing: OfCommand,
     spec_option: option.SpecOption = None,
 ) -> None:
     """Export every layer to a folder where it runs; build environments that are not up to date first."""
     from stackbuild.cli import commands
 
     options = Options(
-        build_dir=build_dir, export_dir=output_dir, runtime_source=runtime_source, platforms=tuple(platform or ())
+        build_dir=places.build_dir,
+        export_dir=output_dir,
+        runtime_source=running.runtime_source,
+        platforms=places.platforms,
     )
     commands.run(
         option.where(spec, spec_option, options),
-        option.publication(include, publish_dependencies, publish_derived),
+        layers.publication,
         output=StepKind.EXPORT,
-        force=force,
-        dry_run=dry_run,
-        allow_missing=allow_missing,
-        jobs=jobs,
-        showing=option.showing(context, quiet=quiet, verbose=verbose, show=show, show_only=show_only, json=json),
+        force=outputs.force,
+        dry_run=outputs.dry_run,
+        allow_missing=layers.allow_missing,
+        jobs=running.jobs,
+        showing=showing.after(context.obj),
     )
 
 
 @app.command()
+@grouped
 def show(
     spec: option.SpecArgument = None,
     *,
-    build_dir: option.BuildDir = "_build",
-    include: option.Include = None,
-    allow_missing: option.AllowMissing = False,
+    places: Annotated[option.Places, "build_dir"],
+    layers: Annotated[option.Layers, "include", "allow_missing"],
     json: option.AsJson = False,
     spec_option: option.SpecOption = None,
 ) -> None:
     """Show the layers, what each stands on, and which locks are not good (`*`)."""
     from stackbuild.cli import commands
 
-    request = Request(
-        lock=Wish.YES, may_lock=True, include=tuple(include or ()), related=Related(lock_dependencies=True)
-    )
-    where = option.where(spec, spec_option, Options(build_dir=build_dir))
-    commands.show(where, request, allow_missing=allow_missing, as_json=json)
+    request = Request(lock=Wish.YES, may_lock=True, include=layers.patterns, related=Related(lock_dependencies=True))
+    where = option.where(spec, spec_option, Options(build_dir=places.build_dir))
+    commands.show(where, request, allow_missing=layers.allow_missing, as_json=json)
 
 
 @app.command()
@@ -302,10 +225,24 @@ def check(
     commands.check(option.where(spec, spec_option, Options()), as_json=json)
 
 
-app.command()(init)
+@app.command()
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where to; made when missing (default: here).", show_default=False)
+    ] = Path(),
+) -> None:
+    """Write a first specification with comments, a program, and a dodo.py. Replaces nothing."""
+    from stackbuild.cli import commands
+
+    commands.init(folder)
 
 
-app.command()(schema)
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of specifications, for editors."""
+    from stackbuild.cli import commands
+
+    commands.schema()
 
 
 def main() -> None:
