@@ -1,11 +1,13 @@
 """The commands of the command line, from words to calls of `commands`."""
 
+import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperArgument, TyperOption
 
 from stackbuild.cli import options as option
 from stackbuild.cli.grouped import grouped
@@ -31,7 +33,7 @@ def _common(context: typer.Context, *, version: option.Version = False, showing:
     context.obj = showing
 
 
-@app.command()
+@app.command("lock")
 @grouped
 def lock(
     context: typer.Context,
@@ -72,7 +74,7 @@ def lock(
     )
 
 
-@app.command()
+@app.command("build")
 @grouped
 def build(
     context: typer.Context,
@@ -125,7 +127,7 @@ def build(
     )
 
 
-@app.command()
+@app.command("publish")
 @grouped
 def publish(
     context: typer.Context,
@@ -197,7 +199,7 @@ def local_export(
     )
 
 
-@app.command()
+@app.command("show")
 @grouped
 def show(
     spec: option.SpecArgument = None,
@@ -215,7 +217,7 @@ def show(
     commands.show(where, request, allow_missing=layers.allow_missing, as_json=json)
 
 
-@app.command()
+@app.command("check")
 def check(
     spec: option.SpecArgument = None, *, json: option.AsJson = False, spec_option: option.SpecOption = None
 ) -> None:
@@ -225,7 +227,7 @@ def check(
     commands.check(option.where(spec, spec_option, Options()), as_json=json)
 
 
-@app.command()
+@app.command("init")
 def init(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Where to; made when missing (default: here).", show_default=False)
@@ -237,7 +239,7 @@ def init(
     commands.init(folder)
 
 
-@app.command()
+@app.command("schema")
 def schema() -> None:
     """Print the JSON Schema of specifications, for editors."""
     from stackbuild.cli import commands
@@ -248,8 +250,25 @@ def schema() -> None:
 def main() -> None:
     """The console script. Ends the process."""
     try:
+        _leave_out_other_commands(sys.argv[1:2])
+        if os.environ.get("_STACKBUILD_COMPLETE"):
+            _leave_values_as_typed()
         # Patterns such as `--include *` are the program's, also where the shell leaves them alone (Windows).
         app(windows_expand_args=False)
     except Exception:  # noqa: BLE001 (a bug: said as such by the exit status)
         traceback.print_exc()
         sys.exit(EXIT_BUG)
+
+
+def _leave_out_other_commands(first: list[str]) -> None:
+    """Forget the other commands where the first word names one, as typer makes the options of all that it knows."""
+    app.registered_commands = [it for it in app.registered_commands if [it.name] == first] or app.registered_commands
+
+
+def _leave_values_as_typed() -> None:
+    """Have no value converted for Tab, which looks at words only: for that typer imports all of pydantic."""
+
+    def as_typed(_parameter: object, _context: object, value: Any) -> Any:  # noqa: ANN401 (whatever is typed)
+        return value
+
+    TyperArgument.process_value = TyperOption.process_value = as_typed  # type: ignore[method-assign, assignment]

@@ -12,7 +12,6 @@ import typer
 
 from stackbuild import __version__
 from stackbuild.archives.format import ArchiveFormat
-from stackbuild.authoring.completion import complete_layer_names
 from stackbuild.cli.showing import Where
 from stackbuild.planning.request import Related, Request
 from stackbuild.project.options import Options
@@ -27,6 +26,12 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         print_text(f"stackbuild {__version__}")
         raise typer.Exit
+
+
+def _layer_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    from stackbuild.authoring.completion import complete_layer_names
+
+    return complete_layer_names(ctx, incomplete)
 
 
 Version = Annotated[
@@ -110,7 +115,7 @@ class Locking:
         list[str] | None,
         typer.Option(
             metavar="PATTERN",
-            autocompletion=complete_layer_names,
+            autocompletion=_layer_names,
             help="Lock these layers as if they had no lock (among those that are locked). May be repeated.",
             rich_help_panel=_LOCKING,
         ),
@@ -151,7 +156,7 @@ class Layers:
         list[str] | None,
         typer.Option(
             metavar="PATTERN",
-            autocompletion=complete_layer_names,
+            autocompletion=_layer_names,
             help="Only layers whose build name fits: app-hello, 'framework-*'. May be repeated (default: all).",
             rich_help_panel=_LAYERS,
         ),

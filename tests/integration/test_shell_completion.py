@@ -73,6 +73,26 @@ def test_completing_layer_names_imports_nothing_slow() -> None:
     assert imported_by("import stackbuild.authoring.completion").isdisjoint(slow)
 
 
+def test_tab_imports_nothing_slow(project: StackProject) -> None:
+    done = project.run(
+        sys.executable,
+        "-X",
+        "importtime",
+        PROGRAM,
+        COMP_WORDS="stackbuild lock --include ",
+        COMP_CWORD="3",
+        _STACKBUILD_COMPLETE="complete_bash",
+    )
+    assert done.stdout.split() == LAYERS
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "typer.core" in imported
+    assert imported.isdisjoint({"pydantic", "rich", "doit", "packaging"})
+
+
+def test_what_is_asked_for_before_tab_is_not_carried_out(project: StackProject) -> None:
+    assert offered(project, "stackbuild --version che").split() == ["check"]
+
+
 def test_the_command_line_knows_its_commands_without_what_they_need() -> None:
     slow = {"pydantic", "rich", "doit", "packaging", "stackbuild.cli.commands", "stackbuild.spec.models"}
     assert imported_by("import stackbuild.cli.app").isdisjoint(slow)
