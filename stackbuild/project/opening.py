@@ -9,6 +9,7 @@ from stackbuild.project.modules import counts
 from stackbuild.project.options import Options
 from stackbuild.project.paths import Workspace, lexical_path
 from stackbuild.project.project import Project
+from stackbuild.spec.fields import known_word
 from stackbuild.spec.models import ARCHIVE_FORMATS, RUNTIME_SOURCES, BuildName
 from stackbuild.spec.stack import Stack, read_stack
 from stackbuild.targets.platforms import TargetPlatform, current_platform
@@ -149,6 +150,7 @@ def _archive_choice(given: str | None) -> str | None:
 
 
 def _choice(what: str, value: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise StackbuildError(f"{value!r} is no {what} that is supported", hint=f"use one of {', '.join(known)}")
-    return value
+    try:
+        return known_word(what, value, known)
+    except ValueError as error:
+        raise StackbuildError(str(error)) from None

@@ -158,6 +158,14 @@ def _scripts(value: object) -> bool | tuple[str, ...]:
     raise _wrong_type("true, false or a list of names", value)
 
 
+def known_word(what: str, value: object, values: tuple[str, ...]) -> str:
+    """The value, which has to be one of these."""
+    text = _string(value)
+    if text not in values:
+        raise ValueError(unknown_word(what, text, values))
+    return text
+
+
 def _read_by(read: Callable[..., object], schema: dict[str, Any], *, with_info: bool = False) -> GetPydanticSchema:
     """Marks a value that `read` makes of a TOML value; `schema` describes the TOML values that it takes.
 
@@ -172,13 +180,7 @@ def _read_by(read: Callable[..., object], schema: dict[str, Any], *, with_info: 
 def one_of(what: str, values: tuple[str, ...]) -> GetPydanticSchema:
     """Marks a string with a fixed set of values."""
 
-    def check(value: object) -> str:
-        text = _string(value)
-        if text not in values:
-            raise ValueError(unknown_word(what, text, values))
-        return text
-
-    return _read_by(check, {"type": "string", "enum": [*values]})
+    return _read_by(lambda value: known_word(what, value, values), {"type": "string", "enum": [*values]})
 
 
 def one_or_several(what: str, values: tuple[str, ...]) -> GetPydanticSchema:
@@ -208,10 +210,7 @@ def some_of(what: str, values: tuple[str, ...]) -> GetPydanticSchema:
 
 def _words(what: str, items: Iterable[object], values: tuple[str, ...]) -> tuple[str, ...]:
     words = dict.fromkeys(map(_string, items))
-    for word in words:
-        if word not in values:
-            raise ValueError(unknown_word(what, word, values))
-    return tuple(words)
+    return tuple(known_word(what, word, values) for word in words)
 
 
 _PATH = {"type": "string", "minLength": 1}
