@@ -179,7 +179,6 @@ def _read_by(read: Callable[..., object], schema: dict[str, Any], *, with_info: 
 
 def one_of(what: str, values: tuple[str, ...]) -> GetPydanticSchema:
     """Marks a string with a fixed set of values."""
-
     return _read_by(lambda value: known_word(what, value, values), {"type": "string", "enum": [*values]})
 
 
