@@ -2,15 +2,15 @@
 
 import os
 import platform
-import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import zstandard
 
-from tests.integration.peer.environment import PEER, copy_python, make_peer_environment, our_tool, peer_tool
+from tests.integration.peer.environment import PEER, make_peer_environment, our_tool, peer_tool
 from tests.integration.peer.pair import Tool
+from tests.integration.small_python import copy_python
 
 QUIET_LOAD = 0.5
 """The load average of the last minute, for each core, above which figures would say more of others than of us."""
@@ -27,9 +27,8 @@ def make_tools(root: Path) -> dict[str, Tool]:
     """Both tools with one Python for the runtimes, and caches of their own: they must not share files."""
     python = root / "runtime"
     python.mkdir(parents=True)
-    base = getattr(sys, "_base_executable", sys.executable)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "STACKBUILD_", "UV_"))}
-    copy_python(python, {**kept, "STACKBUILD_INTERPRETERS": os.path.realpath(base)})
+    copy_python(python, kept)
     peer_env, our_env = ({**kept, "UV_CACHE_DIR": str(root / f"cache-{who}")} for who in ("peer", "ours"))
     our_env["STACKBUILD_CACHE_DIR"] = str(root / "cache-ours-byte-code")
     peer_python = make_peer_environment(root / "peer")

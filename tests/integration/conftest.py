@@ -1,26 +1,55 @@
 """Fixtures for real runs: one project in which nothing was run yet, one after a whole run."""
 
+import compileall
 import os
 import shutil
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.stack_project import HELLO, SITE, SPEC, StackProject, copy_project, make_wheel, module
+import stackbuild
+from stackbuild.runtimes.interpreters import SEARCH_VARIABLE
+from tests.integration.made_once import made_once
+from tests.integration.small_python import make_small_python, running_python
+from tests.integration.stack_project import (
+    HELLO,
+    SITE,
+    SPEC,
+    StackProject,
+    copy_project,
+    linked_by_copies,
+    make_wheel,
+    module,
+)
 
 
 @pytest.fixture(scope="session")
-def clean_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def small_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A relocatable Python with what the tests need."""
+    if sys.platform != "linux":
+        pytest.skip("Pythons are made relocatable on Linux only")
+    return made_once(tmp_path_factory, "small-python", make_small_python)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_program() -> None:
+    """Compile ours once: the processes that tests start write no byte code, so that each would do it again."""
+    compileall.compile_dir(str(Path(stackbuild.__file__).parent), quiet=2)
+
+
+@pytest.fixture(scope="session")
+def clean_env(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment without the user's settings; one uv cache for all tests."""
     home = tmp_path_factory.mktemp("home")
     env = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "UV_CACHE_DIR": str(home / "uv-cache"),
-        # the copied Python is the one that runs the tests, whatever else is on the machine
-        "STACKBUILD_INTERPRETERS": os.path.realpath(getattr(sys, "_base_executable", sys.executable)),
+        # stacks are made of the Python that runs the tests, whatever else is on the machine
+        SEARCH_VARIABLE: str(request.getfixturevalue("small_python")) if sys.platform == "linux" else running_python(),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     return env | {name: os.environ[name] for name in ("PYENV_ROOT", "PYTHONPATH") if name in os.environ}
@@ -55,13 +84,19 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(pristine: Path, clean_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> StackProject:
+def finished(
+    pristine: Path, clean_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StackProject]:
     """A project after one whole run. Tests must not change it: they take copies."""
-    root = tmp_path_factory.mktemp("finished") / "project"
-    shutil.copytree(pristine, root)
-    project = StackProject(root, clean_env)
-    project.doit()
-    return project
+
+    def make(folder: Path) -> None:
+        shutil.copytree(pristine, folder / "project")
+        StackProject(folder / "project", clean_env).doit()
+
+    project = StackProject(made_once(tmp_path_factory, "finished", make) / "project", clean_env)
+    before = linked_by_copies(project)
+    yield project
+    assert linked_by_copies(project) == before, "a test wrote into a file that all copies of the project share"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -181,10 +182,30 @@ def tree_digests(root: Path, pattern: str) -> dict[str, str]:
     return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
+_LARGE = 100_000
+"""Bytes of a file from which copies of a project share it; tests write into smaller ones only."""
+
+
 def copy_project(project: StackProject, root: Path) -> StackProject:
-    """The same project elsewhere: links stay links, hard links become files, modification times are of now."""
-    shutil.copytree(project.root, root, symlinks=True, copy_function=shutil.copyfile)
-    for source in project.root.rglob("*"):
-        if source.is_file() and not source.is_symlink():
-            (root / source.relative_to(project.root)).chmod(source.stat().st_mode)
+    """The same project elsewhere: links stay links, modification times are of now but for large files."""
+
+    def copy(source: str, destination: str) -> None:
+        status = os.stat(source)
+        if status.st_size >= _LARGE:
+            os.link(source, destination)
+        else:
+            shutil.copyfile(source, destination)
+            os.chmod(destination, status.st_mode)
+
+    shutil.copytree(project.root, root, symlinks=True, copy_function=copy)
     return StackProject(root, project.env)
+
+
+def linked_by_copies(project: StackProject) -> dict[str, str]:
+    """SHA-256 of each file that copies of a project share, by relative path."""
+    large = (path for path in project.root.rglob("*") if not path.is_symlink() and path.is_file())
+    return {
+        str(path.relative_to(project.root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in large
+        if path.stat().st_size >= _LARGE
+    }

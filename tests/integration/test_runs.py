@@ -158,7 +158,8 @@ def test_locking_again_without_change_keeps_time_and_version(built: StackProject
 
 
 def test_the_layers_hold_no_path_of_this_machine(built: StackProject, finished: StackProject) -> None:
-    here = (str(built.root), str(finished.root), os.path.realpath(sys.base_prefix) + "/", str(Path.home()) + "/")
+    pythons = (os.path.realpath(sys.base_prefix) + "/", built.env["STACKBUILD_INTERPRETERS"])
+    here = (str(built.root), str(finished.root), *pythons, str(Path.home()) + "/")
     for path in (built.root / "_export").rglob("*"):
         if path.is_file() and not path.is_symlink():
             content = path.read_bytes()

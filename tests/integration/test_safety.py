@@ -169,9 +169,13 @@ def test_a_run_with_nothing_to_do_waits_for_nobody(built: StackProject) -> None:
         assert "0 tasks run" in built.stackbuild("build", "--no-build", "--publish").stdout
 
 
-def test_a_disk_that_takes_no_more_is_an_error_with_the_path_and_the_next_run_goes_on(project: StackProject) -> None:
+def test_a_disk_that_takes_no_more_is_an_error_with_the_path_and_the_next_run_goes_on(
+    project: StackProject, finished: StackProject
+) -> None:
+    size = (finished.root / "_artifacts/py.tar").stat().st_size
+
     def small_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000_000, 40_000_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size - 1, size - 1))
 
     done = subprocess.run(
         [sys.executable, "-m", "doit", "archive"],

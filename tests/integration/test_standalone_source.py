@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from stackbuild.runtimes.interpreters import SEARCH_VARIABLE, find_interpreters
 from stackbuild.runtimes.source import WantedRuntime
 from stackbuild.runtimes.standalone_source import StandaloneSource
 from stackbuild.system.process import run
@@ -25,7 +26,6 @@ from tests.integration.standalone_mirror import (
     MirrorServer,
     Tree,
     linux_tree,
-    local_interpreters,
     mach_o_file,
     pe_file,
 )
@@ -40,11 +40,9 @@ PLATFORMS = f"platforms = {json.dumps([str(HERE), *OTHERS])}"
 
 
 @pytest.fixture(scope="session")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+def tree(small_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     """The distribution for this machine: a copy of the Python that runs the tests."""
-    interpreter = local_interpreters().get(VERSION)
-    if interpreter is None:
-        pytest.skip(f"the running Python {VERSION} cannot be copied")
+    interpreter, *_ = find_interpreters(run=run, environ={SEARCH_VARIABLE: str(small_python)})
     return linux_tree(interpreter, tmp_path_factory.mktemp("scratch"))
 
 

@@ -1,32 +1,14 @@
 """Fixtures for runs beside the peer: the peer in an environment of its own, projects that both tools work on."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.peer.environment import (
-    copy_python,
-    leave_out_what_is_never_imported,
-    make_peer_environment,
-    our_tool,
-    peer_tool,
-)
+from tests.integration.peer.environment import make_peer_environment, our_tool, peer_tool
 from tests.integration.peer.pair import FinishedPair, Pair, Shown, Workshop
 from tests.integration.peer.specifications import CHANGES, FEATURES, FOUND_LINKS, INDEXES
 from tests.integration.peer.wheel_index import make_wheels, serving, write_index_pages
-
-
-@pytest.fixture(scope="session")
-def runtime(tmp_path_factory: pytest.TempPathFactory, clean_env: dict[str, str]) -> Path:
-    """A relocatable Python with what the tests need."""
-    if sys.platform != "linux":
-        pytest.skip("Pythons are made relocatable on Linux only")
-    folder = tmp_path_factory.mktemp("runtime")
-    copy_python(folder, clean_env)
-    leave_out_what_is_never_imported(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +19,9 @@ def peer_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def workshop(
-    runtime: Path, peer_python: Path, clean_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    small_python: Path, peer_python: Path, clean_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Workshop]:
-    """Both tools, with the same runtime, and two indexes that serve the same wheels."""
+    """Both tools, with the same Python for runtimes, and two indexes that serve the same wheels."""
     wheels = tmp_path_factory.mktemp("wheels")
     make_wheels(wheels)
     write_index_pages(wheels)
@@ -48,8 +30,8 @@ def workshop(
     with serving(wheels) as first, serving(wheels) as second:
         yield Workshop(
             # one core compresses the peer's archives: at the lowest level
-            peer=peer_tool(peer_python, runtime, peer_env, xz_preset=0),
-            ours=our_tool(runtime, clean_env),
+            peer=peer_tool(peer_python, small_python, peer_env, xz_preset=0),
+            ours=our_tool(small_python, clean_env),
             values={"first": first, "second": second, "wheels": str(wheels)},
         )
 

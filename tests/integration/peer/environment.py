@@ -4,7 +4,6 @@ The peer is a package of PyPI that the project does not depend on.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,34 +12,10 @@ from pathlib import Path
 
 import uv
 
-from stackbuild.runtimes.interpreters import choose_interpreter, find_interpreters
-from stackbuild.runtimes.relocation import copy_interpreter
-from stackbuild.system import process
-from stackbuild.targets.python_request import PythonRequest
 from tests.integration.peer.pair import Tool
-from tests.integration.peer.specifications import PYTHON
 
 PEER = "tenvstack==0.8.1"  # its library is venvstacks 0.8.0 unchanged
 DRIVER = Path(__file__).with_name("driver.py")
-
-_NEVER_IMPORTED = ("ensurepip", "idlelib", "lib2to3", "pydoc_data", "sqlite3", "tkinter", "turtledemo", "unittest")
-
-
-def copy_python(folder: Path, environ: Mapping[str, str]) -> None:
-    """Fill `folder` with a relocatable copy of the Python that runs this, for both tools to take runtimes from."""
-    found = find_interpreters(run=process.run, environ=environ)
-    copy_interpreter(choose_interpreter(PythonRequest.parse(PYTHON), found), folder, run=process.run)
-    if strip := shutil.which("strip"):  # debug information can be most of what there is to pack
-        library = next(folder.glob("lib/python3.*"))
-        subprocess.run([strip, *folder.glob("lib/libpython3.*.so.*"), *library.glob("lib-dynload/*.so")], check=True)
-
-
-def leave_out_what_is_never_imported(python: Path) -> None:
-    """Make a copy of Python small, so that packing and compiling it takes little time."""
-    library = next(python.glob("lib/python3.*"))
-    for name in (*_NEVER_IMPORTED, *(path.name for path in library.glob("config-*"))):
-        shutil.rmtree(library / name, ignore_errors=True)
-    shutil.rmtree(python / "include", ignore_errors=True)
 
 
 def make_peer_environment(folder: Path) -> Path:
