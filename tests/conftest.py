@@ -21,6 +21,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return None if all(Path(argument).is_dir() for argument in config.args) else 0
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Run a slow test that is named."""
+    if config.option.markexpr == "not slow" and all("::" in argument for argument in config.args):
+        config.option.markexpr = ""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep in one process what shares fixtures that take long to make: a file, or all files beside venvstacks."""

@@ -69,6 +69,7 @@ def recorded_environments_are_whole(project: StackProject) -> None:
         assert (project.root / "_artifacts" / snippet["archive_name"]).stat().st_size == snippet["archive_size"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.6, 1.2, 1.8])
 def test_a_killed_run_leaves_no_record_of_unfinished_work(project: StackProject, seconds: float) -> None:
     run = start(project)

@@ -352,7 +352,7 @@ def test_mirror_serves_what_is_upstream_and_the_lock_names_upstream(place: Place
     ("behaviour", "words"),
     [
         ("missing", "404 Not Found"),
-        ("hang", "timed out"),
+        pytest.param("hang", "timed out", marks=pytest.mark.slow),
         ("truncate", "cannot be downloaded"),
     ],
 )
