@@ -79,7 +79,7 @@ def compile_folder(folder: str) -> None:
     A module of a package may be for another Python: that is no error.
     """
     try:
-        from concurrent.futures import ProcessPoolExecutor  # it may fail
+        from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 (it may fail)
 
         processes = ProcessPoolExecutor()
     except (ImportError, NotImplementedError, OSError):  # no semaphores here
