@@ -1,4 +1,4 @@
-"""A layer in a project: what it stands on, what it is locked to, and where its results lie."""
+"""A layer in a project: what it depends on, what it is locked to, and where its results are."""
 
 import os
 from collections.abc import Mapping
@@ -22,16 +22,16 @@ from stackbuild.targets.runtime_pin import RuntimePin
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProjectLayer:
-    """A layer of a project on the project's platform.
+    """A layer of a project, on the project's platform.
 
-    lower: the layers below, frameworks in import order and then the runtime; empty for a runtime. Nothing of the disk
-    is kept: what is locked and built is read when it is asked for.
+    It stores nothing from the disk: locks and records are read whenever they are needed.
     """
 
     linked: LinkedLayer
     project: Project
     files: RecordFiles
     lower: "tuple[ProjectLayer, ...]"
+    """The layers below: frameworks in import order, then the runtime. Empty for a runtime."""
 
     def __repr__(self) -> str:
         return f"<{self.build_name} for {self.platform}>"
@@ -52,17 +52,17 @@ class ProjectLayer:
 
     @property
     def platform(self) -> TargetPlatform:
-        """The platform that its environment is made for."""
+        """The platform that its environment is for."""
         return self.project.platform
 
     @property
     def runtime(self) -> "ProjectLayer":
-        """The base runtime that it stands on; itself for a runtime."""
+        """The base runtime that it depends on; for a runtime, the runtime itself."""
         return self.lower[-1] if self.lower else self
 
     @property
     def runs_here(self) -> bool:
-        """Whether this machine can run its Python: it is for this platform, and on Linux for this libc."""
+        """Whether this machine can run its Python: it is for this platform, and on Linux for this C library."""
         other_libc = self.platform.is_linux and self.declared.parsed_linux_target.variant != current_libc()
         return not (self.project.is_foreign or other_libc)
 
@@ -95,7 +95,7 @@ class ProjectLayer:
 
     @property
     def known_pin(self) -> RuntimePin | None:
-        """The Python that its runtime is locked to, or names with its whole version; `None` when that is not known."""
+        """The Python that its runtime is locked to, or declares with a full version; `None` when there is neither."""
         record = self.runtime.lock_record
         if record is not None and record.runtime is not None:
             return record.runtime
@@ -125,7 +125,7 @@ class ProjectLayer:
 
     @property
     def install_target(self) -> InstallTarget:
-        """Its deployed name. Raises `LockError` when it is versioned and not locked."""
+        """The name of its deployed folder. Raises `LockError` when it is versioned and not locked."""
         if not self.declared.versioned:
             return InstallTarget(self.build_name)
         return InstallTarget(f"{self.build_name}@{self.lock.record.lock_version}")
@@ -134,7 +134,7 @@ class ProjectLayer:
 
     @property
     def layout(self) -> EnvironmentLayout:
-        """The paths inside its environment. Raises `LockError` as `python` does."""
+        """The paths inside its environment. Raises `LockError` like `python`."""
         python = self.python
         return EnvironmentLayout(
             python_version=python.version,
@@ -168,7 +168,7 @@ class ProjectLayer:
 
 
 def project_layers(project: Project, files: RecordFiles) -> Mapping[BuildName, ProjectLayer]:
-    """The layers of a project that target some platform, by build name, lower ones first."""
+    """The layers of a project that target at least one platform, by build name, lower ones first."""
     layers: dict[BuildName, ProjectLayer] = {}
     for linked in project.stack.layers:
         if linked.platforms:

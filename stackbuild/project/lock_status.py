@@ -33,10 +33,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LockStatus:
-    """Whether a layer's lock is valid: `reasons` to resolve it again, or only its version has to rise."""
+    """Whether a layer's lock is valid: it is when there are no `problems`."""
 
     reasons: tuple[str, ...]
+    """Why it must be resolved again."""
     needs_version: bool = False
+    """Whether its version has to rise."""
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -48,9 +50,9 @@ _NEEDS_VERSION = "its version has to rise: one of its modules changed, or whethe
 
 
 def lock_status(layer: ProjectLayer) -> LockStatus:
-    """Whether the lock of a layer is valid; the locks of the layers below count as they are on disk.
+    """Whether the lock of a layer is valid for the locks below it as they are on disk.
 
-    A layer above one without a valid lock has none either: to judge a whole stack, use `lock_problems`.
+    Whether those are valid themselves is not checked here: for a whole stack, use `lock_problems`.
     """
     record, pin = layer.lock_record, layer.known_pin
     if record is None or pin is None:
@@ -65,7 +67,7 @@ def lock_status(layer: ProjectLayer) -> LockStatus:
     except StackbuildError as error:
         return LockStatus(reasons=(error.message,))
     if record.tools is None and any(below.record.tools is not None for below in lower):
-        # venvstacks' locks do not say what they stand on; it locks anew whatever stands on a new lock.
+        # A lock by venvstacks does not record the locks below it: venvstacks locks every layer above a new lock again.
         return LockStatus(reasons=("a layer below it was locked again",))
     reasons = reasons_to_relock(
         record,
@@ -78,7 +80,7 @@ def lock_status(layer: ProjectLayer) -> LockStatus:
 
 
 def lock_problems(layers: Mapping[BuildName, ProjectLayer]) -> dict[BuildName, tuple[str, ...]]:
-    """Why the lock of each layer is not valid, lower layers first; nothing for one that is."""
+    """Why the lock of each layer is not valid, lower layers first; an empty tuple for a valid one."""
     problems: dict[BuildName, tuple[str, ...]] = {}
     for name, layer in layers.items():
         below = [lower.build_name for lower in layer.lower if problems[lower.build_name]]
@@ -111,7 +113,7 @@ def packages_below(layer: ProjectLayer) -> tuple[LowerPackage, ...]:
 
 def lock_target(layer: ProjectLayer, pin: RuntimePin) -> "LockTarget":
     """What the wheels of a layer must fit when its Python is `pin`."""
-    from stackbuild.locking.refinement import LockTarget  # slow to import, no use in checking a lock
+    from stackbuild.locking.refinement import LockTarget  # slow to import, and not needed to check a lock
 
     return LockTarget(
         platforms=layer.linked.platforms,
@@ -133,12 +135,12 @@ def _pin_misfit(runtime: ProjectLayer, pin: RuntimePin) -> str | None:
 
 
 def _pinned_otherwise(layer: ProjectLayer, lock: LayerLock) -> Iterator[str]:
-    """How the pins of lower layers differ from those in a lock; worked out only when that is told."""
+    """How the pins of lower layers differ from those in a lock; computed only when a message needs it."""
     yield from pin_changes(lock.packages, packages_below(layer))
 
 
 def _declared_before(layer: ProjectLayer, record: LockRecord) -> tuple[str, ...] | None:
-    """The requirements that a lock of venvstacks was made from, as the file beside the lock says."""
+    """The requirements that a lock by venvstacks was made from, according to the file beside the lock."""
     try:
         text = layer.lock_paths.declared.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

@@ -1,7 +1,7 @@
-"""Launch and support modules of applications: which of their files count, their hashes, and copying them.
+"""Launch and support modules of applications: which of their files count, and their hashes.
 
-Inside a git repository, what its `.gitignore` files exclude and everything named `.git*` is left out. `__pycache__`
-never counts: what it holds depends on who imported the module last.
+In a git repository, everything that `.gitignore` excludes or that is named `.git*` is left out. `__pycache__` never
+counts: its content depends on which Python imported the module last.
 """
 
 import hashlib
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ModuleFolder:
-    """A folder of a package module: its path, and the names of its own files that count, sorted."""
+    """A folder of a package module."""
 
     path: Path
     files: tuple[str, ...]
+    """The names of the files directly in it that count, sorted."""
 
 
 def module_folders(module: Path) -> Iterator[ModuleFolder]:
-    """Walk a package module top-down: each folder before its sub-folders, which come sorted by name.
+    """Walk a package module top-down: each folder before its subfolders, sorted by name.
 
-    A module that git would not see has no folders. Raises `BuildError` for a name that is not UTF-8: neither hashes nor
-    archives can hold it.
+    A module that git ignores has no folders. Raises `BuildError` for a name that is not UTF-8: neither hashes nor
+    archives can contain it.
     """
     rules = _IgnoreRules.around(module)
     pending = [] if rules.exclude(module, is_folder=True) else [module]
@@ -60,7 +61,7 @@ def _check_name(module: Path, path: Path) -> None:
 
 
 def module_files(module: Path) -> Iterator[tuple[Path, str]]:
-    """The files of a module as (path, path relative to the folder that holds the module, `/`-separated)."""
+    """The files of a module as (path, path relative to the folder that contains the module, `/`-separated)."""
     if module.is_file():
         yield module, module.name
         return
@@ -71,10 +72,10 @@ def module_files(module: Path) -> Iterator[tuple[Path, str]]:
 
 
 def module_hash(module: Path) -> str:
-    """The hash of a launch or support module; of names and contents, never of times or places.
+    """The hash of a launch or support module: of its names and contents, not of times or places.
 
-    A file gives `sha256:<hex>`, a package folder `sha256/<hex>`, a module that does not exist the empty string. Raises
-    `BuildError` when something in it cannot be read, such as a link to nothing.
+    A file gives `sha256:<hex>`, a package folder `sha256/<hex>`, and a missing module the empty string. Raises
+    `BuildError` when something in it cannot be read, such as a broken link.
     """
     with disk_errors(f"read the module {module}", BuildError):
         return _module_hash(module)
@@ -97,9 +98,9 @@ def _module_hash(module: Path) -> str:
 
 
 def module_content(module: Path) -> list[list[str | bool]]:
-    """Path, SHA-256 and executability of each file of a module: all that a copy of it depends on.
+    """Path, SHA-256 and executable bit of each file of a module: everything that a copy of it depends on.
 
-    Unlike `module_hash` it tells folders of one name apart. Raises `BuildError` as that does.
+    Unlike `module_hash`, it distinguishes folders with the same name. Raises `BuildError` like `module_hash`.
     """
     with disk_errors(f"read the module {module}", BuildError):
         files = sorted((relative, path) for path, relative in module_files(module)) if module.exists() else []
@@ -107,7 +108,7 @@ def module_content(module: Path) -> list[list[str | bool]]:
 
 
 def counts(module: Path, path: Path) -> bool:
-    """Whether `path` lies in the package module `module` and no rule leaves it or a folder around it out."""
+    """Whether `path` is inside the package module `module`, and neither it nor a folder around it is ignored."""
     if module not in path.parents:
         return False
     rules = _IgnoreRules.around(module)
@@ -116,7 +117,7 @@ def counts(module: Path, path: Path) -> bool:
 
 
 class _IgnoreRules:
-    """The ignore rules of the git repository around a module; without a repository they exclude nothing."""
+    """The ignore rules of the git repository around a module. Without a repository, nothing is excluded."""
 
     def __init__(self, root: Path | None) -> None:
         self._root = root
@@ -129,12 +130,12 @@ class _IgnoreRules:
         return cls(None)
 
     def exclude(self, path: Path, *, is_folder: bool) -> bool:
-        """Whether git would not see `path`, whose parents it does see."""
+        """Whether git ignores `path`, given that it does not ignore its parents."""
         if self._root in (None, path):
             return False
         if path.name.startswith(".git"):
             return True
-        # The last rule that speaks of a path decides; rules of a nearer folder come after those further up.
+        # The last rule that matches a path decides. Rules of a nearer folder come after those further up.
         for folder in self._folders_around(path):
             verdict = _verdict(folder, path.relative_to(folder).as_posix() + ("/" if is_folder else ""))
             if verdict is not None:
@@ -142,7 +143,7 @@ class _IgnoreRules:
         return False
 
     def _folders_around(self, path: Path) -> Iterator[Path]:
-        """From the nearest to the root of the repository."""
+        """The folders around `path`, from the nearest to the root of the repository."""
         for folder in path.parents:
             yield folder
             if folder == self._root:
@@ -153,7 +154,7 @@ _RULE_FILES = (".gitignore", ".git/info/exclude")
 
 
 def _verdict(folder: Path, relative: str) -> bool | None:
-    """What the rules that stand in `folder` say: exclude, include, or nothing."""
+    """What the rules in `folder` say about a path: exclude (True), include (False) or nothing (`None`)."""
     for name in _RULE_FILES:
         rules = folder / name
         try:

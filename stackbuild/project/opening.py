@@ -1,4 +1,4 @@
-"""One run's view of a specification: linked, with the places, the platform and the choices of the run."""
+"""Open a specification for one run: read it, and combine it with the options and the environment variables."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from stackbuild.targets.platforms import TargetPlatform, current_platform
 
 
 def open_project(spec: str | os.PathLike[str], options: Options, environ: Mapping[str, str]) -> Project:
-    """Read and check a specification. Raises `SpecError` with all its problems."""
+    """Read and check a specification for one run. Raises `SpecError` with all its problems."""
     workspace = Workspace.of_spec(
         Path(spec),
         build_dir=options.build_dir,
@@ -51,7 +51,7 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
 
 
 def _runtime_sources(given: str | None, specified: tuple[str, ...]) -> tuple[str, ...]:
-    """The sources that the user names, separated by commas, else those of the specification."""
+    """The sources that the user gives, separated by commas, else those of the specification."""
     names = tuple(name.strip() for name in given.split(",")) if given else specified
     return tuple(dict.fromkeys(_choice("runtime source", name, RUNTIME_SOURCES) for name in names))
 
@@ -60,7 +60,7 @@ _PATHS_IN_ENVIRONMENT = ("STACKBUILD_CACHE_DIR", "UV_PYTHON_DOWNLOADS_JSON_URL",
 
 
 def _with_absolute_paths(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment with paths that mean the same from every folder; a run goes to that of the specification.
+    """The environment variables with absolute paths: a run changes to the specification's folder.
 
     A mirror in a folder becomes the URL that uv expects.
     """
@@ -84,7 +84,7 @@ def _local_wheels(given: tuple[str, ...], base: Path) -> tuple[Path, ...]:
 
 
 def _check_folders(workspace: Workspace) -> None:
-    """Raise `StackbuildError` when two of the folders are one: a layer has a folder of its name in each of them."""
+    """Raise `StackbuildError` when two of the folders are the same: each may have a folder with a layer's name."""
     folders = {
         "the locks": workspace.locks,
         "the environments (--build-dir)": workspace.build,
@@ -103,7 +103,7 @@ def _check_folders(workspace: Workspace) -> None:
 
 
 def _check_modules(stack: Stack, workspace: Workspace) -> None:
-    """Raise `StackbuildError` when a module holds the folders that its layer is built in."""
+    """Raise `StackbuildError` when a module contains a folder that layers are made in."""
     for layer in stack.spec.applications:
         for module in (layer.launch_module, *layer.support_modules):
             for folder in (workspace.build, workspace.artifacts, workspace.export):
@@ -122,7 +122,7 @@ def _platform() -> TargetPlatform:
 
 
 def _platforms(given: Iterable[str], stack: Stack, here: TargetPlatform) -> tuple[TargetPlatform, ...]:
-    """The platforms of these names, each once. Raises `StackbuildError` for names that cannot be platforms of a run."""
+    """The platforms with these names, each once. Raises `StackbuildError` for names that a run cannot be for."""
     names = list(dict.fromkeys(name.strip() for name in given))
     unknown = [repr(name) for name in names if name not in tuple(TargetPlatform)]
     if unknown:

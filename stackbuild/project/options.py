@@ -1,11 +1,11 @@
-"""What a user may set beside the specification."""
+"""What a user may set for a run, besides the specification."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a user may set beside the specification; `None` leaves it to the specification or the default."""
+    """What a user may set for a run. `None`: the specification or the default decides."""
 
     build_dir: str = "_build"
     artifacts_dir: str = "_artifacts"
@@ -15,10 +15,10 @@ class Options:
     """One, or several separated by commas."""
     tag_outputs: bool = False
     local_wheels: tuple[str, ...] = ()
-    """Folders of wheels for this run, relative to the specification's folder; no part of a lock's validity."""
+    """Folders of wheels for this run, relative to the specification's folder. Locks stay valid without them."""
     query_index: bool = True
-    """Whether package indexes may be asked in this run; no part of a lock's validity."""
+    """Whether this run may ask package indexes. It makes no difference to whether locks are valid."""
     platforms: tuple[str, ...] = ()
     """The platforms that layers are built for in this run; empty for this machine's."""
     named_platforms: tuple[str, ...] = ()
-    """Further platforms that tasks are asked for by name."""
+    """Further platforms, which appear in the names of requested tasks."""

@@ -1,4 +1,4 @@
-"""Every path, as arithmetic on (workspace, layer, platform). Nothing here looks at the disk."""
+"""Every path, computed from workspace, layer and platform. Nothing here looks at the disk."""
 
 import os
 from dataclasses import dataclass, replace
@@ -18,19 +18,20 @@ def lexical_path(path: str | os.PathLike[str], *, base: Path) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """The roots that one run works with; all absolute.
-
-    spec: the specification file; locks: `requirements` beside it; build: environments, their records and the task
-    state; artifacts: archives and their metadata; export: local exports and their metadata. platform: set when the
-    environments are those for another platform than this machine's, which lie in a folder of its name.
-    """
+    """The folders that one run works with; all paths are absolute."""
 
     spec: Path
+    """The specification file."""
     locks: Path
+    """The folder `requirements` beside the specification."""
     build: Path
+    """Environments, their records and doit's task state."""
     artifacts: Path
+    """Archives and their metadata."""
     export: Path
+    """Local exports and their metadata."""
     platform: TargetPlatform | None = None
+    """The platform of the environments when it is not this machine's: they are then in a folder with its name."""
 
     @classmethod
     def of_spec(
@@ -53,9 +54,9 @@ class Workspace:
         )
 
     def for_platform(self, platform: TargetPlatform, *, artifacts_together: bool) -> "Workspace":
-        """The workspace of the layers for another platform: the same locks, and outputs in folders of its name.
+        """The workspace for the layers of another platform: the same locks, and outputs in folders with its name.
 
-        artifacts_together: archives stay in one folder, for their names tell the platform.
+        With `artifacts_together`, archives stay in one folder: their names contain the platform.
         """
         return replace(
             self,
@@ -74,12 +75,12 @@ class Workspace:
 
     @property
     def run_lock(self) -> Path:
-        """Held by the one run that changes this workspace."""
+        """The lock file of the one run that may change this workspace."""
         return self.build / ".stackbuild" / "run.lock"
 
     @property
     def durations(self) -> Path:
-        """What tasks took in earlier runs. Losing it costs an estimate of the time left."""
+        """How long tasks took in earlier runs. Losing it costs an estimate of the time left."""
         return self.build / ".stackbuild" / "durations.json"
 
     def environment(self, name: BuildName) -> Path:
@@ -87,7 +88,7 @@ class Workspace:
         return self._of_platform(self.build) / name
 
     def build_record(self, name: BuildName) -> Path:
-        """Written last by a build; also tells the archive and the export what the environment was made from."""
+        """The record of a build, written last. Archives and exports depend on it."""
         return self._of_platform(self.build / ".stackbuild") / f"{name}.build.json"
 
     def native_files(self, name: BuildName) -> Path:
@@ -101,14 +102,14 @@ class Workspace:
 
 @dataclass(frozen=True, kw_only=True)
 class LockPaths:
-    """The lock files of one layer; `.` in the build name is not allowed in the middle of a pylock file name."""
+    """The lock files of one layer. A `.` in the build name becomes `_`, as pylock file names may not contain it."""
 
     folder: Path
     pylock: Path
     record: Path
     summary: Path
     declared: Path
-    """The declared requirements, as venvstacks notes them; stackbuild has them in the record."""
+    """The file in which venvstacks keeps the declared requirements; stackbuild keeps them in the record."""
 
     @classmethod
     def of_layer(cls, workspace: Workspace, name: BuildName) -> "LockPaths":
@@ -126,10 +127,11 @@ class LockPaths:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputPaths:
-    """Where the metadata of an output folder (archives or exports) lies. `tag`: the platform, for tagged outputs."""
+    """Where an output folder (of archives or exports) has its metadata."""
 
     root: Path
     tag: TargetPlatform | None = None
+    """The platform in the names of tagged outputs."""
 
     @cached_property
     def _metadata(self) -> Path:
@@ -145,7 +147,7 @@ class OutputPaths:
         return self._metadata / f"venvstacks{self._suffix}.json"
 
     def layer_metadata(self, name: BuildName) -> Path:
-        """The metadata of one layer, what an embedding application reads."""
+        """The metadata of one layer, for applications that embed it."""
         return self._metadata / "env_metadata" / f"{name}{self._suffix}.json"
 
     def file_manifest(self, name: BuildName) -> Path:
@@ -153,10 +155,10 @@ class OutputPaths:
         return self._metadata / "file_manifests" / f"{name}{self._suffix}.json"
 
     def record(self, name: BuildName) -> Path:
-        """Written last when a layer's output is complete: what it was made from."""
+        """What a layer's output was made from; written last, when the output is complete."""
         return self._metadata / "records" / f"{name}{self._suffix}.json"
 
     @property
     def manifest_record(self) -> Path:
-        """Written last when the manifest is complete."""
+        """What the manifest was made from; written last."""
         return self._metadata / "records" / f"manifest{self._suffix}.json"

@@ -1,4 +1,4 @@
-"""One run's view of a specification: linked, with the places, the platform and the choices of the run."""
+"""One run's view of a specification: the linked layers, with the folders, platforms and options of the run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,32 +13,33 @@ from stackbuild.targets.platforms import TargetPlatform
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """One run's view of the layers for one platform: the linked specification, where files lie, what was asked for.
-
-    platform: what environments are made for; here: what this machine is; platforms: what the run is for, and
-    named_platforms what it is asked for besides; names_platforms: whether anybody said what it is for;
-    archive_choice: the archive format that somebody chose.
-    """
+    """One run's view of the layers for one platform: the linked specification, its folders, and the options."""
 
     stack: Stack
     workspace: Workspace
     platform: TargetPlatform
+    """The platform that environments are for."""
     here: TargetPlatform
+    """The platform of this machine."""
     platforms: tuple[TargetPlatform, ...]
+    """The platforms that the run is for."""
     named_platforms: tuple[TargetPlatform, ...]
+    """Further platforms, which appear in the names of requested tasks."""
     names_platforms: bool
+    """Whether the user named any platform."""
     environ: Mapping[str, str]
     runtime_sources: tuple[str, ...]
-    """Where Pythons come from; the first source that has one is taken."""
+    """Where Pythons come from; the first source that has one is used."""
     archive_choice: str | None
+    """The archive format that the options or the specification choose."""
     tag_outputs: bool = False
     local_wheels: tuple[Path, ...] = ()
-    """Folders of wheels to look into after those of the specification, for this run only."""
+    """Folders of wheels for this run only, searched after those of the specification."""
     query_index: bool = True
     """Whether this run may ask package indexes."""
 
     def for_platform(self, platform: TargetPlatform) -> "Project":
-        """The same project for another platform; this one for this machine's."""
+        """The project for `platform`; unchanged for this machine's platform."""
         if platform is self.here:
             return self
         workspace = self.workspace.for_platform(platform, artifacts_together=self.tag_outputs)
@@ -46,16 +47,16 @@ class Project:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether its environments are for another platform than this machine's."""
+        """Whether its environments are for a platform other than this machine's."""
         return self.platform is not self.here
 
     @property
     def archive_format(self) -> str:
-        """The format of archives: what was chosen, else what the platform unpacks by itself."""
+        """The format of archives: the chosen one, else `zip` for Windows and `tar.zst` for other platforms."""
         return self.archive_choice or (ArchiveFormat.ZIP if self.platform.is_windows else ArchiveFormat.TAR_ZST).value
 
     def has_byte_code(self, output: str) -> bool:
-        """Whether the modules in an output (`exports` or `archives`) are compiled already."""
+        """Whether an output (`exports` or `archives`) contains byte code."""
         return output in self.stack.spec.settings.byte_code
 
     @property

@@ -1,7 +1,7 @@
-"""Models of every JSON file that stackbuild writes or reads back.
+"""Models of the JSON files that describe environments, archives and exports.
 
-Written with sorted keys, an indent of 2 and a final newline (`to_json`). Read tolerantly: keys that other versions
-or venvstacks add are kept out of the way, a file that does not fit is as good as missing (`read`).
+`to_json` writes sorted keys, an indent of 2 and a final newline. `read` is tolerant: it ignores keys that other
+versions or venvstacks add, and treats a file that does not fit as missing.
 """
 
 from typing import Generic, Literal, TypeVar
@@ -12,45 +12,45 @@ from stackbuild.system.json_file import JsonFile
 
 
 class BuildRecord(JsonFile):
-    """What a build environment was made from (`inputs`) and what a summary says of it."""
+    """What a build environment was made from, and some figures about it."""
 
     inputs: str
+    """The digest of everything that it was made from."""
     packages: int
     files: int
     size: int
     """Bytes of all regular files, hard links counted in full."""
     dynamic_libraries: tuple[str, ...] = ()
-    """The names of the libraries that the layer offers to those above, sorted."""
+    """The names of the libraries that it offers to the layers above, sorted."""
     tools: dict[str, str] = Field(default_factory=dict)
 
 
 class NativeFileEntry(BaseModel):
-    """A native file of a layer, its path relative to the layer's folder.
-
-    format: `elf`, `mach-o` or `pe`; machines: those it has code for; kind: `executable`, `library` or `bundle`;
-    minimum: the oldest system that all of its code runs on, `glibc@2.28`, `musl` or `macos@11.0`, if it says so.
-    """
+    """A native file of a layer."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     path: str
+    """Relative to the layer's folder."""
     format: str
+    """`elf`, `mach-o` or `pe`."""
     machines: tuple[str, ...]
+    """The machines that it has code for."""
     kind: str
+    """`executable`, `library` or `bundle`."""
     minimum: str | None = None
+    """The oldest system that runs all of its code, if it says so: `glibc@2.28`, `musl` or `macos@11.0`."""
 
 
 class NativeFileList(JsonFile):
-    """The native files of a build environment, in the order in which they are signed.
-
-    minimum: the oldest system that runs all that they have for the layer's platform, as in `NativeFileEntry`.
-    """
+    """The native files of a build environment, in the order in which they are signed."""
 
     files: tuple[NativeFileEntry, ...] = ()
     minimum: str | None = None
+    """The oldest system that runs all of their code for the layer's platform, as in `NativeFileEntry`."""
 
     def minimum_of(self, *systems: str) -> str | None:
-        """`minimum` when it is of one of these systems."""
+        """`minimum`, if it is a version of one of these systems."""
         return self.minimum if self.minimum is not None and self.minimum.partition("@")[0] in systems else None
 
 
@@ -60,7 +60,7 @@ class OutputRecord(JsonFile):
     inputs: str
     tools: dict[str, str] = Field(default_factory=dict)
     content_sha256: str | None = None
-    """SHA-256 of the uncompressed archive: the layer's identity whatever the compressor."""
+    """SHA-256 of the uncompressed archive, which does not depend on the compressor."""
     files: int | None = None
     size: int | None = None
 
@@ -75,7 +75,7 @@ class ModuleMetadata(BaseModel):
 
 
 class LayerMetadata(JsonFile):
-    """What is published of a layer, whether archived or exported. Field names and meaning are those of venvstacks."""
+    """The metadata of an archived or exported layer. Fields have the same names and meaning as in venvstacks."""
 
     layer_name: str
     install_target: str
@@ -90,11 +90,11 @@ class LayerMetadata(JsonFile):
     app_launch_module_hash: str | None = None
     app_support_modules: tuple[ModuleMetadata, ...] | None = None
     runtime_source: str | None = None
-    """Ours: `interpreter` for a runtime that is a copy of a Python of the build machine, and may need its libraries."""
+    """Not in venvstacks. `interpreter`: a copy of a Python of the build machine, which may need its libraries."""
     minimum_libc: str | None = None
     """For such a runtime on Linux: the oldest C library that runs it, `glibc@2.36` or `musl`."""
     minimum_macos: str | None = None
-    """The same on macOS: `14.0`."""
+    """For such a runtime on macOS: the oldest version that runs it, `14.0`."""
 
 
 class ExportMetadata(LayerMetadata):
@@ -110,7 +110,7 @@ class ArchiveHashes(BaseModel):
 
 
 class ArchiveBuildMetadata(LayerMetadata):
-    """The metadata of an archive before it is packed."""
+    """The metadata of an archive before it is written."""
 
     archive_build: int
     archive_name: str
@@ -118,7 +118,7 @@ class ArchiveBuildMetadata(LayerMetadata):
 
 
 class ArchiveMetadata(ArchiveBuildMetadata):
-    """The metadata of a packed layer."""
+    """The metadata of an archived layer."""
 
     archive_size: int
     archive_hashes: ArchiveHashes
@@ -146,12 +146,10 @@ class FileEntry(BaseModel):
 
 
 class FileManifest(JsonFile):
-    """Every file of a layer as its archive holds it, sorted by path, relative to the layer's folder.
-
-    native_files: those that have machine code, inside-out: the order in which macOS wants them signed.
-    """
+    """Every file of a layer as in its archive, sorted by path, relative to the layer's folder."""
 
     layer_name: str
     install_target: str
     files: tuple[FileEntry, ...]
     native_files: tuple[NativeFileEntry, ...] = ()
+    """The files with machine code, innermost first: the order in which macOS requires them to be signed."""

@@ -1,4 +1,4 @@
-"""What tasks are called: the kinds of steps, and the names that doit and people use."""
+"""Names of tasks: the kinds of steps, and the names that doit and people use."""
 
 from enum import StrEnum
 
@@ -16,7 +16,7 @@ class StepKind(StrEnum):
 
 
 def task_group(kind: StepKind, platform: TargetPlatform | None = None) -> str:
-    """The name that tasks of one kind share: `build`, or `build@win_amd64` with a platform."""
+    """The name that tasks of one kind have in common: `build`, or `build@win_amd64` with a platform."""
     return str(kind) if platform is None else f"{kind}@{platform}"
 
 
