@@ -1,1 +1,1 @@
-"""From what a command asks for to steps: layer selection, the plan, the graph of steps. Pure."""
+"""From the request of a command to steps: layer selection, the plan, the graph of steps. Pure."""

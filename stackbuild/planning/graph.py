@@ -1,4 +1,4 @@
-"""The steps of a stack, and what stands on what. Pure: nothing of the disk is read."""
+"""The steps of a stack, and what each one needs. Pure: nothing is read from the disk."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,23 +18,23 @@ _Key = tuple[StepKind, BuildName, TargetPlatform | None]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StackGraph:
-    """Every step of a stack on the platforms of a run.
-
-    project: as it is for this machine; layers: its layers, by build name, lower ones first; projects: the project for
-    each platform of the run; named_platforms: the platforms that steps are named by, when anybody said what the run
-    is for; steps: by the name of their task, in an order in which they could run.
-    """
+    """Every step of a stack on the platforms of a run."""
 
     project: Project
+    """The project for this machine's platform."""
     layers: Mapping[BuildName, ProjectLayer]
+    """The layers of `project` by build name, lower ones first."""
     projects: Mapping[TargetPlatform, Project]
+    """The project for each platform of the run."""
     named_platforms: tuple[TargetPlatform, ...]
+    """The platforms in the names of tasks; empty when the user named no platform."""
     steps: Mapping[str, Step]
+    """By the names of their tasks, in an order in which they could run."""
     _layer_steps: Mapping[_Key, LayerStep]
 
     @classmethod
     def of(cls, project: Project, *, published: Collection[BuildName] | None = None) -> "StackGraph":
-        """The graph of a project. published: the layers that manifests list, `None` for all."""
+        """The graph of a project. Manifests list the layers in `published`, or all of them if it is `None`."""
         files = RecordFiles()
         layers = project_layers(project, files)
         names = (*project.platforms, *project.named_platforms) if project.names_platforms else (None,)
@@ -78,13 +78,13 @@ class StackGraph:
         if step.kind is StepKind.LOCK:
             return tuple(locked)
         own_lock = find[StepKind.LOCK, own, None]
-        if step.kind is StepKind.BUILD:  # of the environments below only the runtime's
+        if step.kind is StepKind.BUILD:  # of the environments below, only the runtime's is needed
             return (own_lock, *locked, *(find[StepKind.BUILD, name, platform] for name in lower[-1:]))
         built = [find[StepKind.BUILD, name, platform] for name in (own, *lower)]
         return (*built, own_lock, *locked)
 
     def closure(self, names: Iterable[str]) -> Mapping[str, Step]:
-        """The steps of these tasks and all that they need, by name; names of other tasks are left out."""
+        """The steps with these names and all that they need, by name. Names of other tasks are ignored."""
         pending = [self.steps[name] for name in names if name in self.steps]
         found: dict[str, Step] = {}
         while pending:

@@ -1,4 +1,4 @@
-"""Steps by name, and what one run is to do with them. Pure: tasks, sessions and the command line speak in these."""
+"""What one run is to do, in terms of task names. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from stackbuild.targets.platforms import TargetPlatform
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What one run is to do beyond bringing tasks up to date.
-
-    tasks: the names of the tasks that are asked for, None for the engine's default; forced: tasks that run once even
-    if their results are good; frozen: tasks that must not run, so that it is an error when their results are not good;
-    reset: layers that are locked as if they had no lock; published: the layers of the manifest, None for all.
-    """
+    """What one run is to do beyond bringing tasks up to date."""
 
     tasks: tuple[str, ...] | None = None
+    """The tasks to run; `None` for the engine's default tasks."""
     forced: frozenset[str] = frozenset()
+    """Tasks that run once even if their results are valid."""
     frozen: frozenset[str] = frozenset()
+    """Tasks that must not run. It is an error if one of their results is needed and not valid."""
     reset: frozenset[BuildName] = frozenset()
+    """Layers that are locked as if they had no lock."""
     published: frozenset[BuildName] | None = None
+    """The layers that manifests list; `None` for all."""
 
 
 def make_plan(
@@ -38,11 +38,12 @@ def make_plan(
     clean: bool = False,
     force: bool = False,
 ) -> Plan:
-    """The plan that carries out selections among `layers`, one for each platform (None: this machine's).
+    """The plan that carries out selections among `layers`, one for each platform (`None`: this machine's).
 
-    output: `StepKind.ARCHIVE` or `StepKind.EXPORT` when selected layers are archived or exported. may_build: whether
-    environments that the others need are built where they are not valid. clean: environments are built anew, and
-    archived again; force: outputs are made again. A lock is made only where the selections say so; they agree in this.
+    `output` is `StepKind.ARCHIVE` or `StepKind.EXPORT` if selected layers are archived or exported. With `may_build`,
+    environments that are needed but not selected are built if they are not valid. `clean` builds selected environments
+    again, and with them their outputs; `force` makes only outputs again. Locks are made only where the selections say
+    so, and all selections say the same about locks.
     """
     names = [linked.build_name for linked in layers]
     plans = [_lock_plan(selection, names) for selection in selections.values()][:1]
@@ -98,7 +99,7 @@ def _platform_plan(
 
 
 def not_good(steps: Iterable[tuple[Step, str]]) -> StackbuildError:
-    """The error for steps that must not run although their results are not good, each with the reason."""
+    """The error for steps that must not run although their results are not valid, each with the reason."""
     found = list(steps)
     lines = [f"  {step.name}: {why}" for step, why in found]
     if any(step.kind is StepKind.LOCK for step, _ in found):

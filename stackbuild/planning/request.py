@@ -1,6 +1,6 @@
-"""What a user asks for, as values: operations on layers, places and settings, and how much is shown.
+"""What a command asks for, as values: operations on layers.
 
-The command line is made of these before it knows what it is asked, so nothing that is slow to import belongs here.
+The command line imports this module at its start, whatever the command, so nothing that is slow to import belongs here.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class Wish(Enum):
-    """What is to become of one operation on one layer."""
+    """Whether an operation is carried out on a layer."""
 
     NO = "no"
     IF_NEEDED = "if-needed"
@@ -17,7 +17,7 @@ class Wish(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Related:
-    """Whether an operation on the included layers extends to their relatives."""
+    """Whether operations on the included layers extend to their dependencies and to the layers derived from them."""
 
     lock_dependencies: bool = False
     build_dependencies: bool = False
@@ -28,17 +28,20 @@ class Related:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a command asks for. `include` and `reset_lock` are fnmatch patterns of build names (no include: all layers).
-
-    lock, build, publish: the wishes for included layers; may_lock: whether dependencies of included layers are locked
-    where that is needed; may_build: whether whatever the others need is built where it is not.
-    """
+    """What a command asks for."""
 
     lock: Wish = Wish.NO
+    """Whether included layers are locked."""
     build: Wish = Wish.NO
+    """Whether included layers are built."""
     publish: bool = False
+    """Whether included layers are archived or exported."""
     may_lock: bool = False
+    """Whether dependencies of included layers are locked if needed."""
     may_build: bool = False
+    """Whether environments that other layers need are built if needed."""
     include: tuple[str, ...] = ()
+    """`fnmatch` patterns of build names; without any, all layers are included."""
     reset_lock: tuple[str, ...] = ()
+    """`fnmatch` patterns of build names: these layers are locked as if they had no lock."""
     related: Related = Related()

@@ -1,8 +1,8 @@
-"""Which operations a command asks for, layer by layer: the selection rules of venvstacks, as values. Pure.
+"""Which operations a command carries out on each layer, by the selection rules of venvstacks. Pure.
 
-A command has wishes for the layers that it includes. What stands on them (derived layers) and what they stand on
-(dependencies) follow by rule: locking a layer locks again whatever stands on it, and a dependency may be locked and
-built when that is needed for an included layer.
+A command says what happens to the layers that it includes. Rules decide about the layers that depend on them (derived
+layers) and those that they depend on (dependencies): locking a layer also locks all layers derived from it, and a
+dependency may be locked and built when an included layer needs that.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,12 +18,14 @@ from stackbuild.targets.platforms import TargetPlatform
 
 @dataclass(frozen=True, kw_only=True)
 class Operations:
-    """What is done with one layer. `publish` is packing or exporting; `reset_lock` starts its lock afresh."""
+    """What is done with one layer."""
 
     lock: Wish = Wish.NO
     build: Wish = Wish.NO
     publish: bool = False
+    """Whether it is archived or exported."""
     reset_lock: bool = False
+    """Whether it is locked as if it had no lock."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -43,7 +45,7 @@ Selection = Mapping[BuildName, Operations]
 def match_layers(
     layers: Iterable[LinkedLayer], patterns: Sequence[str]
 ) -> tuple[frozenset[BuildName], tuple[str, ...]]:
-    """The build names that fit some pattern, and the patterns that no layer fits."""
+    """The build names that match a pattern, and the patterns that match no layer."""
     names = [linked.build_name for linked in layers]
     matched = frozenset(name for name in names if any(fnmatch(name, pattern) for pattern in patterns))
     unmatched = tuple(pattern for pattern in patterns if not any(fnmatch(name, pattern) for name in names))
@@ -51,17 +53,17 @@ def match_layers(
 
 
 def unmatched_patterns(layers: Iterable[LinkedLayer], request: Request) -> tuple[str, ...]:
-    """The patterns of a request that no layer fits."""
+    """The patterns of a request that match no layer."""
     return match_layers(layers, (*request.include, *request.reset_lock))[1]
 
 
 def select_layers(
     layers: Sequence[LinkedLayer], request: Request, *, platforms: Collection[TargetPlatform]
 ) -> Selection:
-    """The operations of each layer; built and published are only those that target one of `platforms`.
+    """The operations on each layer. Only layers that target one of `platforms` are built, archived or exported.
 
     Raises `StackbuildError` when a layer is both derived from an included layer and a dependency of another one, and
-    the request says different things about the two.
+    the request treats these two differently.
     """
     included = match_layers(layers, request.include or ("*",))[0]
     reset = match_layers(layers, request.reset_lock)[0]
@@ -90,7 +92,7 @@ def select_layers(
 
 
 def _effective(request: Request) -> Related:
-    """The relatives that an operation extends to: a later operation goes no further than the earlier one."""
+    """The relatives that operations extend to: a later operation extends no further than an earlier one."""
     asked = request.related
     locks, builds = request.lock is Wish.YES, request.build is Wish.YES
     build_dependencies = builds and asked.build_dependencies and (not locks or asked.lock_dependencies)
@@ -113,7 +115,7 @@ def _has_derived(request: Request, related: Related) -> bool:
 def _relatives(
     layers: Iterable[LinkedLayer], included: frozenset[BuildName], *, follow: bool
 ) -> tuple[frozenset[BuildName], frozenset[BuildName]]:
-    """The layers that stand on included ones (when `follow` is set) and those that included ones stand on."""
+    """The layers that depend on included ones (with `follow`), and those that included ones depend on."""
     derived: set[BuildName] = set()
     dependencies: set[BuildName] = set()
     for linked in layers:

@@ -1,4 +1,4 @@
-"""The state of a stack as data and as lines: layers, what they stand on, which locks are good, what would be done."""
+"""The state of a stack as data and as text: layers, their dependencies and locks, and what would be done."""
 
 from collections.abc import Mapping
 from typing import NotRequired, TypedDict
@@ -12,21 +12,23 @@ from stackbuild.spec.models import CATEGORIES, BuildName
 
 
 class LayerStatus(TypedDict):
-    """A layer: build name, install target (`???` for an unlocked versioned layer's number), lock, layers below.
-
-    selected_operations: None when no command selects some; lock_problems (ours): why its lock is not good, only then.
-    """
+    """The state of a layer."""
 
     name: str
+    """Its build name."""
     install_target: str
+    """`name@???` for a versioned layer without a valid lock."""
     has_valid_lock: bool
     selected_operations: list[str] | None
+    """`None` when no command selects any."""
     lock_problems: NotRequired[list[str]]
+    """Why its lock is not valid; only then. Not in venvstacks."""
     dependencies: NotRequired["list[LayerStatus]"]
+    """The layers below it."""
 
 
 class StackStatus(TypedDict):
-    """A stack: path of its specification, layers by category in file order."""
+    """The state of a stack: the path of its specification, and its layers by category in file order."""
 
     spec_name: str
     runtimes: list[LayerStatus]
@@ -42,9 +44,9 @@ def stack_status(
     operations: bool = False,
     dependencies: bool = True,
 ) -> StackStatus:
-    """What `show` shows: the layers of `selection` (None: all), with their operations and dependencies if asked for.
+    """What `show` shows: the layers of `selection` (`None`: all), optionally with operations and dependencies.
 
-    A layer above one without a good lock has none either.
+    A layer above one without a valid lock has none either.
     """
     problems = lock_problems(layers)
 
@@ -86,7 +88,7 @@ def _install_target(layer: ProjectLayer, *, valid: bool) -> str:
 
 
 def status_lines(status: StackStatus) -> list[str]:
-    """The tree of each category as text, and under it why locks are not good."""
+    """The tree of each category as text, followed by the reasons why locks are not valid."""
     lines = [status["spec_name"]]
     sections = [("Runtimes", status["runtimes"]), ("Frameworks", status["frameworks"])]
     sections.append(("Applications", status["applications"]))

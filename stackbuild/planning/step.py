@@ -13,15 +13,12 @@ from stackbuild.targets.platforms import TargetPlatform
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LayerStep:
-    """Locking, building, archiving or exporting one layer.
-
-    platform: what the task is named by; `None` for locks, which are for all platforms, and for this machine's platform
-    unless the run names its platforms.
-    """
+    """Locking, building, archiving or exporting one layer."""
 
     kind: StepKind
     layer: ProjectLayer
     platform: TargetPlatform | None = None
+    """The platform in the task's name. `None` for locks, which are for all platforms, and if no platform was named."""
 
     @property
     def name(self) -> str:
@@ -59,15 +56,15 @@ class LayerStep:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ManifestStep:
-    """Writing the metadata of all archived or all exported layers in one file.
-
-    output: `StepKind.ARCHIVE` or `StepKind.EXPORT`; layers: those that the manifest lists; platform: as in `LayerStep`.
-    """
+    """Writing the metadata of all archived or all exported layers in one file."""
 
     output: StepKind
+    """`StepKind.ARCHIVE` or `StepKind.EXPORT`."""
     project: Project
     layers: tuple[ProjectLayer, ...]
+    """The layers that the manifest lists."""
     platform: TargetPlatform | None = None
+    """As in `LayerStep`."""
 
     kind = StepKind.MANIFEST
 
