@@ -1,4 +1,4 @@
-"""Pack a built layer as a reproducible archive, hashed while it is written, its metadata and record last."""
+"""Archive a built layer reproducibly: the archive is hashed while it is written; metadata and record come last."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ from stackbuild.system.process import check_stopping
 from stackbuild.system.quantities import Amount, format_size
 
 _EVERY_CORE = threading.Lock()
-"""Held by the archive whose compressor uses every core: another one beside it would take as much memory again."""
+"""Held while a compressor uses every core: a second one at the same time would need as much memory again."""
 _POLL_SECONDS = 0.2
 _SMALL = 32_000_000
 
@@ -36,8 +36,8 @@ _SMALL = 32_000_000
 def archive_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) -> Outcome:
     """Write the archive of `layer`, its file manifest, its metadata and its record, in this order.
 
-    Raises `ArchiveError`, `BuildError`, `LockError`; an archive of the same name is then still the old one, but no
-    longer recorded as complete.
+    Raises `ArchiveError`, `BuildError` or `LockError`. An old archive of the same name is then unchanged, but may no
+    longer be recorded as complete.
     """
     paths = layer.project.archives
     inputs = archive_inputs(layer, built=built_inputs(layer))
@@ -81,7 +81,7 @@ def archive_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) ->
 def _turn(format: ArchiveFormat, total: int, report: Report) -> Iterator[None]:  # noqa: A002 (the word for it)
     """Wait until no other archive is compressed on every core. Raises `Interrupted` when the run is being stopped.
 
-    total: bytes to compress; a small archive takes little memory, and waits for nobody.
+    `total` is the number of bytes to compress: small archives need little memory and do not wait.
     """
     if format is not ArchiveFormat.TAR_ZST or total < _SMALL:  # other formats use one core
         yield
@@ -126,7 +126,7 @@ def _archive_metadata(
 def _file_manifest(
     metadata: LayerMetadata, files: tuple[PackedFile, ...], native: tuple[NativeFileEntry, ...]
 ) -> FileManifest:
-    """The files as an unpacked layer has them: relative to the layer's folder."""
+    """The manifest of the archived files, with paths relative to the layer's folder."""
     top = f"{metadata.install_target}/"
     packed = {file.path for file in files}
     return FileManifest(

@@ -1,4 +1,4 @@
-"""Build a layer's environment from its lock, in a fresh folder that then takes the place of the old one."""
+"""Build a layer's environment from its lock, in a new folder that then replaces the old one."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -51,20 +51,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildTools:
-    """What building needs from outside: the process runner, where runtimes come from, uv's version.
-
-    runtimes: opens the source, which is slow, and which only some layers need.
-    """
+    """What building needs from outside: the process runner, where runtimes come from, uv's version."""
 
     run: Runner
     runtimes: "Callable[[], RuntimeSource]"
+    """Opens the source of runtimes. That is slow, and only some layers need it."""
     uv_version: str
 
 
 def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Outcome:
-    """Build the environment of `layer`, whose lock must be good; a layered one needs its runtime's environment.
+    """Build the environment of `layer`. Its lock must be valid, and its runtime's environment must be built.
 
-    Raises `BuildError`, `RuntimeSourceError`, `ToolError`; the old environment is then still there, its record not.
+    Raises `BuildError`, `RuntimeSourceError` or `ToolError`. The old environment is then still there, but may no longer
+    have a record.
     """
     _check_machine(layer)
     _check_environments(layer)
@@ -102,7 +101,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
 
 
 def _check_machine(layer: ProjectLayer) -> None:
-    """Raise `BuildError` when this machine cannot hold the files of layers for the platform."""
+    """Raise `BuildError` when this machine cannot store the files of layers for the platform."""
     if layer.project.here.is_windows and not layer.platform.is_windows:
         raise BuildError(
             f"{layer.build_name}: layers for {layer.platform} cannot be built on Windows, whose files have no "
@@ -126,7 +125,7 @@ def _check_environments(layer: ProjectLayer) -> None:
 
 
 def _start_environment(layer: ProjectLayer, fresh: Path, tools: BuildTools, report: Report) -> None:
-    """What the environment has before its packages: the runtime's files; nothing of a layer that stands on one."""
+    """Make what must be there before packages: the Python of a runtime, or the empty folders of another layer."""
     around = surroundings(layer, deployed=False)
     if around.runtime is None:
         pin = layer.pin
@@ -150,7 +149,7 @@ def _start_environment(layer: ProjectLayer, fresh: Path, tools: BuildTools, repo
 
 
 def _generated(layer: ProjectLayer) -> tuple[Generated, ...]:
-    """The generated files of a build environment. The layer's configuration is that of its deployed form already."""
+    """The generated files of a build environment. The layer's configuration is already that of the deployed layer."""
     around, published = (surroundings(layer, deployed=deployed) for deployed in (False, True))
     return (
         *environment_files(around, wrapped=looks_for_libraries(layer)),
@@ -169,7 +168,7 @@ def write_generated(root: Path, generated: Iterable[Generated]) -> None:
 
 
 def _install(layer: ProjectLayer, fresh: Path, tools: BuildTools, report: Report) -> int:
-    """Install the layer's own wheels exactly as locked; return how many packages it has."""
+    """Install the layer's own wheels exactly as locked; return the number of packages."""
     own = [package for package in layer.lock.packages if not package.is_shared]
     if not own:
         return 0
@@ -198,7 +197,7 @@ def _install(layer: ProjectLayer, fresh: Path, tools: BuildTools, report: Report
             layer.linked, result.said, settings=layer.project.stack.spec.uv, bad_wheels=tuple(bad_wheels)
         )
     result.check()
-    report(installing)  # what uv downloaded was told meanwhile
+    report(installing)  # in between, the display showed uv's downloads
     filled = EnvironmentLayout(
         python_version=python.version, platform=layer.project.here, is_runtime=False, kind=python.kind
     )
@@ -214,7 +213,7 @@ def _install(layer: ProjectLayer, fresh: Path, tools: BuildTools, report: Report
 
 
 def _installing_python(layer: ProjectLayer, fresh: Path, tools: BuildTools) -> Path:
-    """A Python that runs here and is like the one that will use the packages: itself, where that is possible."""
+    """The layer's own Python if it runs here, else a similar one that does."""
     if not layer.runs_here:
         return tools.runtimes().python(layer.pin)
     root = fresh if layer.kind == "runtime" else layer.runtime.environment
@@ -222,7 +221,7 @@ def _installing_python(layer: ProjectLayer, fresh: Path, tools: BuildTools) -> P
 
 
 def _add_generated(layer: ProjectLayer, fresh: Path) -> None:
-    """Write the generated files. Raises `BuildError` when packages have put files of their own in their place."""
+    """Write the generated files. Raises `BuildError` when packages have files in their place."""
     generated = _generated(layer)
     taken = [str(item.path) for item in generated if os.path.lexists(fresh / item.path)]
     if taken:
@@ -234,7 +233,7 @@ def _add_generated(layer: ProjectLayer, fresh: Path) -> None:
 
 
 def _link_libraries(layer: ProjectLayer, fresh: Path) -> tuple[str, ...]:
-    """Link the dynamic libraries of the layer's packages where those above find them; return their names."""
+    """Link the dynamic libraries of the layer's packages where the layers above find them; return their names."""
     if layer.platform.is_windows:
         return ()  # DLLs are found beside the extension modules, and in folders that `sitecustomize` adds
     layout = layer.layout

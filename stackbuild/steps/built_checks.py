@@ -1,4 +1,4 @@
-"""What is checked of an environment once it is built: that it is whole, and runs on the oldest system it is for."""
+"""Checks of a finished environment: that it is complete, and that it runs on the oldest system it is for."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,16 +23,18 @@ _MOST_PROBLEMS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """An environment that may be used: its native files, and what its owner should know of them."""
+    """The result of checking an environment that may be used."""
 
     native_files: NativeFileList
     notices: tuple[str, ...]
+    """Warnings about its native files."""
 
 
 def check_built(layer: ProjectLayer, environment: Path) -> Checked:
-    """Check the finished environment of a layer. Raises `BuildError` with every problem, or with what misses a target.
+    """Check the finished environment of a layer.
 
-    Layers beside it are not looked at: they may be built at the same time.
+    Raises `BuildError` with every problem, or with the files that need a newer system than the layer promises. Other
+    layers are not looked at: another thread may be building them.
     """
     target = lock_target(layer, layer.pin)
     layout = layer.layout
@@ -53,7 +55,7 @@ def check_built(layer: ProjectLayer, environment: Path) -> Checked:
 
 
 def _of_packages(files: Iterable[NativeFile], layout: EnvironmentLayout) -> list[NativeFile]:
-    """The files without those of a runtime's interpreter, which are as its source has them."""
+    """The files of packages, without those of a runtime's interpreter: its source determines these."""
     return [file for file in files if not layout.is_runtime or file.path.startswith(f"{layout.site_packages}/")]
 
 
@@ -68,9 +70,9 @@ def _not_sound(layer: ProjectLayer, problems: tuple[str, ...]) -> BuildError:
 
 
 def target_notices(layer: Layer, offenders: Sequence[tuple[NativeFile, Minimum]], oldest: Minimum) -> tuple[str, ...]:
-    """A warning when there are files that the `oldest` system a layer is for cannot run.
+    """A warning when there are files that cannot run on `oldest`, the oldest system that the layer is for.
 
-    Raises `BuildError` instead when the layer's table itself says which system that is.
+    Raises `BuildError` instead when the layer itself declares that system.
     """
     if not offenders:
         return ()
@@ -86,7 +88,7 @@ def target_notices(layer: Layer, offenders: Sequence[tuple[NativeFile, Minimum]]
 
 
 def file_list(files: tuple[NativeFile, ...], platform: TargetPlatform, *, system: str) -> NativeFileList:
-    """The list of an environment's native files as it is kept and published. `system`: the one that the layer is for.
+    """The list of an environment's native files, as it is recorded. `system` is the one that the layer is for.
 
     Files for another C library do not count for the minimum of all, unless there are no others.
     """

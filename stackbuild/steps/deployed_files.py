@@ -1,4 +1,4 @@
-"""The files of a built layer as they are deployed: what archives and exports hold. Lists and reads, writes nothing."""
+"""The files of a built layer as it is deployed, in an archive or an export. Writes nothing."""
 
 import os
 from pathlib import Path
@@ -14,9 +14,9 @@ from stackbuild.steps.layer_metadata import surroundings
 
 
 def check_replaceable(folder: Path, *, record: Path, kind: type[StackbuildError]) -> None:
-    """Raise an error of `kind` when what lies at `folder` is somebody else's, which must not be replaced by a layer.
+    """Raise an error of `kind` when stackbuild did not make what is at `folder`, so that it must not be replaced.
 
-    Ours is what has a layer's configuration or a record of ours. Nothing, or an empty folder, may be replaced.
+    stackbuild made it if it contains a layer's configuration or has a record. An empty folder may be replaced, too.
     """
     if not os.path.lexists(folder) or record.exists() or (folder / LAYER_CONFIG).exists():
         return
@@ -31,8 +31,8 @@ def check_replaceable(folder: Path, *, record: Path, kind: type[StackbuildError]
 def built_inputs(layer: ProjectLayer) -> str:
     """The digest of the inputs of a layer's environment, which must be built from its current lock and sources.
 
-    So must those below: their records say whether they offer dynamic libraries. Raises `BuildError` naming the task
-    that builds what is not.
+    So must the environments below: their records say whether they offer dynamic libraries. Raises `BuildError` for one
+    that is not, with the task that builds it.
     """
     for needed in (*layer.lower, layer):
         why = why_build(needed)
@@ -44,8 +44,8 @@ def built_inputs(layer: ProjectLayer) -> str:
 def deployed_entries(layer: ProjectLayer) -> list[ArchiveEntry]:
     """Every file, link and folder of the deployed layer, relative to it, in no fixed order.
 
-    The build environment without byte code and top-level hidden entries, its generated files replaced by those that
-    name the layers around it as they are deployed.
+    These are the entries of the build environment, without byte code and hidden entries at the top. Generated files
+    are replaced by versions that use the deployed names of the other layers.
     """
     around = surroundings(layer, deployed=True)
     generated = published_files(around, wrapped=libraries_below(layer))

@@ -1,6 +1,6 @@
-"""What each step's result depends on, as digests that records carry. Reads locks and module sources, writes nothing.
+"""What the result of each step depends on, as digests for records. Reads locks and module sources, writes nothing.
 
-A digest has no path, no time and no name of this machine in it: a record made elsewhere is good here.
+Digests contain nothing about this machine, such as paths or file times: a record made elsewhere is valid here.
 """
 
 from collections.abc import Iterable
@@ -15,15 +15,15 @@ from stackbuild.spec.models import ApplicationLayer
 from stackbuild.system.json_file import digest_of
 
 BUILD_FORMAT = 4
-"""Raised when environments are built differently from the same inputs."""
+"""To be increased when the same inputs give a different environment."""
 
 
 OUTPUT_FORMAT = 4
-"""Raised when archives or exports are made differently from the same environment."""
+"""To be increased when the same environment gives a different archive or export."""
 
 
 def build_inputs(layer: ProjectLayer) -> str:
-    """The digest of what a build environment is made from. Raises as `looks_for_libraries` does."""
+    """The digest of what a build environment is made from. Raises like `looks_for_libraries`."""
     declared, pin = layer.declared, layer.pin
     file = pin.file(layer.platform)
     has_files_of_python = layer.kind == "runtime" or layer.platform.is_windows  # launchers
@@ -34,7 +34,7 @@ def build_inputs(layer: ProjectLayer) -> str:
         "python": [pin.python_implementation, pin.source],
         "distribution": file.model_dump(exclude={"url"}) if file is not None and has_files_of_python else None,
         "requirements": layer.lock.record.requirements_hash,
-        # a target that the layer states itself is checked more severely
+        # a target that the layer itself declares is checked more strictly
         "linux_target": [declared.linux_target, declared.states("linux_target")] if layer.platform.is_linux else None,
         "macosx_target": [declared.macosx_target, declared.states("macosx_target")]
         if layer.platform.is_macos
@@ -52,8 +52,8 @@ def build_inputs(layer: ProjectLayer) -> str:
 def looks_for_libraries(layer: ProjectLayer) -> bool:
     """Whether the Python of a layer's build environment looks for dynamic libraries of the layers below.
 
-    An environment and the frameworks below it are built in parallel, so that only the runtime's record can be asked:
-    above frameworks Python always looks. Raises `BuildError` when a runtime that must be asked is not built.
+    An environment and the frameworks below it are built in parallel, so only the runtime's record can be read: above
+    frameworks, Python always looks. Raises `BuildError` when the record of the runtime is needed and missing.
     """
     if layer.platform.is_windows:
         return False
@@ -61,7 +61,7 @@ def looks_for_libraries(layer: ProjectLayer) -> bool:
 
 
 def libraries_below(layer: ProjectLayer) -> bool:
-    """Whether a layer below offers dynamic libraries, as the records of their builds say.
+    """Whether a layer below offers dynamic libraries, according to their build records.
 
     Raises `BuildError` when one of them is not built.
     """
@@ -77,7 +77,7 @@ def _required_build_record(layer: ProjectLayer) -> BuildRecord:
 
 
 def not_built(layer: ProjectLayer, why: str) -> BuildError:
-    """The error that an environment is not what it must be, with the task that makes it so."""
+    """The error for an environment that is not up to date, with the task that builds it."""
     return BuildError(
         f"{layer.build_name}: {why}", hint=f"build it: doit build:{layer.build_name}, or stackbuild build"
     )
@@ -97,14 +97,14 @@ def _output_inputs(layer: ProjectLayer, built: str) -> dict[str, Any]:
 
 
 def archive_inputs(layer: ProjectLayer, *, built: str) -> str:
-    """The digest of what a layer's archive is made from. `built`: the digest of its environment's inputs."""
+    """The digest of what a layer's archive is made from. `built` is the digest of its environment's inputs."""
     inputs = _output_inputs(layer, built)
     choices = {"archive_format": layer.project.archive_format, "tagged": layer.project.tag_outputs}
     return digest_of({**inputs, **choices, "byte_code": layer.project.has_byte_code("archives")})
 
 
 def export_inputs(layer: ProjectLayer, *, built: str, with_byte_code: bool = True) -> str:
-    """The digest of what a layer's local export is made from. with_byte_code: whether it has it if it should."""
+    """The digest of what an export is made from. `with_byte_code`: whether it has the byte code that it should have."""
     inputs = _output_inputs(layer, built)
     return digest_of({**inputs, "byte_code": with_byte_code and layer.project.has_byte_code("exports")})
 

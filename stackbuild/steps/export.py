@@ -1,4 +1,4 @@
-"""Export a built layer to a local folder where it runs at once: hard links where possible, its record last."""
+"""Export a built layer to a local folder, ready to run: with hard links where possible, the record last."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,8 @@ from stackbuild.system.process import check_stopping
 def export_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) -> Outcome:
     """Make the deployed folder of `layer` in the export folder, then its metadata and its record.
 
-    Raises `DeployError`, `BuildError`, `LockError`; an older export is then still there, but not recorded as complete.
+    Raises `DeployError`, `BuildError` or `LockError`. An old export is then still there, but may no longer be recorded
+    as complete.
     """
     paths = layer.project.exports
     built = built_inputs(layer)
@@ -44,7 +45,7 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) -> 
             _fill(os.fspath(fresh), entries)
             _finish(layer, fresh)
         metadata.write(paths.layer_metadata(layer.build_name))
-        # without byte code it should have it is not good: once that can be had, the layer is exported again
+        # an export without the byte code that it should have is not valid: it is made again when that is possible
         inputs = export_inputs(layer, built=built, with_byte_code=not notices)
         record = OutputRecord(inputs=inputs, files=len(entries), size=size)
         record.write(paths.record(layer.build_name))
@@ -52,7 +53,7 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) -> 
 
 
 def _finish(layer: ProjectLayer, root: Path) -> None:
-    """Do what a layer needs to run where it lies: on Windows to know the absolute place of its runtime."""
+    """Adapt an export to its place: on Windows, a layer must know the absolute path of its runtime."""
     around = surroundings(layer, deployed=True)
     if layer.platform.is_windows and not layer.project.is_foreign and around.runtime is not None:
         home = os.fspath(layer.project.exports.root / around.runtime.target)

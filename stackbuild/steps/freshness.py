@@ -1,7 +1,7 @@
-"""Whether each step's result is what it would be if it were made now, told from records alone.
+"""Whether the result of each step is still valid, according to its record.
 
-Everything is computed from contents, nothing from times or places, so a restored cache is as good as a fresh run.
-Each function returns why the step has to run, or `None` when it has not.
+Only contents count, not times or places, so results stay valid when they are restored from a cache. Each function
+returns why the step has to run, or `None` when it does not.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ _CHANGED = "what it is made from changed"
 
 def why_lock(layer: ProjectLayer) -> str | None:
     """Why a layer must be locked."""
-    return "; ".join(lock_status(layer).problems) or None  # a missing summary is no reason to resolve anew
+    return "; ".join(lock_status(layer).problems) or None  # a missing summary is no reason to resolve again
 
 
 def why_build(layer: ProjectLayer) -> str | None:
@@ -32,7 +32,7 @@ def why_build(layer: ProjectLayer) -> str | None:
 
 
 def why_archive(layer: ProjectLayer) -> str | None:
-    """Why a layer must be packed."""
+    """Why a layer must be archived."""
     paths = layer.project.archives
     record = OutputRecord.read(paths.record(layer.build_name))
     metadata = layer.archive_metadata

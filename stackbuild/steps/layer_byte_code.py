@@ -1,4 +1,4 @@
-"""The byte code of a deployed layer, from the cache that every project of a user has in common."""
+"""The byte code of a deployed layer, from the cache that all projects of a user share."""
 
 import hashlib
 import os
@@ -35,8 +35,8 @@ def byte_code_entries(
 ) -> list[ArchiveEntry]:
     """The byte code of all modules among the `entries` of the deployed layer, which are files of its environment.
 
-    Raises `NoByteCode` when the layer's Python cannot be had here or the cache cannot be written to, `ToolError` when
-    that Python does not run.
+    Raises `NoByteCode` when the layer's Python is not available here or the cache cannot be written to, and `ToolError`
+    when that Python does not run.
     """
     layout = layer.layout
     environment = layer.environment
@@ -69,16 +69,17 @@ def _hash(entry: ArchiveEntry) -> str:
 
 
 def _version(layer: ProjectLayer) -> str:
-    """What tells the Python that compiles from others that give other bytes.
+    """The name of the compiling Python in the cache. Pythons that may give different bytes have different names.
 
-    What stands in for that of another platform may be of another patch release: apart, it is used for such layers only.
+    A layer for another platform is compiled by a similar Python, perhaps of another patch release. So its byte code is
+    kept apart, and used for such layers only.
     """
     pinned = layer.pin.python_implementation
     return pinned if layer.runs_here else f"{pinned} or its like"
 
 
 def _python(layer: ProjectLayer, tools: OutputTools) -> Path:
-    """An executable of the layer's Python that runs on this machine: its runtime's, or its like for this platform."""
+    """A Python that runs on this machine and compiles for the layer: that of its runtime, or a similar one."""
     if not layer.runs_here:
         return tools.runtimes().python(layer.pin)
     return Path(os.path.join(layer.runtime.environment, layer.runtime.layout.python))

@@ -1,4 +1,4 @@
-"""What is published of a layer, before and after it is packed."""
+"""The metadata of a layer, as archives and exports have it."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def surroundings(layer: ProjectLayer, *, deployed: bool) -> "LayerSurroundings":
-    """What the generated files of a layer depend on; peers by install target (`deployed`) or by build name."""
+    """What the generated files of a layer depend on. Other layers have their install targets if `deployed`."""
     from stackbuild.environments.generated_files import (  # slow to import, and no digest needs it
         LayerSurroundings,
         Peer,
@@ -34,7 +34,7 @@ def surroundings(layer: ProjectLayer, *, deployed: bool) -> "LayerSurroundings":
 
 
 def layer_metadata(layer: ProjectLayer) -> LayerMetadata:
-    """What is published of a layer, before anything is known of an archive."""
+    """The metadata of a layer, without what only its archive has."""
     record, declared = layer.lock.record, layer.declared
     is_runtime = layer.kind == "runtime"
     frameworks = [lower for lower in layer.lower if lower.kind == "framework"]
@@ -60,7 +60,7 @@ def layer_metadata(layer: ProjectLayer) -> LayerMetadata:
 
 
 def _origin(layer: ProjectLayer) -> dict[str, str | None]:
-    """What is published of a runtime that is made from an interpreter of this machine: it may need a newer system."""
+    """Further metadata of a runtime copied from an interpreter of this machine, which may need a newer system."""
     pin = layer.pin
     if layer.kind != "runtime" or pin.source != "interpreter":
         return {}
@@ -74,12 +74,12 @@ def _origin(layer: ProjectLayer) -> dict[str, str | None]:
 
 
 def native_file_list(layer: ProjectLayer) -> NativeFileList:
-    """The native files of a layer's build environment; none when there is no list of them."""
+    """The native files of a layer's build environment; empty when there is no list of them."""
     return NativeFileList.read(layer.native_files_path) or NativeFileList()
 
 
 def next_archive(layer: ProjectLayer, metadata: LayerMetadata) -> tuple[int, str]:
-    """The build number and the file name of a layer's archive when it is made now."""
+    """The build number and the file name of a layer's archive if it is made now."""
     previous = layer.archive_metadata
     number = previous.archive_build + 1 if previous and previous.lock_version == metadata.lock_version else 1
     tag = f"-{layer.platform}-{number}" if layer.project.tag_outputs else ""

@@ -37,20 +37,18 @@ from stackbuild.uv.failures import resolution_error
 
 @dataclass(frozen=True, kw_only=True)
 class LockTools:
-    """What locking needs from outside: the process runner, where runtimes come from, uv's version, the clock.
-
-    runtimes: opens the source, which is slow, and which only some layers need.
-    """
+    """What locking needs from outside: the process runner, where runtimes come from, uv's version, the clock."""
 
     run: Runner
     runtimes: Callable[[], RuntimeSource]
+    """Opens the source of runtimes. That is slow, and only some layers need it."""
     uv_version: str
     now: Callable[[], datetime]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """What is to be locked: the layer, its Python, everything that its lock depends on, the pins below it."""
+class _LockJob:
+    """What is to be locked: a layer, its Python, everything that its lock depends on, and the pins below it."""
 
     layer: ProjectLayer
     pin: RuntimePin
@@ -70,34 +68,34 @@ def lock_layer(
     reset: bool = False,
     report: Report,
 ) -> Outcome:
-    """Make the lock of `layer` anew; the layers below must be locked.
+    """Lock `layer`. The layers below must be locked.
 
     A resolution that changes nothing keeps the recorded time and version. When only the version has to rise, nothing
-    is resolved unless it is `forced`. `reset`: the Python of a runtime is chosen afresh, whatever the lock says, and
-    the indexes are asked for everything again.
+    is resolved unless `forced`. With `reset`, the Python of a runtime is chosen again, whatever the lock says, and uv
+    asks the indexes for everything again.
 
-    Raises `LockError`, `RuntimeSourceError`, `ToolError`; nothing of the old lock is lost then.
+    Raises `LockError`, `RuntimeSourceError` or `ToolError`. The old lock is then still there.
     """
     status, record = lock_status(layer), layer.lock_record
     if record is not None and not forced and not status.reasons and status.needs_version:
         return _raise_version(layer, record)
     report("looking for a Python")
     pin = _choose_python(layer, None if reset else record, tools)
-    asked = _Asked(layer=layer, pin=pin, inputs=lock_inputs(layer, pin, now=tools.now()), lower=packages_below(layer))
+    job = _LockJob(layer=layer, pin=pin, inputs=lock_inputs(layer, pin, now=tools.now()), lower=packages_below(layer))
     report(f"resolving {counted(len(layer.declared.requirements), 'requirement')}")
     refined = refine(
-        _resolve(asked, tools, refresh=reset),
-        target=asked.target,
-        lower=asked.lower,
+        _resolve(job, tools, refresh=reset),
+        target=job.target,
+        lower=job.lower,
         relative_path=lambda location: _relative_wheel(location, layer),
     )
     if refined.missing_wheels:
-        raise missing_wheels_error(layer.build_name, asked.target, refined.missing_wheels)
-    return _write(asked, refined, record, tools)
+        raise missing_wheels_error(layer.build_name, job.target, refined.missing_wheels)
+    return _write(job, refined, record, tools)
 
 
 def _choose_python(layer: ProjectLayer, record: LockRecord | None, tools: LockTools) -> RuntimePin:
-    """The pinned Python of the layer's runtime, chosen now if it has no fitting pin."""
+    """The pinned Python of the layer's runtime, chosen now if there is no pin that fits."""
     declared = layer.declared
     if not isinstance(declared, RuntimeLayer):
         return layer.pin
@@ -112,19 +110,19 @@ def _choose_python(layer: ProjectLayer, record: LockRecord | None, tools: LockTo
     return tools.runtimes().choose(wanted)
 
 
-def _resolve(asked: _Asked, tools: LockTools, *, refresh: bool) -> dict[str, Any]:
+def _resolve(job: _LockJob, tools: LockTools, *, refresh: bool) -> dict[str, Any]:
     """Uv's universal resolution of the layer as a PEP 751 document."""
-    layer, project = asked.layer, asked.layer.project
-    short = asked.pin.python.short_version
+    layer, project = job.layer, job.layer.project
+    short = job.pin.python.short_version
     if not layer.declared.requirements:
         return {"lock-version": "1.0", "requires-python": f"=={short}.*", "packages": []}
-    settings, newest = project.stack.spec.uv, asked.inputs.newest_allowed
+    settings, newest = project.stack.spec.uv, job.inputs.newest_allowed
     generated = uv_resolution.resolution_project(
         layer.linked,
         settings=settings,
-        lower=asked.lower,
+        lower=job.lower,
         short_version=short,
-        # as a point in time: a date alone means another one to uv in each time zone
+        # as a point in time: uv reads a date in the local time zone
         exclude_newer=None if newest is None else newest.isoformat(),
         folder=project.stack.spec.folder,
         local_wheels=project.local_wheels,
@@ -133,38 +131,38 @@ def _resolve(asked: _Asked, tools: LockTools, *, refresh: bool) -> dict[str, Any
     resolution = Resolution(
         linked=layer.linked,
         settings=settings,
-        lower=asked.lower,
-        target=asked.target,
+        lower=job.lower,
+        target=job.target,
         files={"pyproject.toml": tomli_w.dumps(generated.pyproject), "uv.toml": tomli_w.dumps(generated.config)},
         query_index=project.query_index,
     )
     folder = project.workspace.resolution_folder(layer.build_name)
     try:
-        return _run_uv(resolution, folder, tools.runtimes().python(asked.pin), project.environ, tools, refresh=refresh)
+        return _run_uv(resolution, folder, tools.runtimes().python(job.pin), project.environ, tools, refresh=refresh)
     finally:
         _forget_credentials(folder)
 
 
 def _run_uv(
-    asked: Resolution, folder: Path, python: Path, environ: Mapping[str, str], tools: LockTools, *, refresh: bool
+    resolution: Resolution, folder: Path, python: Path, environ: Mapping[str, str], tools: LockTools, *, refresh: bool
 ) -> dict[str, Any]:
-    layer = asked.linked.build_name
+    layer = resolution.linked.build_name
     exported = folder / "pylock.toml"
     with disk_errors(f"write uv's inputs for {layer}", LockError):
-        private_folder(folder)  # URLs may bring credentials, until uv has read them
-        for old in (exported, folder / "uv.lock"):  # each resolution starts afresh
+        private_folder(folder)  # URLs may contain credentials until uv has read them
+        for old in (exported, folder / "uv.lock"):  # each resolution starts without the old one
             old.unlink(missing_ok=True)
-        for name, text in asked.files.items():
+        for name, text in resolution.files.items():
             write_atomic(folder / name, text)
     locking = functools.partial(uv_commands.lock_command, folder, python=python, environ=environ)
     result = tools.run(locking(refresh=refresh))
     if not refresh and result.status > 0 and uv_commands.found_no_solution(result.said):
-        again = tools.run(locking(refresh=True))  # it may have been published since uv's cache was asked last
+        again = tools.run(locking(refresh=True))  # a release may be newer than uv's cache
         result = again if again.status == 0 or uv_commands.found_no_solution(again.said) else result
     if result.status == 0:
         result = tools.run(uv_commands.export_command(folder, python=python, output=exported, environ=environ))
     if result.status > 0:
-        raise resolution_error(asked, result.said)
+        raise resolution_error(resolution, result.said)
     result.check()
     try:
         return tomllib.loads(exported.read_text(encoding="utf-8"))
@@ -173,7 +171,7 @@ def _run_uv(
 
 
 def _forget_credentials(folder: Path) -> None:
-    """Leave no user names and passwords of URLs in uv's working files, which may end up in a cache of builds."""
+    """Remove user names and passwords from URLs in uv's working files, which may end up in a build cache."""
     with disk_errors("remove credentials from uv's working files", LockError):
         for path in (folder / name for name in ("pyproject.toml", "uv.toml", "uv.lock", "pylock.toml")):
             if path.is_file() and (safe := without_credentials(text := path.read_text("utf-8"))) != text:
@@ -181,7 +179,7 @@ def _forget_credentials(folder: Path) -> None:
 
 
 def _relative_wheel(location: str, layer: ProjectLayer) -> str:
-    """The place of a local wheel relative to the lock file, with `/`."""
+    """The path of a local wheel relative to the lock file's folder, with `/`."""
     if location.startswith("file:"):
         path = Path(urllib.request.url2pathname(urllib.parse.urlsplit(location).path))
     else:
@@ -196,15 +194,15 @@ def _relative_wheel(location: str, layer: ProjectLayer) -> str:
     return relative.replace(os.sep, "/")
 
 
-def _write(asked: _Asked, refined: RefinedLock, old: LockRecord | None, tools: LockTools) -> Outcome:
-    layer, paths, inputs = asked.layer, asked.layer.lock_paths, asked.inputs
+def _write(job: _LockJob, refined: RefinedLock, old: LockRecord | None, tools: LockTools) -> Outcome:
+    layer, paths, inputs = job.layer, job.layer.lock_paths, job.inputs
     text = (
         f"# Locked requirements for {layer.build_name} (DO NOT EDIT)\n"
         f"#     Auto-generated by stackbuild: lock the layer again to change them\n{tomli_w.dumps(refined.document)}"
     )
     packages = read_packages(tomllib.loads(text), origin=os.fspath(paths.pylock))
     locked_hash = requirements_hash(packages)
-    same = old is not None and old.requirements_hash == locked_hash and not _has_other_python(asked, old)
+    same = old is not None and old.requirements_hash == locked_hash and not _has_other_python(job, old)
     record = LockRecord(
         requirements_hash=locked_hash,
         lock_input_hash=inputs.lock_input_hash,
@@ -213,7 +211,7 @@ def _write(asked: _Asked, refined: RefinedLock, old: LockRecord | None, tools: L
         lock_version=_next_version(old, inputs, changed=not same),
         locked_at=_lock_time(old if same else None, inputs, tools.now()),
         tools={"uv": tools.uv_version},
-        runtime=asked.pin if layer.kind == "runtime" else None,
+        runtime=job.pin if layer.kind == "runtime" else None,
         settings_hash=inputs.settings_hash,
         constraints_hash=inputs.constraints_hash,
         python_version=inputs.python_version,
@@ -230,10 +228,10 @@ def _write(asked: _Asked, refined: RefinedLock, old: LockRecord | None, tools: L
     return Outcome(done=f"kept: nothing changed ({what})" if same else what)
 
 
-def _has_other_python(asked: _Asked, old: LockRecord) -> bool:
-    """Whether a layer was locked for another Python: for a runtime, which is that Python, another file, else X.Y."""
-    is_runtime, locked_for = asked.layer.kind == "runtime", asked.inputs.python_version
-    if is_runtime and old.runtime is not None and asked.pin.differs_from(old.runtime):
+def _has_other_python(job: _LockJob, old: LockRecord) -> bool:
+    """Whether a layer was locked for another Python: a runtime for another release or file, others for another X.Y."""
+    is_runtime, locked_for = job.layer.kind == "runtime", job.inputs.python_version
+    if is_runtime and old.runtime is not None and job.pin.differs_from(old.runtime):
         return True
     if old.python_version is None or locked_for is None:
         return False
@@ -244,7 +242,7 @@ def _has_other_python(asked: _Asked, old: LockRecord) -> bool:
 
 
 def _document_on_disk(pylock: Path) -> dict[str, Any] | None:
-    """The lock file as it is, perhaps changed by hand; `None` when it cannot be read."""
+    """The lock file as it is on disk, perhaps edited by hand; `None` when it cannot be read."""
     try:
         return tomllib.loads(pylock.read_text("utf-8"))
     except (OSError, ValueError):
@@ -258,7 +256,7 @@ def _next_version(old: LockRecord | None, inputs: LockInputs, *, changed: bool) 
 
 
 def _lock_time(unchanged: LockRecord | None, inputs: LockInputs, now: datetime) -> str:
-    """The recorded time of an unchanged lock unless it is too late, else the lock time, in UTC."""
+    """When an unchanged lock was recorded, unless that is later than allowed; else the limit or now, in UTC."""
     newest = inputs.newest_allowed
     if unchanged is not None:
         recorded = datetime.fromisoformat(unchanged.locked_at).astimezone(UTC)
@@ -268,7 +266,7 @@ def _lock_time(unchanged: LockRecord | None, inputs: LockInputs, now: datetime) 
 
 
 def _raise_version(layer: ProjectLayer, record: LockRecord) -> Outcome:
-    """A good lock under the next version: only what the version stands for changed (a module, say)."""
+    """Give a valid lock the next version: only what the version stands for changed, such as a module."""
     inputs = lock_inputs(layer, layer.pin, now=datetime.now(UTC))
     version = record.lock_version + 1
     updated = record.model_copy(update={"lock_version": version, "version_inputs_hash": inputs.version_inputs_hash})
