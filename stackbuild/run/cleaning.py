@@ -1,4 +1,4 @@
-"""Remove what steps made: `doit clean`. Lock files stay: they are the project's own."""
+"""Remove what steps made: `doit clean`. Lock files stay: they belong to the project."""
 
 from stackbuild.planning.step import LayerStep, ManifestStep, Step
 from stackbuild.project.records import ExportMetadata

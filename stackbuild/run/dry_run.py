@@ -1,4 +1,4 @@
-"""What a run would archive or export, told without doing it: the metadata of each layer. Writes nothing."""
+"""What a run would archive or export: the metadata of each layer. Writes nothing."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from stackbuild.steps.layer_metadata import layer_metadata, next_archive
 
 
 def future_manifest(layers: Sequence[ProjectLayer], *, archived: bool, forced: bool) -> dict[str, Any]:
-    """The manifest that a run would write of `layers`, without what only the finished archives tell.
+    """The manifest that a run would write for `layers`, without what is only known of finished archives.
 
     The layers must be locked. An archive that is up to date keeps its build number unless it is `forced`.
     """

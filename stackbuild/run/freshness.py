@@ -13,7 +13,7 @@ _WHY = {
 
 
 def why_not_valid(step: Step) -> str | None:
-    """Why the result of a step is not what it would be now, `None` when it is. Those it needs are taken as they are."""
+    """Why the result of a step is not valid; `None` when it is. The results that it needs are taken as they are."""
     if isinstance(step, ManifestStep):
         return why_manifest(step.outputs, step.layers)
     return _WHY[step.kind](step.layer)

@@ -1,4 +1,4 @@
-"""What can be told before a run: results that it needs, must not make, and that are not valid. All of them at once."""
+"""Errors that are known before a run: results that it needs but must not make, and that are not valid."""
 
 from collections.abc import Mapping
 
@@ -14,13 +14,13 @@ from stackbuild.spec.models import BuildName
 
 
 def check_frozen(run: Run) -> None:
-    """Raise the error that the run would end with, because of locks or environments that its plan leaves alone.
+    """Raise the error that the run would end with because of frozen locks or environments.
 
-    Another run may just be making them: what is not valid is judged again when no other run is at work.
+    Another run may be making them right now, so what is not valid is checked again when no other run is active.
     """
     if _frozen_problem(run.graph, run.plan) is None:
         return
-    if run.graph.project.workspace.run_lock.exists():  # else no other run has ever been at work
+    if run.graph.project.workspace.run_lock.exists():  # else there has never been another run
         run.hold()
     problem = _frozen_problem(run.graph, run.plan)
     if problem is not None:
@@ -29,9 +29,9 @@ def check_frozen(run: Run) -> None:
 
 
 def _frozen_problem(graph: StackGraph, plan: Plan) -> StackbuildError | None:
-    """What is not valid among the locks, else among the environments, that the run needs and must leave alone.
+    """The error for all frozen locks that the run needs and that are not valid, else for all such environments.
 
-    What stands on a lock that this run makes again is not judged yet: its step is, when its turn comes.
+    A step above a lock that this run makes again is not checked here, but when its turn comes.
     """
     needed = graph.closure(plan.tasks or ()).keys() & plan.frozen
     frozen = [step for name, step in graph.steps.items() if name in needed and isinstance(step, LayerStep)]
@@ -55,7 +55,7 @@ def _frozen_problem(graph: StackGraph, plan: Plan) -> StackbuildError | None:
 def _locks_are_final(
     graph: StackGraph, plan: Plan, step: LayerStep, problems: Mapping[BuildName, tuple[str, ...]]
 ) -> bool:
-    """Whether this run leaves all locks that a step reads as they are."""
+    """Whether this run changes none of the locks that a step reads."""
     return all(
         lock.task_name in plan.frozen or (not problems[BuildName(lock.name)] and lock.task_name not in plan.forced)
         for lock in graph.needs(step)

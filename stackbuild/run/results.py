@@ -9,25 +9,29 @@ from stackbuild.steps.outcome import Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """A step that this run carried out: its outcome, why it ran, when it began and how long it took, in seconds."""
+    """A step that this run carried out."""
 
     step: Step
     outcome: Outcome
     why: str
+    """Why it ran."""
     started: float
+    """When it started, in seconds since the start of the run."""
     seconds: float
+    """How long it took."""
 
 
 @dataclass(kw_only=True)
 class RunResults:
-    """Written by the run, read by whatever tells of it; by the name of the task.
-
-    began: as `time.monotonic` tells it; failed: messages; waited: whether the run had to wait for another one;
-    unfinished: the tasks that were at work when the run was interrupted, `None` when it was not.
-    """
+    """Written by the run, and read by everything that reports on it."""
 
     began: float = field(default_factory=time.monotonic)
+    """When the run started, by `time.monotonic`."""
     done: dict[str, Done] = field(default_factory=dict)
+    """The steps that were carried out, by task name."""
     failed: dict[str, str] = field(default_factory=dict)
+    """The messages of steps that failed, by task name."""
     waited: bool = False
+    """Whether the run had to wait for another one."""
     unfinished: tuple[str, ...] | None = None
+    """The tasks that were running when the run was interrupted; `None` if it was not."""

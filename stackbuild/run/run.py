@@ -1,6 +1,6 @@
 """One run over a stack: carries out steps, keeps other runs away, and stops when it is told to.
 
-It knows nothing of doit: `engine` makes tasks of the steps.
+It knows nothing about doit: `engine` turns steps into tasks.
 """
 
 import functools
@@ -33,7 +33,7 @@ _ASKED_FOR = "it is asked for"
 
 
 class Run:
-    """Steps may run in several threads; each is run once at most."""
+    """Carries out the steps of one run. Several threads may call it; each step runs at most once."""
 
     def __init__(self, *, graph: StackGraph, plan: Plan, results: RunResults, watcher: Watcher) -> None:
         self.graph = graph
@@ -48,20 +48,20 @@ class Run:
         self._opened_runtimes: RuntimeSource | None = None
 
     def why(self, step: Step) -> str | None:
-        """Why the step has to run, `None` when its result is valid. The steps it needs are taken as they are."""
+        """Why the step has to run; `None` when its result is valid. The results that it needs are taken as they are."""
         if step.task_name in self.plan.forced and step.task_name not in self.results.done:
             return _ASKED_FOR
         return why_not_valid(step)
 
     def carry_out(self, step: Step) -> None:
-        """Run a step. Raises `StackbuildError`; after a wait for another run, a valid result is left alone."""
+        """Run a step. After waiting for another run, a valid result is kept instead. Raises `StackbuildError`."""
         with self._changed:
             self._running[step.task_name] = step
         try:
             started = time.monotonic()
             why = why_not_valid(step) or _ASKED_FOR
             waited = self.hold()
-            self._watcher.started(step, why)  # now nobody else changes the project
+            self._watcher.started(step, why)  # from now on, no other run changes the project
             if (waited or step.task_name in self.plan.frozen) and self.why(step) is None:
                 outcome = Outcome(done="made by another run meanwhile")
             else:
@@ -83,7 +83,7 @@ class Run:
             self._watcher.ended(step)
 
     def _check_allowed(self, step: Step) -> None:
-        """Raise `StackbuildError` for a step that this run must leave alone although its result is not valid."""
+        """Raise `StackbuildError` if the step is frozen: it must not run although its result is not valid."""
         if step.task_name in self.plan.frozen:
             raise not_good([(step, self.why(step) or "its result is not good")])
 
@@ -120,7 +120,7 @@ class Run:
     def _output_tools(self) -> "OutputTools":
         from stackbuild.steps.layer_byte_code import OutputTools  # as in _do
 
-        # compiling takes many commands, one for each package: nobody wants to read them
+        # compiling runs many commands, one for each package: they are not worth showing
         return OutputTools(run=process.run, runtimes=self._open_runtimes)
 
     def catch_signals(self) -> None:
@@ -141,23 +141,23 @@ class Run:
                 signal.signal(number, interrupt)
 
     def wait_until_stopped(self, *, seconds: float) -> None:
-        """After an interrupt: let the steps in other threads clean up, for a while."""
+        """After an interrupt: give the steps in other threads some time to clean up."""
         with self._changed:
             self._changed.wait_for(lambda: not self._running, timeout=seconds)
 
     def hold(self) -> bool:
-        """Take the project for this run until `close`, once; True when it had to wait for another one."""
+        """Keep other runs away until `close`. Returns whether this run has had to wait for another one."""
         return self._hold.take()
 
     def close(self) -> None:
-        """Let another run at the project."""
+        """Let other runs change the project again."""
         self._hold.release()
 
     def _open_runtimes(self) -> "RuntimeSource":
         from stackbuild.runtimes.source_list import open_sources  # as in _do
 
         project = self.graph.project
-        with self._runtimes_lock:  # one for all threads: it asks the Pythons of the machine once
+        with self._runtimes_lock:  # one for all threads: the machine's Pythons are inspected only once
             if self._opened_runtimes is None:
                 self._opened_runtimes = open_sources(
                     project.runtime_sources,

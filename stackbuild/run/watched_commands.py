@@ -1,4 +1,4 @@
-"""Run the commands of steps so that they can be watched: what uv downloads meanwhile, and what they said at the end."""
+"""Run the commands of steps and report on them: uv's downloads while they run, and their output at the end."""
 
 import os
 import threading
@@ -14,11 +14,11 @@ from stackbuild.system.process import Command, Result
 from stackbuild.system.quantities import Amount
 
 _SECONDS_BETWEEN = 0.2
-"""How often a folder that grows is looked at."""
+"""The time between two looks at a growing folder."""
 
 
 class WatchedRunner:
-    """The `Runner` of all steps of a run; what is run counts for the step that the thread is at work for."""
+    """The `Runner` for all steps of a run. A command belongs to the step that its thread works for."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
@@ -26,7 +26,7 @@ class WatchedRunner:
 
     @contextmanager
     def working_for(self, step: Step) -> Iterator[None]:
-        """What this thread runs in the block is run for `step`."""
+        """In the block, commands that this thread runs belong to `step`."""
         self._thread.step = step
         try:
             yield
@@ -37,18 +37,18 @@ class WatchedRunner:
         step: Step | None = getattr(self._thread, "step", None)
         if step is None:
             return process.run(command)
-        told = _ToldDownloads(command.downloads, lambda amount: self._watcher.reported(step, amount))
-        with told.looking():
-            result = process.run(command, follow=told.follow)
+        downloads = _WatchedDownloads(command.downloads, lambda amount: self._watcher.reported(step, amount))
+        with downloads.looking():
+            result = process.run(command, follow=downloads.follow)
         self._watcher.ran(step, result)
         return result
 
 
-class _ToldDownloads:
-    """Tells how far the downloads of a command are, whenever that changes."""
+class _WatchedDownloads:
+    """Reports the progress of a command's downloads whenever it changes."""
 
     def __init__(self, folder: Path | None, tell: Callable[[Amount], None]) -> None:
-        """folder: the one that grows by what is downloaded, where there is such a one."""
+        """`folder` is the one that downloads go to, if there is such a folder."""
         self._folder = folder
         self._before = 0 if folder is None else _bytes_below(folder)
         from stackbuild.uv.download_progress import Downloads  # only runs that run commands need it
@@ -59,7 +59,7 @@ class _ToldDownloads:
         self._lock = threading.Lock()
 
     def follow(self, line: str) -> None:
-        """Take in a line that the command has written."""
+        """Read a line of the command's output."""
         with self._lock:
             is_first = not self._downloads.total
             if self._downloads.read(line):
@@ -69,7 +69,7 @@ class _ToldDownloads:
 
     @contextmanager
     def looking(self) -> Iterator[None]:
-        """Look at the folder during the block, now and then."""
+        """Look at the folder from time to time during the block."""
         if self._folder is None:
             yield
             return
@@ -94,7 +94,7 @@ class _ToldDownloads:
 
 
 def _bytes_below(folder: Path) -> int:
-    """The bytes of all files in a folder, some of which may vanish meanwhile."""
+    """The bytes of all files in a folder. Some may vanish in the meantime."""
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:

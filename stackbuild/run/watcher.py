@@ -1,4 +1,4 @@
-"""What a run tells whatever watches it."""
+"""What a run reports while it goes on."""
 
 from pathlib import Path
 from typing import Protocol
@@ -9,7 +9,7 @@ from stackbuild.system.quantities import Amount
 
 
 class Watcher(Protocol):
-    """Is told what happens, from any thread."""
+    """Receives what happens in a run. Its methods are called from any thread."""
 
     def started(self, step: Step, why: str, /) -> None: ...
     def reported(self, step: Step, doing: str | Amount, /) -> None: ...
