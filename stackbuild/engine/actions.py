@@ -16,9 +16,9 @@ from stackbuild.run.cleaning import remove_result
 from stackbuild.run.run import Run
 
 DoitTask = Any
-"""A task of doit's, which has no type information."""
+"""A task of doit, which has no type information."""
 DoitValue = Any
-"""Anything else of doit's."""
+"""Any other value of doit."""
 
 
 class StepAction(BaseAction):  # type: ignore[misc]  # doit has no type information
@@ -42,7 +42,7 @@ class StepAction(BaseAction):  # type: ignore[misc]  # doit has no type informat
             return TaskFailed(str(error), report=False)
         except StackbuildError as error:
             return TaskFailed(str(error))
-        except Exception:  # noqa: BLE001 (a bug: shown with its traceback, and the other tasks end well)
+        except Exception:  # noqa: BLE001 (a bug: it is shown with its traceback, and other tasks go on)
             return TaskError(traceback.format_exc())
         return None
 
@@ -67,11 +67,11 @@ class CleanAction(StepAction):
 
 
 class RecordIsValid(UptodateCalculator):  # type: ignore[misc]  # doit has no type information
-    """Up to date when the step's record says so; then what doit has saved of the task is made to agree.
+    """Up to date when the step's record is valid. What doit has saved about the task is then made to agree.
 
-    doit saves the states of a task's file dependencies when it has run. When they have other states now although the
-    record is valid (the database is lost or old, a cache was restored), they are saved again. What was saved is known
-    by a value of the task: the states of its file dependencies at that time.
+    doit saves the states of a task's file dependencies when the task has run. They may differ now although the record
+    is valid: the database was lost or is old, or a cache was restored. Then they are saved again. To see the
+    difference, each task has a value with the states that its file dependencies had when they were saved.
     """
 
     # doit asks each calculator for its parameters; working them out anew takes a tenth of a run with nothing to do
@@ -98,7 +98,7 @@ class RecordIsValid(UptodateCalculator):  # type: ignore[misc]  # doit has no ty
         self._why = self._run.why(self._step)
         if self._why is None:
             now = _file_states(task)
-            if None not in now.values() and values.get(_FILES) != now:  # a missing file is doit's to report
+            if None not in now.values() and values.get(_FILES) != now:  # doit itself reports missing files
                 task.save_extra_values()
                 self._dependencies.save_success(task)
         return self._why is None
@@ -111,7 +111,7 @@ _FILES = "files"
 
 
 def _file_states(task: DoitTask) -> dict[str, list[float] | None]:
-    """Time of modification and size of each file dependency, as JSON has them; `None` for a file that is missing."""
+    """Modification time and size of each file dependency, as JSON values; `None` for a missing file."""
     states: dict[str, list[float] | None] = {}
     for path in task.file_dep:
         try:

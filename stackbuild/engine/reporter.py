@@ -1,4 +1,4 @@
-"""doit's reporter of a run: what doit tells is passed on to what shows it."""
+"""The reporter that doit calls during a run: it passes on what happens to the display."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,9 +13,9 @@ _PATIENCE_SECONDS = 10.0
 
 
 class DoitReporter:
-    """The methods that doit calls on a reporter: in its main thread, but for `execute_task` and `teardown_task`.
+    """The methods that doit calls on a reporter: in its main thread, except `execute_task` and `teardown_task`.
 
-    Tasks that are no steps of the stack are the user's own.
+    Tasks that are not steps of the stack are the user's own.
     """
 
     desc = "progress and a summary of a stack's layers"
@@ -36,7 +36,7 @@ class DoitReporter:
         """A task is about to be checked."""
 
     def execute_task(self, task: DoitTask) -> None:
-        """A task is about to run; steps tell so themselves."""
+        """A task is about to run; steps report this themselves."""
 
     def add_success(self, task: DoitTask) -> None:
         """A task succeeded."""
@@ -49,7 +49,7 @@ class DoitReporter:
             self._display.up_to_date(step)
 
     def skip_ignore(self, task: DoitTask) -> None:
-        """A task is ignored, as the user told doit once."""
+        """A task is skipped because of an earlier `doit ignore`."""
         self._display.ignored(task.name, _step(task))
 
     def add_failure(self, task: DoitTask, fail: DoitValue) -> None:
@@ -70,7 +70,7 @@ class DoitReporter:
         """A task's teardown runs; stacks have none."""
 
     def complete_run(self) -> None:
-        """The run is over, well or not. After an interrupt this ends the program with exit status 130."""
+        """The run is over, successful or not. After an interrupt, this ends the program with exit status 130."""
         with reader_may_leave():  # the live display writes as well
             try:
                 self._complete_run()
@@ -91,7 +91,7 @@ class DoitReporter:
 
 
 def _step(task: DoitTask) -> Step | None:
-    """The step that a task of doit's stands for."""
+    """The step behind a doit task; `None` for a task of the user's."""
     step: Step | None = (task.meta or {}).get("step")
     return step
 

@@ -1,4 +1,4 @@
-"""A run through doit: from a `dodo.py`, or for a plan of the command line."""
+"""Run steps through doit: for a `dodo.py`, or for a plan of the command line."""
 
 import contextlib
 import os
@@ -29,16 +29,16 @@ from stackbuild.system.files import disk_errors
 from stackbuild.system.terminal import prepare_streams, print_error
 
 _DOIT_CRASHED = 3
-"""Doit's exit status for an exception that is none of a task's, of which it has printed the traceback."""
+"""Doit's exit status after an exception outside of any task. It has printed the traceback."""
 
 
 def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any) -> tuple[TaskDict, TaskCreator]:  # noqa: ANN401
-    """Doit's configuration and task creator for a stack: all that a `dodo.py` needs.
+    """Doit's configuration and task creator for a stack: everything that a `dodo.py` needs.
 
     `DOIT_CONFIG, task_stack = load_stack("venvstacks.toml")`. `options` are those of `project.options.Options`. On
-    doit's command line `platform=win_amd64,linux_x86_64` says what the run is for instead of `platforms`, and a task
-    can be asked for by its platform (`archive@win_amd64`). A faulty specification is explained on stderr and ends the
-    program with exit status 1.
+    doit's command line, `platform=win_amd64,linux_x86_64` replaces `platforms`, and a task can be named with its
+    platform (`archive@win_amd64`). An invalid specification is explained on stderr and ends the program with exit
+    status 1.
     """
     prepare_streams()
     try:
@@ -72,12 +72,12 @@ def run_plan(run: Run, display: RunDisplay, *, jobs: int | None) -> int:
 def _with_platforms(options: Options, arguments: Sequence[str]) -> Options:
     """The options with the platforms that doit's command line asks for: by `platform=…`, and by names of tasks.
 
-    The tasks of other platforms exist only where they are asked for: nobody has to wait for six times as many.
+    Tasks for other platforms exist only if they are asked for: six times as many tasks would slow down every run.
     """
     variable = get_var("platform")
     given = options.platforms if variable is None else variable
     named = [argument.partition(":")[0].partition("@")[2] for argument in arguments if argument.startswith(_KINDS)]
-    # a string in place of a list is a list of one, or several names with commas between them
+    # a string instead of a list is one name, or several separated by commas
     platforms = given.split(",") if isinstance(given, str) else given
     return replace(options, platforms=tuple(platforms), named_platforms=tuple(named))
 
@@ -103,7 +103,7 @@ def doit_config(run: Run, reporter: DoitReporter) -> TaskDict:
 
 
 def _set_damaged_aside(database: Path) -> None:
-    """Move a task-state database that cannot be read out of the way: nothing is lost, records tell all it knew."""
+    """Move an unreadable task-state database out of the way. Nothing is lost: the records say all that it said."""
     if not database.exists():
         return
     try:

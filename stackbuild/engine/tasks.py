@@ -1,8 +1,7 @@
 """The steps of a stack as doit tasks.
 
-Records decide: whether a task has to run is told from the records on disk (`uptodate`), never from doit's state. doit
-selects, orders and runs; its database is brought in line with the records whenever it disagrees with them, so that
-losing it, or restoring an old one, changes nothing.
+Records decide whether a task has to run (`uptodate`), never doit's state. doit selects, orders and runs tasks. Its
+database is corrected whenever it disagrees with the records, so losing it or restoring an old one changes nothing.
 """
 
 import os
@@ -44,12 +43,12 @@ def stack_tasks(run: Run) -> Iterator[TaskDict]:
 
 
 def doit_name(name: str) -> str:
-    """A task's name as doit takes it: `=` and `*`, which mean something to doit, are written as in URLs."""
+    """A task's name as doit accepts it: `=` and `*`, which have a meaning for doit, are escaped as in URLs."""
     return name.replace("%", "%25").replace("=", "%3D").replace("*", "%2A")
 
 
 def _tasks_of_all_platforms(run: Run, steps: Iterable[Step]) -> Iterator[TaskDict]:
-    """Where steps are named by platform: a task under the plain name for what it stands for in this run."""
+    """When tasks have platforms in their names: a task without one for all platforms of this run."""
     standing_for: dict[tuple[StepKind, str], list[str]] = {}
     for step in steps:
         if step.platform in run.graph.projects:
@@ -62,7 +61,7 @@ def _tasks_of_all_platforms(run: Run, steps: Iterable[Step]) -> Iterator[TaskDic
 def _step_task(run: Run, step: Step, records: Mapping[str, str]) -> TaskDict:
     """One step as a doit task: the record is its target, the records that it reads are its file dependencies.
 
-    records: the path of the record that each task writes, by the task's name.
+    `records` has the path of the record that each task writes, by task name.
     """
     group, _, name = doit_name(step.task_name).partition(":")
     return {
@@ -99,7 +98,7 @@ def _doc(step: Step) -> str:
 
 
 def _relative(path: Path) -> str:
-    """A path for doit's state: relative to the current folder, so that the state is good in another checkout."""
+    """A path for doit's state: relative to the current folder, so that the state is valid in another checkout."""
     try:
         return os.path.relpath(path)
     except ValueError:  # another drive of Windows
