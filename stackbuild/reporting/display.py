@@ -1,7 +1,7 @@
-"""What a person sees of a run: progress while it goes on, errors as they come, a table at the end.
+"""What people see of a run: progress, errors as they occur, and a table at the end.
 
-In a terminal running steps are shown live with rich, otherwise each finished step is one line. Progress and the table
-go to stdout, errors and warnings to stderr.
+Each finished step is one line. In a terminal, running steps are also shown live, with rich. Progress and the table go
+to stdout, errors and warnings to stderr.
 """
 
 import os
@@ -28,13 +28,13 @@ if TYPE_CHECKING:  # what a run with nothing to do does not need is imported whe
     from stackbuild.reporting.time_left import RunEstimate
 
 _WIDEST_NAME = 44
-"""How wide the column of task names becomes at most."""
+"""The greatest width of the column of task names."""
 
 
 class RunDisplay:
-    """Shows one run, and is the `Watcher` that the run tells what happens; the watcher's methods come from any thread.
+    """Shows one run. It is the run's `Watcher`, whose methods may be called from any thread.
 
-    `begin`, then whatever happens, then `end` or `interrupted`.
+    `begin` is called first, `end` and then `finish_outputs` last.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class RunDisplay:
         workers: int | None = None,
         shown_from: Path | None = None,
     ) -> None:
-        """quiet: print errors and warnings only; verbose: why steps run, and the commands that they run.
+        """`quiet` prints only errors and warnings. `verbose` also prints why steps run, and the commands that they run.
 
-        outputs: what the run leaves beside what is shown; workers: how many tasks run at a time, one for each core
-        unless given; shown_from: the folder that shown paths are relative to, the current one unless given.
+        `outputs` is what the run leaves besides the display. `workers` is how many tasks run at a time, by default one
+        for each core. Paths are shown relative to `shown_from`, by default the current folder.
         """
         self._graph = graph
         self._plan = plan
@@ -73,12 +73,12 @@ class RunDisplay:
         """Of the layers whose steps ran."""
         self._changed: Sequence[tuple[str, LayerChange]] = ()
         self._estimate: RunEstimate | None = None
-        """Of the time left, where anybody sees it."""
+        """Of the time left, if it is shown anywhere."""
         self._shows_live = False
         self._live: LiveDisplay | None = None
 
     def begin(self, selected: Mapping[str, Step]) -> None:
-        """The run is about to start. selected: its steps by the name of their task, those that others need as well."""
+        """The run is about to start. `selected` has all of its steps by task name, including those that others need."""
         self._selected = selected
         self._name_width = min(max(map(len, selected), default=0), _WIDEST_NAME)
         self._started = time.monotonic()
@@ -97,7 +97,7 @@ class RunDisplay:
     # how tasks ended
 
     def succeeded(self, step: Step) -> None:
-        """A step ended well; it is shown as one line."""
+        """A step succeeded; it is shown as one line."""
         self._count(step.task_name)
         done = self._results.done.get(step.task_name)
         if done is None:
@@ -120,13 +120,13 @@ class RunDisplay:
         self._outputs.tell("up-to-date", task=step.task_name)
 
     def ignored(self, name: str, step: Step | None) -> None:
-        """A task was left alone, as the user told doit once."""
+        """A task was skipped because of an earlier `doit ignore`."""
         if step is not None:
             self._count(step.task_name)
         self._print(f"{name}: ignored, as `doit ignore` asked for")
 
     def failed(self, name: str, step: Step | None, message: str, *, shown: bool) -> None:
-        """A task failed. shown: whether the message says anything new."""
+        """A task failed. The message is printed only if `shown`."""
         if step is not None:
             self._count(step.task_name)
         self._failed = True
@@ -138,11 +138,11 @@ class RunDisplay:
     # how the run ended
 
     def stopping(self) -> None:
-        """The run was interrupted, and waits for its steps to end."""
+        """The run was interrupted and waits for its steps to end."""
         self._print("interrupted: stopping …")
 
     def end(self) -> None:
-        """No step is at work any more: show what the run amounted to."""
+        """All steps have ended: show the result of the run."""
         if self._live is not None:
             self._live.stop()
         if self._results.done:
@@ -167,7 +167,7 @@ class RunDisplay:
             show_run_commands(steps, shown_from=shown_from)
 
     def finish_outputs(self) -> None:
-        """Write what the run leaves beside what is shown, however it ended."""
+        """Write what the run leaves besides the display, however it ended."""
         outcome = "failed" if self._failed else "done"
         if self._results.unfinished is not None:
             outcome = "interrupted"
@@ -223,7 +223,7 @@ class RunDisplay:
         self._changes.starting(step)
 
     def _start_live(self) -> None:
-        """Show what is at work, now that something is; a run without work shows nothing but its end."""
+        """Start the live display with the first step that runs. A run without any shows only its end."""
         with self._lock:
             if self._shows_live and self._live is None:
                 self._live = LiveDisplay(total=len(self._selected), note=self._time_left)
@@ -246,9 +246,9 @@ class RunDisplay:
         return "" if left is None else format_left(left)
 
     def _count(self, name: str) -> None:
-        """One more task has come to its end."""
+        """One more task has ended."""
         if self._estimate is not None and name in self._selected:
-            self._estimate.settled(name)
+            self._estimate.ended(name)
         with self._lock:
             if name in self._selected:
                 self._seen.add(name)

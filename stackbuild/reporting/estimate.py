@@ -1,46 +1,50 @@
-"""How long a run will still take, from what its tasks took before. Pure."""
+"""How long a run will still take, from how long its tasks took before. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 _OVERDUE_SHARE = 0.1
-"""A task that takes longer than expected is expected to take this share of its time so far once more."""
+"""A task that takes longer than expected is expected to go on for this share of its time so far."""
 _STEADY_SECONDS, _STEADY_SHARE = 2.0, 0.2
-"""Up to this difference a figure is not corrected: it counts down."""
+"""Up to this difference, a figure is not corrected but counts down."""
 _STEP = 1 / 3
-"""The share of the difference by which a figure is corrected at a time."""
+"""A figure is corrected by this share of the difference at a time."""
 _FEWEST_ALIKE = 3
-"""Tasks of a kind differ much: fewer of them say nothing of a further one."""
+"""Tasks of one kind differ a lot: fewer than this many say nothing about another one."""
 _SECONDS_TOLD = 5
-"""Seconds are told in steps of so many: nobody knows better."""
+"""Seconds are shown as multiples of this: the estimate is not more precise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Took:
-    """What a task took: seconds, and the bytes that it worked on where these count."""
+    """How long a task took."""
 
     seconds: float
     size: int | None = None
+    """The bytes that it worked on, if they matter."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ahead:
-    """A task that is still to end. needs: names of tasks that it waits for; elapsed: seconds it is at work already."""
+    """A task that has not ended yet."""
 
     name: str
     needs: tuple[str, ...]
+    """The names of the tasks that it waits for."""
     expected: float
+    """How many seconds it takes in all."""
     elapsed: float = 0.0
+    """How many seconds it has been running."""
 
     @property
     def left(self) -> float:
-        """Seconds until it ends; never 0 before it has."""
+        """Seconds until it ends; never 0 while it runs."""
         return max(self.expected - self.elapsed, _OVERDUE_SHARE * self.elapsed)
 
 
 @dataclass(kw_only=True)
 class Pace:
-    """What the tasks of one kind took in this run, together: all of them, and those of which the size is known."""
+    """How long the tasks of one kind took in this run: all together, and those of known size together."""
 
     tasks: int = 0
     seconds: float = 0.0
@@ -48,7 +52,7 @@ class Pace:
     sized_bytes: int = 0
 
     def add(self, took: Took) -> None:
-        """One more has ended."""
+        """Add a task that has ended."""
         self.tasks += 1
         self.seconds += took.seconds
         if took.size:
@@ -56,7 +60,7 @@ class Pace:
             self.sized_bytes += took.size
 
     def expected(self, size: int | None) -> float | None:
-        """What a further one on `size` bytes will take; `None` while there are too few of them to tell."""
+        """How long another one will take for `size` bytes; `None` while too few have ended to tell."""
         if self.tasks < _FEWEST_ALIKE:
             return None
         if size and self.sized_bytes:
@@ -65,15 +69,15 @@ class Pace:
 
 
 def expected_again(before: Took, *, size: int | None) -> float:
-    """What a task that ran before will take when it works on `size` bytes."""
+    """How long a task that ran before will take for `size` bytes."""
     return before.seconds * (size / before.size if size and before.size else 1)
 
 
 def seconds_left(tasks: Iterable[Ahead], *, workers: int) -> float:
-    """When the last of these tasks ends, in seconds from now.
+    """Seconds until the last of these tasks ends.
 
-    Each stands behind those that it needs; needed ones that are missing are done. The longer one counts of the chain
-    that takes longest and of all work shared evenly among the workers.
+    Each task comes after those that it needs; needed tasks that are missing have ended. The result is the time of the
+    longest chain, or of all work shared evenly among the workers if that is longer.
     """
     ends: dict[str, float] = {}
     work = 0.0
@@ -84,9 +88,9 @@ def seconds_left(tasks: Iterable[Ahead], *, workers: int) -> float:
 
 
 def steadied(shown: float | None, left: float) -> float:
-    """The figure to show when `left` is estimated. shown: the last one, counted down by the time since then.
+    """The figure to show for the estimate `left`. `shown` is the last figure, counted down since then.
 
-    A small difference is left alone, a large one is made smaller each time, so that no figure jumps.
+    A small difference is ignored. A large one is reduced step by step, so that the figure does not jump.
     """
     if shown is None:
         return left
@@ -96,7 +100,7 @@ def steadied(shown: float | None, left: float) -> float:
 
 
 def format_left(seconds: float) -> str:
-    """The figure for people, rounded up to what can be known: `about 40 s left`, `about 1 h 5 min left`."""
+    """The figure for people, rounded up to a sensible precision: `about 40 s left`, `about 1 h 5 min left`."""
     told = max(1, -int(-seconds // _SECONDS_TOLD)) * _SECONDS_TOLD
     if told == _SECONDS_TOLD:
         return "a few seconds left"

@@ -1,4 +1,4 @@
-"""What happens in a run, for programs: one JSON object a line, each written as soon as it happens."""
+"""The events of a run, for programs: one JSON object per line, written as soon as it happens."""
 
 import json
 import threading
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import IO
 
 _SECONDS_BETWEEN = 0.2
-"""How often at most a running task tells what it is at."""
+"""The shortest time between two events about what a running task is doing."""
 
 
 class EventLog:
     """Appends events to a file, pipe or device. Methods may be called from any thread.
 
-    Every event has `event` and `seconds` since the log was opened; the others depend on it. A reader that goes away, or
-    a full disk, ends the log in silence: the run goes on.
+    Every event has `event`, and `seconds` since the log was opened; other keys depend on the event. If the reader goes
+    away or the disk is full, the log ends silently and the run goes on.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,7 +38,7 @@ class EventLog:
                 self._file = None
 
     def tell_doing(self, task: str, doing: str, *, done: int | None = None, total: int | None = None) -> None:
-        """Write what a task is at, unless it told a moment ago. done, total: bytes, where it is known how far it is."""
+        """Write what a task is doing, unless that was written a moment ago. `done` and `total` are bytes, if known."""
         now = time.monotonic()
         if now - self._told.get(task, -1.0) >= _SECONDS_BETWEEN or (done is not None and done == total):
             self._told[task] = now

@@ -1,6 +1,6 @@
-"""A report of one run as a single HTML file: when each task ran, what it waited for, why it ran, and how layers stack.
+"""A report of one run as a single HTML file: when each task ran, what it waited for, why it ran, and the layers.
 
-Pure text: no scripts, nothing is loaded from elsewhere. Colours follow the reader's light or dark mode.
+The file has no scripts and loads nothing from elsewhere. Colours follow the reader's light or dark mode.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,36 +12,40 @@ from stackbuild.reporting.timing import TimedTask, critical_path
 from stackbuild.system.quantities import format_seconds, format_size
 
 _ROW, _CHART, _NAME = 22, 560, 300  # pixels: height of a row, width of the chart, width of the names
-_NARROWEST, _BOX_HEIGHT, _GAP = 200, 44, (60, 18)  # a layer in the graph: width at least, height, space to others
-_PADDING, _LETTER = 24, 8  # around a name, and about how wide a letter is
+_NARROWEST, _BOX_HEIGHT, _GAP = 200, 44, (60, 18)  # a layer in the graph: least width, height, gaps to others
+_PADDING, _LETTER = 24, 8  # around a name, and about the width of a letter
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedLayer:
-    """A layer in the graph. below: the layers that it stands on directly; the sizes are of its last results."""
+    """A layer in the graph."""
 
     name: str
     below: tuple[str, ...]
+    """The layers that it depends on directly."""
     environment: int | None
+    """The size of its last environment in bytes."""
     archive: int | None
+    """The size of its last archive in bytes."""
     changed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """What a run amounted to.
-
-    when: ISO 8601; seconds: from begin to end; up_to_date: tasks that did not run; changes: by the name of the layer.
-    """
+    """The facts about a run that its report shows."""
 
     specification: str
     when: str
+    """In ISO 8601."""
     seconds: float
+    """From the beginning to the end of the run."""
     up_to_date: int
+    """The number of tasks that did not have to run."""
     failed: Mapping[str, str]
     tasks: Sequence[TimedTask]
     layers: Sequence[ReportedLayer]
     changes: Sequence[tuple[str, LayerChange]] = ()
+    """Each with the name of its layer."""
 
 
 def report_html(report: RunReport) -> str:
@@ -114,7 +118,7 @@ def _chart(report: RunReport, critical: frozenset[str]) -> str:
 
 
 def _graph(layers: Sequence[ReportedLayer]) -> str:
-    """The layers in columns, each right of all that it stands on, with lines to these."""
+    """The layers in columns, each to the right of all that it depends on, with lines to them."""
     box = max([_NARROWEST, *(_PADDING + _LETTER * len(layer.name) for layer in layers)])
     columns: dict[str, int] = {}
     for layer in layers:  # lower ones come first

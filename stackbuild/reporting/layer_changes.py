@@ -1,4 +1,4 @@
-"""What a run changed in a layer: packages, the Python, the published version, sizes. Pure."""
+"""What a run changed in a layer: packages, the Python, the deployed name, sizes."""
 
 import threading
 from collections.abc import Iterable, Mapping
@@ -14,27 +14,28 @@ from stackbuild.system.quantities import format_size
 from stackbuild.targets.platforms import TargetPlatform
 
 _TOLD = 3
-"""How many changes of packages are told in a line."""
+"""How many package changes are listed in a line."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerState:
-    """A layer at one moment. `None` where there is nothing: not locked, not built, not packed.
-
-    packages: versions by name, of its own packages only (environments that differ may lock several of one name);
-    python: of a runtime; target: its folder when deployed, `name@3` with a version; sizes: in bytes.
-    """
+    """A layer at one moment. Fields are `None` if it is not locked, not built or not archived."""
 
     packages: Mapping[str, tuple[str, ...]] | None = None
+    """The versions of its own packages by name. A lock may have several, for environments that differ."""
     python: str | None = None
+    """The Python of a runtime."""
     target: str | None = None
+    """The name of its deployed folder, `name@3` with a version."""
     environment: int | None = None
+    """Size in bytes."""
     archive: int | None = None
+    """Size in bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerChange:
-    """What is otherwise than before: packages and names as `<old> -> <new>`, sizes as (before, now) in bytes."""
+    """What differs from before: packages and names as `<old> -> <new>`, sizes as (before, now) in bytes."""
 
     packages: tuple[str, ...] = ()
     python: str | None = None
@@ -122,7 +123,7 @@ class RunChanges:
         self._before: dict[tuple[BuildName, TargetPlatform], _Before] = {}
 
     def starting(self, step: Step) -> None:
-        """A step is about to run: its layer is still as the last run left it, unless another step was first."""
+        """A step is about to run. Note the state of its layer, unless an earlier step of this run already did."""
         if isinstance(step, ManifestStep):
             return
         with self._lock:
@@ -132,7 +133,7 @@ class RunChanges:
                     self._before[key] = _Before(layer=layer, state=_state(layer))
 
     def _layers_of(self, step: LayerStep) -> list[ProjectLayer]:
-        """The layer as a step sees it; for a lock, on each platform of the run, or on one that the layer is not for."""
+        """The layer of a step. For a lock: on each platform of the run that it is for, else on the first one."""
         if step.kind is not StepKind.LOCK:
             return [step.layer]
         every = [replace(step.layer, project=project) for project in self._graph.projects.values()]
@@ -141,14 +142,14 @@ class RunChanges:
     def by_layer(self) -> list[tuple[str, LayerChange]]:
         """The layers that changed, by name and platform, lower ones first.
 
-        What is of a lock stands with the first platform of its layer.
+        Changes of a lock are listed with the first platform of its layer.
         """
         with self._lock:
             before = list(self._before.values())
         order = {name: number for number, name in enumerate(self._graph.layers)}
         told: set[BuildName] = set()
         found = []
-        for was in sorted(before, key=lambda was: order[was.layer.build_name]):  # stable: platforms keep theirs
+        for was in sorted(before, key=lambda was: order[was.layer.build_name]):  # stable: platforms keep their order
             name, project = was.layer.build_name, was.layer.project
             now = _state(was.layer)
             if name in told:

@@ -1,4 +1,4 @@
-"""What a run may leave beside what it shows: where its time went, a report of it, events for programs."""
+"""What a run may leave besides its display: where its time went, a report, events for programs."""
 
 import os
 import time
@@ -21,15 +21,16 @@ if TYPE_CHECKING:  # imported when it is used, as few runs write events or chang
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutputs:
-    """timings: print at the end where the time went; report: a file for a report as HTML; events: see `EventLog`."""
+    """What a run leaves besides its display."""
 
     timings: bool = False
+    """Whether it prints at the end where its time went."""
     report: Path | None = None
     events: "EventLog | None" = None
 
     @classmethod
     def open(cls, *, timings: bool, report: Path | None, events: Path | None) -> Self:
-        """What a person asks for. Raises `StackbuildError` when the events cannot be written to their file."""
+        """The outputs for these options. Raises `StackbuildError` when the events cannot be written to their file."""
         if events is None:
             return cls(timings=timings, report=report)
         from stackbuild.reporting.events import EventLog
@@ -39,7 +40,7 @@ class RunOutputs:
 
     @classmethod
     def of_environment(cls, environ: Mapping[str, str]) -> Self:
-        """What variables ask for, as doit has no options of ours. Raises as `open` does."""
+        """The outputs that environment variables ask for, as doit does not have the options. Raises like `open`."""
         report, events = (environ.get(name) for name in ("STACKBUILD_REPORT", "STACKBUILD_EVENTS"))
         return cls.open(
             timings=environ.get("STACKBUILD_TIMINGS", "0") not in ("", "0"),
@@ -48,12 +49,12 @@ class RunOutputs:
         )
 
     def tell(self, event: str, **details: str | float | list[str] | None) -> None:
-        """Tell programs of an event."""
+        """Write an event."""
         if self.events is not None:
             self.events.tell(event, **details)
 
     def tell_doing(self, task: str, doing: str | Amount) -> None:
-        """Tell programs what a task is at."""
+        """Write what a task is doing."""
         if self.events is not None:
             far = {"done": doing.done, "total": doing.total} if isinstance(doing, Amount) else {}
             self.events.tell_doing(task, str(doing), **far)
@@ -67,7 +68,7 @@ class RunOutputs:
         up_to_date: int,
         outcome: str,
     ) -> None:
-        """The run is over: `done`, `failed` or `interrupted`. changes: of each layer that it changed, by name."""
+        """The run is over: `done`, `failed` or `interrupted`. `changes` has the changed layers by name."""
         for layer, change in changes:
             self.tell("changed", layer=layer, **_details(change))
         self.tell("end", outcome=outcome)
@@ -81,7 +82,7 @@ class RunOutputs:
     def _write_report(
         self, graph: StackGraph, results: RunResults, changes: Sequence[tuple[str, "LayerChange"]], *, up_to_date: int
     ) -> None:
-        # imported here: hardly any run is reported
+        # imported here: hardly any run writes a report
         from stackbuild.reporting.html_report import report_html
         from stackbuild.reporting.report_facts import run_report
 
@@ -93,7 +94,7 @@ class RunOutputs:
 
 
 def _details(change: "LayerChange") -> dict[str, str | float | list[str] | None]:
-    """A change as an event has it; what did not change has no value."""
+    """A change as the details of an event; `None` for what did not change."""
     before, now = zip(change.environment or (None, None), change.archive or (None, None), strict=True)
     return {
         "packages": list(change.packages) or None,

@@ -1,4 +1,4 @@
-"""Gather what a report of a run tells: from its results, records and metadata."""
+"""Gather the facts for the report of a run, from its results, records and metadata."""
 
 import os
 import time
@@ -34,7 +34,7 @@ def timed_tasks(graph: StackGraph, results: RunResults) -> list[TimedTask]:
 def run_report(
     graph: StackGraph, results: RunResults, changes: Sequence[tuple[str, LayerChange]], *, up_to_date: int
 ) -> RunReport:
-    """What the run amounted to so far, for people to look at later."""
+    """The report of the run so far."""
     return RunReport(
         specification=os.fspath(graph.project.workspace.spec),
         when=datetime.now(UTC).replace(microsecond=0).isoformat(),
@@ -63,7 +63,7 @@ def _reported_layer(layer: ProjectLayer, results: RunResults) -> ReportedLayer:
 
 
 def _made_for(step: Step, layer: ProjectLayer) -> bool:
-    """Whether a step made something of a layer on its platform; a lock is for all platforms."""
+    """Whether a step made a result of this layer for its platform; a lock is for all platforms."""
     if not isinstance(step, LayerStep) or step.layer.build_name != layer.build_name:
         return False
     return step.platform is None or step.platform is layer.platform

@@ -1,4 +1,4 @@
-"""What a run amounts to, as rows of a table and commands to run next. Reads records and locks, prints nothing."""
+"""The summary of a run: a table of layers, what changed, how many tasks ended how, and commands to run next."""
 
 import os
 import shlex
@@ -35,8 +35,8 @@ def summary_rows(
 ) -> list[tuple[str, ...]]:
     """One row for each layer among `steps`: name, what was done, sizes, seconds, the place of the last result.
 
-    Layers for another platform than this machine's have a row of their own, and its name behind theirs. Locks are for
-    all platforms: each stands in the first row of its layer.
+    If platforms were named, a layer has a row for each of them, with the platform after its name. Locks are for all
+    platforms: each counts in the first row of its layer.
     """
     chosen = [step for step in steps if isinstance(step, LayerStep)]
     made = dict.fromkeys((step.platform, step.name) for step in chosen if step.kind is not StepKind.LOCK)
@@ -56,7 +56,7 @@ def summary_rows(
 
 
 def _row(results: RunResults, own: Sequence[LayerStep], shown_from: Path) -> tuple[str, ...]:
-    """The row of one layer, with some steps. It tells of results that they make: others may be out of date."""
+    """The row of a layer with the steps `own`. It shows only results of these steps: others may be out of date."""
     done = [results.done[step.task_name] for step in own if step.task_name in results.done]
     words = [_DONE_WORDS[item.step.kind] for item in sorted(done, key=lambda item: _ORDER.index(item.step.kind))]
     last = max(own, key=lambda step: _ORDER.index(step.kind))
@@ -74,7 +74,7 @@ def _row(results: RunResults, own: Sequence[LayerStep], shown_from: Path) -> tup
 
 
 def layers_left_out(graph: StackGraph, steps: Iterable[Step]) -> Mapping[TargetPlatform, tuple[BuildName, ...]]:
-    """By platform of the run the layers that are not for it, as far as the run makes all others for that platform."""
+    """The layers that are not for a platform of the run, by platform, if the run makes all others for that platform."""
     made = {
         (step.project.platform, step.name)
         for step in steps
@@ -128,7 +128,7 @@ def show_summary(
     *,
     shown_from: Path,
 ) -> None:
-    """The table, and below it a line for each layer that changed, and one for those that are for other platforms."""
+    """Print the table, then the layers that are not for a platform, then a line for each layer that changed."""
     rows = summary_rows(graph, results, steps, shown_from=shown_from)
     print_text("")
     print_table(("layer", "done", "environment", "archive", "time", "where"), rows)
@@ -141,7 +141,7 @@ def show_summary(
 
 
 def show_counts(results: RunResults, *, selected: int, up_to_date: int, seconds: float) -> None:
-    """How many of the selected tasks ended how, and the time of the run."""
+    """Print how many of the selected tasks ended how, and the time of the run."""
     ran, failed = len(results.done), len(results.failed)
     counts = [f"{counted(ran, 'task')} run", f"{up_to_date} up to date"]
     left = selected - ran - up_to_date - failed
@@ -150,7 +150,7 @@ def show_counts(results: RunResults, *, selected: int, up_to_date: int, seconds:
 
 
 def show_run_commands(steps: Iterable[Step], *, shown_from: Path) -> None:
-    """The commands that run the applications that were exported."""
+    """Print the commands that run the exported applications."""
     exported = [step for step in steps if isinstance(step, LayerStep) and step.kind is StepKind.EXPORT]
     commands = [command for step in exported if (command := run_command(step, shown_from=shown_from))]
     if commands:

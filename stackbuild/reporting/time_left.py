@@ -1,4 +1,4 @@
-"""The time that a run will still take: which of its tasks are to run, and what they took in earlier runs."""
+"""The time that a run will still take: which of its tasks are to run, and how long they took in earlier runs."""
 
 import contextlib
 import threading
@@ -21,7 +21,7 @@ from stackbuild.system.quantities import Amount
 
 
 class TaskDuration(BaseModel):
-    """What a task took, in seconds, and the bytes that it worked on where these count."""
+    """How long a task took, and how many bytes it worked on if they matter."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
@@ -30,33 +30,33 @@ class TaskDuration(BaseModel):
 
 
 class TaskDurations(JsonFile):
-    """What each task took when it ran last, by its name. Only estimates come of it: losing it costs nothing else."""
+    """How long each task took when it last ran, by name. This is only for estimates: losing it costs nothing else."""
 
     tasks: dict[str, TaskDuration] = Field(default_factory=dict)
 
 
 _SECONDS_BETWEEN = 1.0
-"""How often at most the figure is corrected; between it counts down."""
+"""The shortest time between two corrections of the figure; in between, it counts down."""
 
 
 _MANIFEST_SECONDS = 0.02
 
 
 _SHARE_THAT_TELLS = 0.2
-"""How much of an archive has to be packed before the rest is expected to go at the same rate."""
+"""How much of an archive must be written before the rest is expected to go at the same rate."""
 
 
 _ON_ENVIRONMENTS = (StepKind.ARCHIVE, StepKind.EXPORT)
-"""Steps that take the longer the larger the environment is."""
+"""Steps that take longer for a larger environment."""
 
 
 class RunEstimate:
-    """Follows a run. Methods may be called from any thread; none calls anything that shows something."""
+    """Follows a run and estimates the time left. Methods may be called from any thread, and never show anything."""
 
     def __init__(
         self, graph: StackGraph, plan: Plan, results: RunResults, selected: Iterable[Step], *, workers: int
     ) -> None:
-        """selected: the steps of the run, whether or not they have to run."""
+        """`selected` are the steps of the run, whether or not they have to run."""
         self._graph = graph
         self._plan = plan
         self._results = results
@@ -64,46 +64,46 @@ class RunEstimate:
         self._workers = workers
         self._lock = threading.Lock()
         self._ahead: dict[str, Step] | None = None
-        self._settled: set[str] = set()
+        self._ended: set[str] = set()
         self._started: dict[str, float] = {}
-        self._ends: dict[str, float] = {}
-        """When tasks at work will end, by how far they are."""
+        self._expected_ends: dict[str, float] = {}
+        """When running tasks will end, judging by their progress."""
         self._before: Mapping[str, Took] = {}
         self._pace: dict[StepKind, Pace] = {}
         self._needs: dict[str, tuple[str, ...]] = {}
         self._sizes: dict[str, int | None] = {}
         """Bytes of environments, by the task that builds them."""
         self._shown: tuple[float, float] | None = None
-        """The figure that was told last, and when."""
+        """The figure that was shown last, and when."""
 
     def started(self, step: Step) -> None:
-        """A step is at work. With the first one it is found out which others are to follow."""
+        """A step has started. The first one also determines which others are to follow."""
         with self._lock:
             if self._ahead is None:
                 self._before = _read(self._graph.project)
                 self._ahead = self._to_run()
-            if step.task_name not in self._settled:
+            if step.task_name not in self._ended:
                 self._ahead.setdefault(step.task_name, step)
             self._started[step.task_name] = time.monotonic()
 
     def progressed(self, step: Step, amount: Amount) -> None:
-        """An archive is packed so far: then what is left of it tells more than earlier runs do."""
+        """A part of an archive is written: its rate says more about the rest than earlier runs do."""
         if step.kind is StepKind.ARCHIVE and amount.done >= _SHARE_THAT_TELLS * amount.total > 0:
             with self._lock:
                 left = amount.seconds * (amount.total - amount.done) / amount.done
-                self._ends[step.task_name] = time.monotonic() + left
+                self._expected_ends[step.task_name] = time.monotonic() + left
 
-    def settled(self, name: str) -> None:
-        """The task with this name is done, failed, or had not to run."""
+    def ended(self, name: str) -> None:
+        """The task with this name is done, has failed, or did not have to run."""
         with self._lock:
-            self._settled.add(name)
+            self._ended.add(name)
             if self._ahead is not None:
                 self._ahead.pop(name, None)
             if (done := self._results.done.get(name)) is not None:
                 self._pace.setdefault(done.step.kind, Pace()).add(_took(done.step, done.seconds))
 
     def seconds_left(self) -> float | None:
-        """The figure to show; `None` for as long as some task's time cannot be told, and when none is left."""
+        """The figure to show; `None` while the time of some task cannot be estimated, and when no task is left."""
         with self._lock:
             if not self._ahead:
                 return None
@@ -122,7 +122,7 @@ class RunEstimate:
         tasks = []
         for name, step in steps.items():
             elapsed = now - self._started[name] if name in self._started else 0.0
-            end = self._ends.get(name)
+            end = self._expected_ends.get(name)
             expected = self._expected(step) if end is None else elapsed + max(end - now, 0.0)
             if expected is None:
                 return None
@@ -139,22 +139,23 @@ class RunEstimate:
 
     def _needs_of(self, step: Step) -> tuple[str, ...]:
         name = step.task_name
-        if name not in self._needs:  # asked for again and again
+        if name not in self._needs:  # it is needed again and again
             self._needs[name] = tuple(needed.task_name for needed in self._graph.needs(step))
         return self._needs[name]
 
     def _to_run(self) -> dict[str, Step]:
-        """The steps whose results are not good, or will not be when those that they need have run, in order.
+        """The steps whose results are not valid, or will not be once the steps that they need have run, in order.
 
-        What is only asked for leaves what needs it alone: it most often comes out as it was.
+        A step that runs only because it is asked for usually has the same result as before, so the steps that need it
+        are not expected to run.
         """
         ahead: dict[str, Step] = {}
         changing: set[str] = set()
         for step in self._graph.steps.values():
-            if step.task_name not in self._selected or step.task_name in self._settled:
+            if step.task_name not in self._selected or step.task_name in self._ended:
                 continue
             why = None
-            with contextlib.suppress(StackbuildError, OSError):  # whoever runs the step tells of them
+            with contextlib.suppress(StackbuildError, OSError):  # they are reported when the step runs
                 why = why_not_valid(step)
             needed = not changing.isdisjoint(self._needs_of(step))
             forced = step.task_name in self._plan.forced
@@ -165,7 +166,7 @@ class RunEstimate:
         return ahead
 
     def _size_now(self, step: Step) -> int | None:
-        """The bytes that a step ahead will work on, when these are there already."""
+        """The bytes that a step will work on, if they are already there."""
         if step.kind not in _ON_ENVIRONMENTS:
             return None
         build = task_name(StepKind.BUILD, step.name, step.platform)
@@ -177,14 +178,14 @@ class RunEstimate:
 
 
 def remember_durations(graph: StackGraph, results: RunResults) -> None:
-    """Write down what the steps of this run took, for estimates of later ones; when that fails, nothing is lost."""
-    if not results.done or results.waited:  # times of a run that waited for another one tell nothing
+    """Save how long the steps of this run took, for estimates in later runs. It does not matter if that fails."""
+    if not results.done or results.waited:  # the times of a run that waited for another one mean nothing
         return
     path = graph.project.workspace.durations
     known = {*graph.layers, str(StepKind.ARCHIVE), str(StepKind.EXPORT)}
     before = TaskDurations.read(path) or TaskDurations()
     tasks = {name: took for name, took in before.tasks.items() if name.partition(":")[2] in known}
-    for name, done in list(results.done.items()):  # after an interrupt a step may still be at its end
+    for name, done in list(results.done.items()):  # after an interrupt, a step may still be about to end
         took = _took(done.step, done.seconds)
         tasks[name] = TaskDuration(seconds=round(took.seconds, 3), size=took.size)
     with contextlib.suppress(OSError):

@@ -7,22 +7,25 @@ from graphlib import TopologicalSorter
 
 @dataclass(frozen=True, kw_only=True)
 class TimedTask:
-    """A task that ran. started: seconds since the run began; needs: names of the tasks it had to wait for.
-
-    done: what it did; why: why it had to run; size: bytes of its result, where it has one.
-    """
+    """A task that ran."""
 
     name: str
     started: float
+    """When it started, in seconds since the run began."""
     seconds: float
+    """How long it took."""
     needs: tuple[str, ...]
+    """The names of the tasks that it had to wait for."""
     done: str
+    """What it did."""
     why: str
+    """Why it had to run."""
     size: int | None = None
+    """The size of its result in bytes, if it has one."""
 
 
 def critical_path(tasks: Sequence[TimedTask]) -> tuple[TimedTask, ...]:
-    """The tasks, each needing the one before, that together took longest: with more cores only these would count."""
+    """The chain of tasks, each needing the one before, that took longest: more cores cannot shorten it."""
     by_name = {task.name: task for task in tasks}
     longest: dict[str, tuple[float, str | None]] = {}
     needed = {task.name: [name for name in task.needs if name in by_name] for task in tasks}
@@ -38,7 +41,7 @@ def critical_path(tasks: Sequence[TimedTask]) -> tuple[TimedTask, ...]:
 
 
 def timing_rows(tasks: Sequence[TimedTask]) -> list[tuple[str, str, str, str]]:
-    """A row for each task, longest first: name, seconds, when it began, a mark when it is on the critical path."""
+    """A row for each task, longest first: name, seconds, when it began, a mark if it is on the critical path."""
     critical = set(critical_path(tasks))
     ordered = sorted(tasks, key=lambda task: (-task.seconds, task.name))
     return [

@@ -89,15 +89,15 @@ def test_what_is_done_or_had_not_to_run_no_longer_counts(folder: Path) -> None:
     remember(folder, lock_py=20.0, lock_app_hello=5.0, build_py=100.0, build_app_hello=50.0)
     opened = open_run(folder)
     estimate = estimate_of(opened, StepKind.LOCK, StepKind.BUILD)
-    estimate.settled("lock:py")
-    estimate.settled("build:py")
+    estimate.ended("lock:py")
+    estimate.ended("build:py")
     estimate.started(step(opened, "lock:app-hello"))
     assert estimate.seconds_left() == pytest.approx(55, abs=2)
-    estimate.settled("lock:app-hello")
+    estimate.ended("lock:app-hello")
     shown = estimate.seconds_left()
     assert shown is not None
     assert shown <= 55  # counting down, until the next correction
-    estimate.settled("build:app-hello")
+    estimate.ended("build:app-hello")
     assert estimate.seconds_left() is None
 
 
@@ -125,14 +125,14 @@ def test_tasks_without_history_go_by_others_of_their_kind_once_there_are_some(fo
     estimate = estimate_of(opened, StepKind.LOCK, StepKind.BUILD, StepKind.ARCHIVE)
     estimate.started(step(opened, "lock:py"))
     for name in ("lock:py", "lock:app-hello", "build:py", "build:app-hello"):
-        estimate.settled(name)
+        estimate.ended(name)
     estimate.started(step(opened, "archive:app-hello"))
     finish(opened, "archive:py", 12.0)
-    estimate.settled("archive:py")
+    estimate.ended("archive:py")
     assert estimate.seconds_left() is None
     for name in ("archive:first", "archive:second"):  # of a larger stack
         opened.results.done[name] = opened.results.done["archive:py"]
-        estimate.settled(name)
+        estimate.ended(name)
     assert estimate.seconds_left() == pytest.approx(12, abs=1)
 
 
