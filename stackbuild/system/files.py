@@ -1,7 +1,7 @@
 """Effects on files: the only door to shutil and tempfile.
 
-Records are written last and atomically. Files that may be hard links into uv's cache are never edited in place:
-every change goes to a new file that replaces the name. Trees are replaced by building beside and renaming.
+A file that may be a hard link into uv's cache is never edited in place: a new file replaces it. A tree is replaced by
+a new one that is made beside it and then renamed.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _POLL_SECONDS = 0.2
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Replace `path` by a file with `content` (text: UTF-8, line ends as given) in one step.
 
-    The folder is made when missing; a reader sees the old file or the new one, never a part. Mode 0666 & umask.
+    A missing folder is made. A reader sees the old file or the new one, never a part. The mode is 0666 & umask.
     """
     with replacing_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
@@ -33,9 +33,9 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[io.BufferedWriter]:
-    """A new file that takes the place of `path` in one step when the block ends well, and is removed otherwise.
+    """A new file that replaces `path` in one step when the block succeeds, and is removed otherwise.
 
-    The folder is made when missing. Mode 0666 & umask.
+    A missing folder is made. The mode is 0666 & umask.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
@@ -49,7 +49,7 @@ def replacing_file(path: Path) -> Iterator[io.BufferedWriter]:
 
 
 def create_file(path: Path, text: str) -> None:
-    """Write a new file (UTF-8, line ends as given). What is at `path` already stays; then `FileExistsError`."""
+    """Write a new file (UTF-8, line ends as given). Raises `FileExistsError` when there is something at `path`."""
     with path.open("x", encoding="utf-8", newline="") as file:
         try:
             file.write(text)
@@ -75,7 +75,7 @@ def make_link(path: Path, target: str) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a file, link or folder with all its content. Missing is fine; read-only folders inside are opened."""
+    """Remove a file, a link or a folder with all its content, even in read-only folders. `path` may be missing."""
     if path.is_symlink() or path.is_file():
         path.unlink(missing_ok=True)
         return
@@ -83,7 +83,7 @@ def remove_tree(path: Path) -> None:
         return
 
     def open_and_retry(function: Callable[..., object], name: str, _error: object) -> None:
-        # Only folders of this tree: a file may be hard-linked elsewhere, a link leads elsewhere.
+        # Only folders of this tree are changed: a file may be hard-linked elsewhere, and a link leads elsewhere.
         for folder in (Path(name).parent, Path(name)):
             if (folder == path or path in folder.parents) and folder.is_dir() and not folder.is_symlink():
                 folder.chmod(0o700)
@@ -100,10 +100,10 @@ def remove_tree(path: Path) -> None:
 
 @contextmanager
 def replacing_tree(path: Path) -> Iterator[Path]:
-    """A fresh empty folder beside `path`, at the same depth, that takes its place when the block ends well.
+    """A new empty folder beside `path`, at the same depth, that replaces `path` when the block succeeds.
 
-    On any exception the new folder is removed and `path` stays as it was. What lay at `path` is moved aside first
-    and removed last, so that at every moment the name holds a whole tree or nothing.
+    On any exception the new folder is removed and `path` stays as it was. The old tree is moved aside first and removed
+    last, so that `path` is a complete tree or missing at every moment.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.new-", dir=path.parent))
@@ -126,7 +126,7 @@ def replacing_tree(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def workplace(folder: Path) -> Iterator[Path]:
-    """The folder, empty and for this user only, for as long as the block lasts. What a killed run left is removed."""
+    """The folder, private and empty for the block, whatever a killed run left in it. It is removed after the block."""
     remove_tree(folder)
     folder.mkdir(parents=True)
     folder.chmod(0o700)
@@ -137,7 +137,7 @@ def workplace(folder: Path) -> Iterator[Path]:
 
 
 def _umask() -> int:
-    """The process's umask, read without changing it where the system tells (Linux), else the usual 022."""
+    """The umask of the process, which only Linux tells without changing it; elsewhere the usual 022."""
     with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:
         for line in status:
             if line.startswith("Umask:"):
@@ -146,7 +146,7 @@ def _umask() -> int:
 
 
 def remove_leftovers(folder: Path, name: str) -> None:
-    """Remove what killed runs left beside `folder / name`: trees that were to replace it, unfinished files of it."""
+    """Remove what killed runs left beside `folder / name`: new and old trees of it, and unfinished files."""
     with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in list(entries):
             unfinished = entry.name.startswith(f".{name}.") and entry.name.endswith(".tmp")
@@ -155,13 +155,13 @@ def remove_leftovers(folder: Path, name: str) -> None:
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder, or change the one that is there, so that nobody else on the machine can look into it."""
+    """Make a folder that only this user can look into, or make an existing one so."""
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(0o700)
 
 
 def copy_file(source: Path, destination: Path) -> None:
-    """Copy content and executable bit of a file, nothing else of it: mode 0755 or 0644, time of now."""
+    """Copy only the content and the executable bit of a file: its mode is 0755 or 0644, and its time is now."""
     shutil.copyfile(source, destination)
     destination.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
 
@@ -190,13 +190,13 @@ def sha256_file(path: str | Path) -> str:
 def project_lock(
     path: Path, *, waiting: Callable[[], None], still_waiting: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
-    """Hold the lock file `path` for the block, so that one run at a time changes a project.
+    """Hold the lock file `path` for the block, so that only one run at a time changes a project.
 
-    When another run holds it, `waiting()` is called once and this one waits; `still_waiting()` is called some times a
-    second and ends the wait by raising. The system lets go of the lock of a killed process, so that nothing has to be
+    When another run holds it, `waiting()` is called once and this run waits. `still_waiting()` is called several times
+    a second, and can end the wait by raising. The system releases the lock of a killed process, so nothing has to be
     cleaned up by hand.
     """
-    from filelock import FileLock, Timeout  # slow, and a run in which nothing changed needs no lock
+    from filelock import FileLock, Timeout  # slow to import, and a run in which nothing changed needs no lock
 
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, thread_local=False)
