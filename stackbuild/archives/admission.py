@@ -1,8 +1,8 @@
 """Which members of an archive may be unpacked: decided by name, kind and size alone, never by what is on disk.
 
-An archive of a layer holds one folder. What is unpacked lies in it, and its links stay in the folder that holds the
-layers: they lead to other layers there (`../python/bin/python`), but not further. Archives of others are held to the
-same rules, but for what `Admission` is told: their links stay in their own folder, and may be hard ones.
+An archive of a layer contains one folder with everything in it. Its links may lead to the other layers beside that
+folder (`../python/bin/python`), but no further. The same rules apply to archives made by others, with the options of
+`Admission`: their links stay in their own folder, and may be hard links.
 """
 
 import re
@@ -14,7 +14,7 @@ from stackbuild.errors import ArchiveError
 from stackbuild.targets.windows_names import is_bad_on_windows
 
 _MAX_MEMBERS = 1 << 19
-_MAX_LINKS = 40  # in one path, as Linux has it
+_MAX_LINKS = 40  # in one path, as on Linux
 _UNSAFE_PARTS = frozenset(("", ".", ".."))
 _DRIVE = re.compile(r"(?:^|/)[A-Za-z]:")
 
@@ -33,27 +33,24 @@ class OddMember(NotAdmitted):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One member of an archive, as its headers describe it.
-
-    `path` is relative to the archive's root, `/`-separated, without a trailing slash. `size` counts bytes of content
-    and is 0 but for files, `mtime` seconds since 1970, `target` is that of a link, else None: of a hard link the path
-    of another member.
-    """
+    """One member of an archive, as its headers describe it."""
 
     path: str
+    """Relative to the archive's root, `/`-separated, without a trailing slash."""
     kind: MemberKind
     size: int
+    """Bytes of content; 0 except for files."""
     mode: int
     mtime: int
+    """In seconds since 1970."""
     target: str | None
+    """The target of a link, else `None`. For a hard link, it is the path of another member."""
 
 
 class Admission:
-    """Admits the members of one archive, one after the other, and its links when all are known.
+    """Admits the members of one archive one after the other, and its links when all members are known.
 
-    `top_folder` is the only name that may lie at the top (None: the first member decides), `max_size` how many bytes
-    all files may have together (None: any number). `own_links`: links must stay in the top folder. `hard_links`: a
-    member may be one, to a file that came before it. Whatever is not admitted is a `NotAdmitted` that names it.
+    Whatever is not admitted raises a `NotAdmitted` that names it.
     """
 
     def __init__(
@@ -65,17 +62,22 @@ class Admission:
         hard_links: bool = False,
         windows: bool = sys.platform == "win32",
     ) -> None:
+        """`top_folder` is the only name allowed at the top; if it is `None`, the first member decides.
+
+        `max_size` is how many bytes all files may have together (`None`: any number). With `own_links`, links must stay
+        in the top folder. With `hard_links`, a member may be a hard link to a file that came before it.
+        """
         self.top_folder = top_folder
         self.links: dict[str, Member] = {}
         self._left = max_size
         self._own_links = own_links
         self._hard_links = hard_links
         self._windows = windows
-        self._folders: dict[str, bool] = {}  # whether a member named it itself
+        self._folders: dict[str, bool] = {}  # whether it is a member itself
         self._files: set[str] = set()
 
     def admit(self, member: Member) -> list[str]:
-        """The folders to make for `member`, the outermost first: those around it that no member named, and itself.
+        """The folders to make for `member`, outermost first: those around it and itself, unless they are known already.
 
         Raises `NotAdmitted` when the member may not be unpacked.
         """
@@ -93,7 +95,7 @@ class Admission:
     def check_links(self) -> None:
         """Follow every link as the system would. Raises `NotAdmitted` when one leads out of the layers' folder.
 
-        Where that cannot be told, because it goes up again from what another layer or nobody holds, it is refused too.
+        A link is also refused if this is uncertain: it goes up again from something that is no folder of this archive.
         """
         for path, link in self.links.items():
             self._follow(path, link.target or "")
@@ -108,13 +110,13 @@ class Admission:
             raise NotAdmitted(f"{path} does not lie in {self.top_folder}, the one folder that the archive must hold")
 
     def _is_known(self, path: str, *, is_folder: bool) -> bool:
-        """Whether a member has had this path. A folder may follow what lies in it."""
+        """Whether an earlier member has this path. A folder may come after its content."""
         if path in self._folders:
             return not is_folder or self._folders[path]
         return path in self._files or path in self.links
 
     def _missing_folders(self, path: str, folder: str) -> list[str]:
-        """`folder` and those around it that are not known yet, now known as folders that no member named."""
+        """`folder` and those around it that are not known yet. They become known, as folders that are not members."""
         missing = []
         while folder and folder not in self._folders:
             if folder in self._files or folder in self.links:
@@ -153,7 +155,7 @@ class Admission:
             raise NotAdmitted(f"{path}: the hard link to {original!r} names no file that came before it")
 
     def _is_unsafe(self, path: str) -> bool:
-        """Whether a path or target holds what some system takes for something else than a name in a folder."""
+        """Whether some system would not read all parts of a path or target as names in folders."""
         if "\\" in path or "\0" in path or (":" in path and _DRIVE.search(path)):
             return True
         return self._windows and is_bad_on_windows(path)

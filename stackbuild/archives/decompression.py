@@ -1,7 +1,7 @@
-"""A compressed tar file as the stream of bytes that was compressed, decompressed ahead of the reader by other threads.
+"""The content of a compressed tar file as a stream of bytes, decompressed ahead of the reader by other threads.
 
-Memory stays bounded whatever the file holds: only some pieces are held at once, and nothing is decompressed in one go
-unless it says how large it becomes and that is little. A file that is cut off or goes on after its end is refused.
+Memory stays bounded whatever the file contains: only a few pieces are held at once, and nothing is decompressed in one
+go unless it declares that its content is small. A file that is cut off, or goes on after its end, is refused.
 """
 
 import bz2
@@ -23,10 +23,10 @@ from stackbuild.errors import ArchiveError
 
 _CHUNK = 1 << 20
 _CHUNKS_AHEAD = 16  # large files are written faster than decompressed, small ones slower: this evens it out
-_MAX_WHOLE_FRAME = 20 << 20  # zstd frames of more bytes than this, packed or not, are decompressed as a stream
-_MAX_WINDOW = 1 << 27  # of zstd: what decoders take without being told to
+_MAX_WHOLE_FRAME = 20 << 20  # zstd frames of more bytes than this, compressed or not, are decompressed as a stream
+_MAX_WINDOW = 1 << 27  # of zstd: what decoders accept by default
 _MAX_XZ_MEMORY = 1 << 27  # preset 9 needs half of it
-_MAX_THREADS = 4  # they are faster than files are written; more would only hold memory
+_MAX_THREADS = 4  # these are faster than files are written; more would only use memory
 _GZIP = 16 + zlib.MAX_WBITS
 _DAMAGE = zstandard.ZstdError, lzma.LZMAError, zlib.error
 
@@ -34,14 +34,14 @@ _Job = Callable[[], bytes | None]
 
 
 class ByteStream:
-    """Reads from chunks of bytes as from one piece. A stream that ends too early is an `ArchiveError`."""
+    """Reads chunks of bytes as one stream. Raises `ArchiveError` if it ends too early."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._rest = memoryview(b"")
 
     def pieces(self, size: int) -> Iterator[memoryview]:
-        """The next `size` bytes, as pieces in the order of the stream. Take them all before anything else is read."""
+        """The next `size` bytes as pieces, in order. Take them all before you read anything else."""
         while size:
             if not self._more():
                 raise ArchiveError("it is cut off: its tar file ends too early")
@@ -78,8 +78,8 @@ class ByteStream:
 def decompressed(file: io.FileIO, packing: Packing, *, threads: int) -> Iterator[ByteStream]:
     """The content of `file`, a tar file that is packed like this, as one stream.
 
-    Up to `threads` threads decompress, always at least one; more than one only where `file` consists of several zstd
-    frames. `ArchiveError` is raised when the place is reached at which the file is damaged, or cut off, or goes on.
+    One thread decompresses, or up to `threads` if `file` consists of several zstd frames. `ArchiveError` is raised when
+    the reader reaches the place at which the file is damaged, is cut off, or goes on after its end.
     """
     jobs, workers, ahead = _jobs(file, packing, min(max(threads, 1), _MAX_THREADS))
     with closing(_ahead(jobs, workers, ahead)) as chunks:
@@ -87,7 +87,7 @@ def decompressed(file: io.FileIO, packing: Packing, *, threads: int) -> Iterator
 
 
 def _jobs(file: io.FileIO, packing: Packing, threads: int) -> tuple[Iterator[_Job], int, int]:
-    """What to call, in order, for the chunks of the content (None: the end), by how many threads, how far ahead."""
+    """The calls that give the chunks of the content (`None`: the end), how many threads, and how far to go ahead."""
     match packing:
         case Packing.ZSTD:
             frames = find_frames(file)
@@ -106,7 +106,7 @@ def _jobs(file: io.FileIO, packing: Packing, threads: int) -> tuple[Iterator[_Jo
 
 
 def _ahead(jobs: Iterator[_Job], workers: int, ahead: int) -> Generator[bytes, None, None]:
-    """The results of `jobs` in order, up to the first None; up to `ahead` of them are worked on before they are due."""
+    """The results of `jobs` in order, up to the first `None`. Up to `ahead` of them are computed in advance."""
     waiting: deque[Future[bytes | None]] = deque()
     with ThreadPoolExecutor(workers, "decompress") as pool:
         try:
@@ -154,7 +154,7 @@ def _chunks(file: io.FileIO, decompressor: lzma.LZMADecompressor | bz2.BZ2Decomp
         packed = _packed(file) if decompressor.needs_input else b""
         try:
             chunk = decompressor.decompress(packed, _CHUNK)
-        except OSError as error:  # of bzip2; no file is read here
+        except OSError as error:  # from bzip2: no file is read here
             raise ArchiveError(f"it is damaged: {error}") from error
         yield chunk
     _check_end(file, decompressor.unused_data)
@@ -165,7 +165,7 @@ def _gzip_chunks(file: io.FileIO) -> Iterator[bytes]:
     inflate = zlib.decompressobj(_GZIP)
     chunk = b""
     while not inflate.eof:
-        # a full chunk may have left something inside that needs no further input
+        # after a full chunk, there may be more output without further input
         packed = inflate.unconsumed_tail or (b"" if len(chunk) == _CHUNK else _packed(file))
         chunk = inflate.decompress(packed, _CHUNK)
         yield chunk

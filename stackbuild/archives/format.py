@@ -1,11 +1,11 @@
-"""The kinds of archives: those that layers are packed as, and how archives of others are packed."""
+"""Formats of archives: those of layers, and how archives made by others are packed."""
 
 from enum import Enum, StrEnum
 from typing import Self
 
 
 class ArchiveFormat(StrEnum):
-    """A kind of archive; the value is its file name extension without the leading dot."""
+    """A format of layers' archives; the value is the file name extension without the leading dot."""
 
     TAR_ZST = "tar.zst"
     TAR_XZ = "tar.xz"
@@ -25,7 +25,7 @@ class ArchiveFormat(StrEnum):
 
 
 class Packing(Enum):
-    """How an archive holds its members; the value is what such a file starts with."""
+    """How an archive stores its members; the value is what such a file starts with."""
 
     ZIP = b"PK"
     ZSTD = b"\x28\xb5\x2f\xfd"

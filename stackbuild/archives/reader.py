@@ -1,7 +1,7 @@
 """Unpack archives: as safe as `tarfile` with its `data` filter, or stricter, and about as fast as GNU tar.
 
-Content streams from the file through the decompressor, in threads of its own, to the disk. Nothing is looked up on
-disk to decide what is safe: all that lies in the new folder comes from members that were admitted before.
+Content streams from the file through the decompressor, which has its own threads, to the disk. The disk is not needed
+to decide what is safe: everything in the new folder comes from members that were admitted.
 """
 
 import hashlib
@@ -36,17 +36,19 @@ _Admitted = tuple[Member, list[str], Iterator[_Piece]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpackedMember:
-    """What was unpacked under one path (relative to the destination, `/`-separated), and its mode on disk.
-
-    `size` is 0 but for files, `target` None but for links, `sha256` None but for files that were to be hashed.
-    """
+    """What was unpacked under one path."""
 
     path: str
+    """Relative to the destination, `/`-separated."""
     kind: MemberKind
     size: int
+    """Bytes of content; 0 except for files."""
     mode: int
+    """The mode on disk."""
     target: str | None
+    """`None` except for links."""
     sha256: str | None
+    """`None` except for files, if they were hashed."""
 
 
 def unpack_archive(
@@ -60,14 +62,18 @@ def unpack_archive(
     threads: int | None = None,
     on_bytes: Callable[[int], None] = lambda _: None,
 ) -> tuple[UnpackedMember, ...]:
-    """Unpack the one folder that `archive` holds into the folder `destination`, where it replaces one of its name.
+    """Unpack the one folder in `archive` into the folder `destination`, where it replaces a folder with its name.
 
-    The name of `archive` tells its format. The new folder takes its place in one step when all of it is there and
-    admitted; on any exception nothing has changed. Modes are 0755 and 0644 whatever the umask, times the archive's.
-    Refused with an `ArchiveError` is whatever `Admission` does not admit, a top folder other than `top_folder`, an
-    archive with another SHA-256 than `sha256` (hexadecimal), files of more than `max_size` bytes together, and anything
-    damaged, cut off or left over. `threads` (None: one for each core) decompress archives that consist of several
-    frames. `on_bytes` is told about each further mebibyte or so of content.
+    The name of `archive` tells its format. The new folder appears in one step, once it is complete and everything in it
+    is admitted; after any exception nothing has changed. Modes are 0755 and 0644 whatever the umask. Times are those of
+    the archive.
+
+    Raises `ArchiveError` if `Admission` does not admit something, if the top folder is not `top_folder` or the SHA-256
+    is not `sha256` (hexadecimal), if all files together have more than `max_size` bytes, and if anything is damaged,
+    cut off or left over.
+
+    With `hash_files`, the result has the SHA-256 of each file. If the archive consists of several frames, `threads`
+    threads decompress it (`None`: one for each core). `on_bytes` is told about each further mebibyte or so of content.
     """
     with _unpacking(archive), io.FileIO(archive) as file:
         if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256.lower():
@@ -86,11 +92,12 @@ def unpack_archive(
 def unpack_members(
     archive: Path, root: Path, *, admission: Admission, choose: Callable[[Member], Member | None]
 ) -> None:
-    """Unpack what `choose` makes of each member of `archive` (None: nothing) into the empty folder `root`.
+    """Unpack what `choose` returns for each member of `archive` (`None`: skip it) into the empty folder `root`.
 
-    `root` stands for the top folder of `admission`. The first bytes of `archive` tell its format, of those that layers
-    have or bzip2. Folders whose names differ for `admission` alone become one. Raises `NotAdmitted` for a member that
-    may not be unpacked, any other `ArchiveError` for what is damaged; what came before it has been written.
+    `root` stands for the top folder of `admission`. The first bytes of `archive` tell its format, which is one of those
+    of layers, or bzip2. Folders with names that are different for `admission`, but not for the file system, become one.
+    Raises `NotAdmitted` for a member that may not be unpacked, and another `ArchiveError` for damage. Earlier members
+    have then been written.
     """
     with io.FileIO(archive) as file, _contents(file, Packing.of(file.read(_START))) as contents:
         tree = UnpackedTree(root, top_folder=admission.top_folder or "", merging=True)
@@ -104,7 +111,7 @@ def _admitted(
         check_stopping()
         chosen = choose(member)
         if chosen is None:
-            deque(pieces, maxlen=0)  # the next member lies behind them
+            deque(pieces, maxlen=0)  # the next member comes after them
         else:
             yield chosen, admission.admit(chosen), pieces
 
@@ -146,7 +153,7 @@ def _unpacked(member: Member, sha256: str | None) -> UnpackedMember:
 
 @contextmanager
 def _contents(file: io.FileIO, packing: Packing, threads: int | None = None) -> Iterator[_Contents]:
-    """The members of an archive with their contents. `threads`: as for `unpack_archive`."""
+    """The members of an archive with their contents. `threads` is as in `unpack_archive`."""
     if packing is Packing.ZIP:
         with closing(zip_contents(file)) as contents:
             yield contents

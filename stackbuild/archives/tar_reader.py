@@ -11,11 +11,11 @@ from stackbuild.archives.tar_headers import BLOCK, MAX_TIME, MemberKind
 from stackbuild.errors import ArchiveError
 
 _ZEROS = bytes(BLOCK)
-_MAX_FILL = 1 << 20  # zeros after the end: some fill records of many blocks
-_MAX_EXTENSION = 1 << 16  # bytes of one header in front of another
+_MAX_FILL = 1 << 20  # zeros after the end: some programs fill records of many blocks
+_MAX_EXTENSION = 1 << 16  # bytes of a header that describes the next one
 _POSIX, _GNU = b"ustar\x0000", b"ustar  \0"
 _CHECKSUM = slice(148, 156)
-_BLANK_SUM = 8 * 0x20  # the checksum is computed with blanks in its own place
+_BLANK_SUM = 8 * 0x20  # the checksum is computed with blanks in place of itself
 _BASE_256 = 0x80
 _PAX, _GNU_NAME, _GNU_LINK = b"x", b"L", b"K"
 _KINDS = {
@@ -47,7 +47,7 @@ def tar_contents(stream: ByteStream) -> Generator[tuple[Member, Iterator[memoryv
 
 
 def _next_member(stream: ByteStream) -> Member | None:
-    """The member that the next headers describe; None at the end of the archive."""
+    """The member that the next headers describe; `None` at the end of the archive."""
     described: dict[bytes, bytes] = {}
     while (block := stream.exactly(BLOCK)) != _ZEROS:
         flag = block[156:157]
@@ -162,7 +162,7 @@ def _pax_size(value: bytes) -> int:
 
 
 def _check_end(stream: ByteStream) -> None:
-    """The second zero block and the fill of the last record; the first was read."""
+    """Check the second zero block and the fill of the last record. The first zero block has been read."""
     if stream.exactly(BLOCK) != _ZEROS:
         raise ArchiveError("it is damaged: a lone zero block lies between its members")
     fill = 0

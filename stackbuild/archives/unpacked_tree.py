@@ -1,7 +1,7 @@
-"""Write the files, folders and links of an unpacked archive, with few calls of the system for each.
+"""Write the files, folders and links of an unpacked archive, with few system calls for each.
 
-The folder must be fresh and this program's own: whatever is in a member's way was put there by another member, whose
-name the file system takes for the same. Links are made when all else is there, so that nothing is written through one.
+The folder must be new and private to this program: if a member's path is taken, then by another member whose name is
+the same to the file system. Links are made last, so that nothing is written through one.
 """
 
 import hashlib
@@ -29,16 +29,17 @@ _KEEPS_UNIX_MODES = sys.platform != "win32"
 
 
 def stored_mode(member: Member) -> int:
-    """The permission bits on disk; those of a link mean nothing. Of a file's own only "executable" is taken over."""
+    """The permission bits on disk. A file keeps only its executable bit; the bits of a link mean nothing."""
     if member.kind is MemberKind.LINK:
         return 0o777
     return 0o755 if member.kind is MemberKind.FOLDER or member.mode & 0o100 else 0o644
 
 
 class UnpackedTree:
-    """The folder `root` as the archive's folder `top_folder`. `hashing`: whether files are hashed on the way.
+    """The folder `root`, which stands for the folder `top_folder` of the archive. Paths are those of the archive.
 
-    Paths are those of the archive. `merging`: folders whose names are one name to the file system become one folder.
+    With `hashing`, files are hashed while they are written. With `merging`, folders whose names are the same to the
+    file system become one folder.
     """
 
     def __init__(self, root: Path, *, top_folder: str, hashing: bool = False, merging: bool = False) -> None:
@@ -48,7 +49,7 @@ class UnpackedTree:
         self._merging = merging
 
     def make_folder(self, path: str) -> None:
-        """Make a folder with mode 0755, whatever the umask. The root is there already and gets the mode."""
+        """Make a folder with mode 0755, whatever the umask. The root exists already, and only gets the mode."""
         place = self._place(path)
         if place != self._root:
             try:
@@ -60,7 +61,7 @@ class UnpackedTree:
             os.chmod(place, 0o755)  # noqa: S103 (what others may do: enter and read)
 
     def write_file(self, member: Member, pieces: Iterable[memoryview | bytes]) -> str | None:
-        """Write a new file with mode 0755 or 0644 and the member's time; its SHA-256 when hashing."""
+        """Write a new file with mode 0755 or 0644 and the member's time. Returns its SHA-256 when hashing."""
         mode = stored_mode(member)
         sha256 = hashlib.sha256() if self._hashing else None
         try:
@@ -80,7 +81,7 @@ class UnpackedTree:
         return None if sha256 is None else sha256.hexdigest()
 
     def write_copy(self, member: Member) -> None:
-        """Write a hard link as a file of its own, with content and mode of the one that it names."""
+        """Write a hard link as a file of its own, with the content and mode of the file that it names."""
         with open(self._place(member.target or ""), "rb", buffering=0) as original:
             mode = os.fstat(original.fileno()).st_mode
             self.write_file(replace(member, mode=mode), iter(partial(original.read, _CHUNK), b""))
@@ -96,11 +97,11 @@ class UnpackedTree:
             os.utime(place, (member.mtime, member.mtime), follow_symlinks=False)
 
     def date_folder(self, member: Member) -> None:
-        """Give a folder the member's time; to be done when nothing more is put into it."""
+        """Give a folder the member's time. This must be done after everything has been put into it."""
         os.utime(self._place(member.path), (member.mtime, member.mtime))
 
     def _place(self, path: str) -> str:
-        return self._root + path[self._cut :]  # `Path` would cost more than the writing
+        return self._root + path[self._cut :]  # `Path` would take longer than writing
 
 
 def _write(descriptor: int, piece: memoryview | bytes) -> None:
