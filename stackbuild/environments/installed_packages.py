@@ -1,4 +1,4 @@
-"""Installed distributions: drop what a layer does not carry and keep their RECORD files truthful.
+"""Installed distributions: remove what layers do not contain, and correct the RECORD files.
 
 Files may be hard links into uv's cache: they are replaced or unlinked, never edited.
 """
@@ -23,7 +23,7 @@ from stackbuild.environments.record_file import (
 from stackbuild.system.files import sha256_file
 
 _MACHINE_FILES = frozenset({"uv_cache.json", "uv_build.json"})
-"""Notes of the installer to itself in `.dist-info`, with times and paths of this machine."""
+"""Notes of the installer in `.dist-info`, with times and paths of this machine."""
 
 _BYTE_CODE = "__pycache__"
 
@@ -35,13 +35,12 @@ def make_portable(
     scripts: Collection[PurePosixPath],
     placement: Placement | None = None,
 ) -> int:
-    """Drop what layers do not carry, mend the RECORD files; return how many distributions the prefix has.
+    """Remove what layers do not contain and correct the RECORD files; return the number of distributions.
 
-    Dropped are console scripts, which hold the absolute path of their interpreter, byte code caches, what is hidden at
-    the top, and notes about this machine: `direct_url.json` is one when it names a local file. A RECORD then names
-    existing files only, where they will be after the `placement`. A file that several distributions have brought is the
-    last one's: its hash and size are corrected in all of them, and so are those of a file whose size is not the
-    recorded one.
+    Console scripts are removed, because they contain the absolute path of their interpreter. So are byte code, hidden
+    entries at the top, and notes about this machine, such as a `direct_url.json` that names a local file. A RECORD then
+    lists only existing files, with their paths after the `placement`. If several distributions brought the same file,
+    its hash and size are corrected in all of them, and so are those of a file that does not have the recorded size.
     """
     files = {record: _read(record, site_packages) for record in find_records(prefix, site_packages)}
     owners = Counter(path for rows in files.values() for path in {file.path for file in rows})
@@ -57,10 +56,12 @@ def make_portable(
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """A file of a RECORD. `path` is relative to the environment; `row` has hash and size after the path, or less."""
+    """A file of a RECORD."""
 
     path: str
+    """Relative to the environment."""
     row: Sequence[str]
+    """The line of the RECORD: the path, then hash and size if it has them."""
 
 
 def _read(record: Path, site_packages: PurePosixPath) -> list[_Recorded]:
@@ -69,12 +70,12 @@ def _read(record: Path, site_packages: PurePosixPath) -> list[_Recorded]:
 
 
 def _placed(file: _Recorded, placement: Placement) -> _Recorded:
-    """The entry, which is relative to the folder of packages, as it is after that and the file have moved."""
+    """The entry with its path after the move. The folder that the path is relative to moves as well."""
     return _Recorded(file.path, [placement.recorded(file.path), *file.row[1:]])
 
 
 def _drop(file: _Recorded, environment: Path, scripts: Collection[PurePosixPath]) -> bool:
-    """Whether its row must go: the file is missing, or is one that layers do not carry, which is then removed."""
+    """Whether its row must go: the file is missing, or layers do not contain it; then it is removed."""
     if file.path.startswith(("/", "../")):
         return True  # outside the environment, where nothing is ours to remove
     if _is_carried(file.path, scripts) and not _is_note_about_machine(file.path, environment):
@@ -89,7 +90,7 @@ def _drop(file: _Recorded, environment: Path, scripts: Collection[PurePosixPath]
 
 
 def _is_carried(path: str, scripts: Collection[PurePosixPath]) -> bool:
-    """Whether a layer may have a file of this path, as far as the path tells."""
+    """Whether a layer may contain a file with this path, judging by the path alone."""
     return not path.startswith((*(f"{folder}/" for folder in scripts), ".")) and _BYTE_CODE not in path.split("/")
 
 
@@ -103,7 +104,7 @@ def _is_note_about_machine(path: str, environment: Path) -> bool:
 
 
 def _truthful(file: _Recorded, environment: Path, *, shared: bool) -> _Recorded:
-    """The entry with hash and size of the file as it is, as far as it had them."""
+    """The entry with the actual hash and size of the file, if it had any."""
     name, digest, size = (*file.row, "", "")[:3]
     actual = str(os.stat(f"{environment}/{file.path}").st_size)
     if not shared and size in ("", actual):
@@ -121,7 +122,7 @@ def _is_local(direct_url: Path) -> bool:
 
 
 def tree_size(root: Path) -> tuple[int, int]:
-    """Number and total bytes of the regular files below `root`, byte code aside."""
+    """Number and total bytes of the regular files below `root`, without byte code."""
     files = size = 0
     for stat in _file_stats(os.fspath(root)):
         files += 1

@@ -1,7 +1,7 @@
-"""RECORD files: what an installer says that a distribution consists of.
+"""RECORD files: an installer's list of the files of a distribution.
 
-As "Recording installed projects" of the packaging specifications has it: CSV lines of path, hash and size, paths
-relative to the folder of packages.
+"Recording installed projects" of the packaging specifications describes them: CSV lines of path, hash and size, with
+paths relative to the folder of packages.
 """
 
 import base64
@@ -24,12 +24,12 @@ def find_records(environment: Path, site_packages: PurePosixPath) -> list[Path]:
 
 
 def read_record(record: Path) -> list[list[str]]:
-    """The lines of a RECORD as they stand there. Raises `OSError`, `UnicodeDecodeError` or `csv.Error`."""
+    """The lines of a RECORD, unchanged. Raises `OSError`, `UnicodeDecodeError` or `csv.Error`."""
     return list(_lines(record))
 
 
 def read_fields(record: Path) -> list[tuple[str, str, str]]:
-    """Path, hash and size of each line, empty what it does not have. Raises as `read_record` does."""
+    """Path, hash and size of each line, or empty strings for what is missing. Raises like `read_record`."""
     rows = ((*row, "", "") for row in _lines(record))
     return [(path, digest, size) for path, digest, size, *_ in rows]
 
@@ -39,21 +39,21 @@ def _lines(record: Path) -> Iterator[list[str]]:
 
 
 def write_record(record: Path, rows: Iterable[Sequence[str]]) -> None:
-    """Give a RECORD that is there other lines; a file that it is hard-linked to stays."""
+    """Replace the lines of an existing RECORD. A file that it is hard-linked to does not change."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     replace_bytes(record, text.getvalue().encode())
 
 
 def recorded_path(folder: str, recorded: str) -> str:
-    """Where a RECORD says that a file lies: its `/`-separated path, relative to that of the folder of packages."""
+    """The `/`-separated path of a recorded file, relative to the same root as `folder`, the folder of packages."""
     if _PLAIN_PATH.fullmatch(recorded):  # nearly all are, and need nothing more
         return f"{folder}/{recorded}"
     return posixpath.normpath(posixpath.join(folder, recorded))
 
 
 def recorded_hashes(environment: Path, site_packages: PurePosixPath) -> dict[str, str]:
-    """The SHA-256 hashes that the RECORD files of an environment have, by path relative to it: see `record_hash`."""
+    """The SHA-256 hashes in the RECORD files of an environment, as by `record_hash`, by path relative to it."""
     folder = str(site_packages)
     return {
         recorded_path(folder, row[0]): row[1]
@@ -64,5 +64,5 @@ def recorded_hashes(environment: Path, site_packages: PurePosixPath) -> dict[str
 
 
 def record_hash(digest: str, algorithm: str = "sha256") -> str:
-    """A hexadecimal digest as a RECORD has it: `sha256=` and the bytes in URL-safe base64 without padding."""
+    """A hexadecimal digest in the form of RECORD files: `sha256=` and the bytes in URL-safe base64 without padding."""
     return f"{algorithm}={base64.urlsafe_b64encode(bytes.fromhex(digest)).rstrip(b'=').decode()}"

@@ -1,6 +1,6 @@
-"""Whether installed wheels are whole and for the layer's platform: their RECORD and WHEEL files against what is there.
+"""Whether installed wheels are complete and for the layer's platform, by their RECORD and WHEEL files.
 
-WHEEL is that of "Binary distribution format" of the packaging specifications.
+WHEEL is described in "Binary distribution format" of the packaging specifications.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from stackbuild.targets.pythons import PythonKind, feature_numbers, short_versio
 from stackbuild.targets.wheel_tags import PythonTags
 
 Entries = Mapping[str, ArchiveEntry]
-"""What lies in a layer, by path relative to it."""
+"""The entries of a layer, by path relative to it."""
 
 _TAG = re.compile(r"^Tag:[ \t]*(\S+)[ \t\r]*$", re.MULTILINE)
 _EXTENSION = re.compile(r".*\.(?:cpython-(\d+)t?[-.].*|cp(\d+)t?-.*)", re.DOTALL)
@@ -34,12 +34,14 @@ _ANY_MACOS = (9999, 0)
 
 @dataclass(frozen=True, kw_only=True)
 class WheelTarget:
-    """What the wheels of a layer must be for. `python_version`: full or `X.Y`; `libc`: `glibc` or `musl`."""
+    """What the wheels of a layer must be for."""
 
     platform: TargetPlatform
     python_version: str
+    """Full or `X.Y`."""
     kind: PythonKind
     libc: str
+    """`glibc` or `musl`."""
 
     @cached_property
     def pythons(self) -> PythonTags:
@@ -47,12 +49,12 @@ class WheelTarget:
         return PythonTags(kind=self.kind, feature=feature_numbers(self.python_version))
 
     def takes(self, tag: str) -> bool:
-        """Whether a wheel of this platform tag is for the platform, whatever version of it."""
+        """Whether a wheel with this platform tag is for the platform, in any version of it."""
         return tag_fits(tag, self.platform, linux_target=_ANY_LINUX[self.libc], macos_target=_ANY_MACOS)
 
 
 def wheel_problems(root: Path, entries: Entries, site_packages: str, target: WheelTarget, *, hashes: bool) -> list[str]:
-    """Everything that is wrong with the wheels installed in a layer. `hashes`: compare the digest of every file."""
+    """Everything that is wrong with the wheels installed in a layer. With `hashes`, every file is hashed."""
     problems: list[str] = []
     for path in entries:
         folder = path.removesuffix("/RECORD")
@@ -88,7 +90,7 @@ def _recorded_path(info: str, recorded: str) -> str:
 
 
 def files_of_pure_wheels(root: Path, site_packages: str) -> frozenset[str]:
-    """The files of the wheels that say they are for any platform: native ones among them are helpers, done without."""
+    """The files of wheels that declare themselves for any platform. Native files among them are optional helpers."""
     found: set[str] = set()
     for folder in (root / site_packages).glob("*.dist-info"):
         info = f"{site_packages}/{folder.name}"
@@ -100,9 +102,9 @@ def files_of_pure_wheels(root: Path, site_packages: str) -> frozenset[str]:
 
 
 def _file_problem(root: Path, entries: Entries, path: str, digest: str, size: str) -> str | None:
-    """What is wrong with a recorded file. A digest is that of `record_hash`."""
+    """What is wrong with a recorded file. Its digest has the form of `record_hash`."""
     try:
-        actual = entries[path].size if path in entries else (root / path).stat().st_size  # behind a linked folder
+        actual = entries[path].size if path in entries else (root / path).stat().st_size  # in a linked folder
     except OSError:
         return "it is recorded but missing"
     if size and path in entries and entries[path].target is None and size != str(actual):
@@ -117,10 +119,10 @@ def _file_problem(root: Path, entries: Entries, path: str, digest: str, size: st
 
 
 def _foreign(root: Path, info: str, files: Collection[str], target: WheelTarget) -> str | None:
-    """Why a wheel is for something else than the layer.
+    """Why a wheel is for another platform or Python than the layer; `None` if it is not.
 
-    Many wheels that are renamed after they were made have wrong tags in WHEEL (numpy 1.21.3 names one machine of two,
-    xgboost 1.6.1 one Python of many). So tags only raise the suspicion; the wheel's native files, if any, decide.
+    Many wheels that were renamed after they were built have wrong tags in WHEEL (numpy 1.21.3 names one machine of two,
+    xgboost 1.6.1 one Python of many). So tags only raise a suspicion; the wheel's native files, if any, decide.
     """
     try:
         text = (root / info / "WHEEL").read_text(encoding="utf-8", errors="replace")
