@@ -1,4 +1,4 @@
-"""Unpack the archive of a relocatable Python, whatever platform it is for, as its makers packed it."""
+"""Unpack the archive of a relocatable Python, as its makers packed it, for any platform."""
 
 import re
 import time
@@ -17,19 +17,19 @@ _LEFT_OUT = re.compile(
     r"|.*/site-packages/(?:(?:pip|setuptools|wheel|pkg_resources|_distutils_hack)(?:/.*)?"
     r"|(?:pip|setuptools|wheel)-[^/]*\.(?:dist|egg)-info(?:/.*)?|distutils-precedence\.pth)"
 )
-"""Byte code, and the installers that come along: a layer that requires these packages has them from its lock."""
+"""Byte code, and bundled installers: a layer that requires these packages gets them from its lock."""
 
 
 def is_left_out(path: str) -> bool:
-    """Whether a file of a distribution, by its path in it, is no part of a runtime layer."""
+    """Whether the file with this path in a distribution is left out of runtime layers."""
     return _LEFT_OUT.fullmatch(path) is not None
 
 
 def unpack_python(archive: Path, destination: Path) -> None:
-    """Put the files of a distribution into the empty folder `destination`, without the folder that holds them all.
+    """Unpack a distribution into the empty folder `destination`, without its top folder.
 
-    Contents are as in the archive, modes 0755 or 0644, times are those of now. Raises `RuntimeSourceError` when it is
-    no archive of a Python, is damaged, or would write outside of `destination`.
+    Contents are as in the archive, modes are 0755 or 0644, and times are now. Raises `RuntimeSourceError` when the
+    archive contains no Python, is damaged, or would write outside of `destination`.
     """
     from stackbuild.archives.reader import unpack_members  # slow to import, and few runs unpack a Python
 
@@ -53,7 +53,7 @@ def unpack_python(archive: Path, destination: Path) -> None:
 
 
 _TOP = "python"
-"""The folder that holds all of a Python, as its members are named here."""
+"""The name that the top folder of every distribution gets here."""
 _NO_PYTHON = "check the mirror or the list of downloads that it comes from"
 
 
@@ -65,9 +65,9 @@ def _leads_out(archive: Path, why: str) -> RuntimeSourceError:
 
 
 def _chosen(member: Member) -> Member | None:
-    """A member of a distribution in the folder of its Python, dated now; `None` when it is left out.
+    """A member of a distribution, moved to the top folder and dated now; `None` when it is left out.
 
-    All builds of python-build-standalone bear the same time, by which a cache would take one for another.
+    All builds of python-build-standalone have the same time, so a cache could confuse one with another.
     """
     path = _inner(member.path)
     if path is None or is_left_out(path):
@@ -79,13 +79,13 @@ def _chosen(member: Member) -> Member | None:
 
 
 def _chosen_of_zip(member: Member) -> Member | None:
-    """A member of a distribution for Windows: programs are known by their names there, and folders by their files."""
+    """A member of a distribution for Windows. Programs are recognized by their names; folders come with their files."""
     chosen = None if member.kind is MemberKind.FOLDER else _chosen(member)
     return chosen and replace(chosen, mode=0o755 if chosen.path.endswith(".exe") else 0o644)
 
 
 def _name_canonically(executable: Path) -> None:
-    """Give a Python the name `python` as well, where its makers have not: that is how layers start it."""
+    """Add the name `python` for a Python if its makers did not: layers start it by that name."""
     canonical = executable.with_name(f"python{executable.suffix if executable.suffix == '.exe' else ''}")
     if not canonical.exists():
         if executable.suffix == ".exe":
@@ -95,9 +95,9 @@ def _name_canonically(executable: Path) -> None:
 
 
 def _inner(name: str) -> str | None:
-    """A path in the archive without its first folder; `None` for that folder itself and for what is no part of Python.
+    """A path in the archive without its first folder; `None` for that folder and for what does not belong to Python.
 
-    Full archives of python-build-standalone have the installation in `python/install`, beside what it was made from.
+    Full archives of python-build-standalone have the installation in `python/install`, next to its build files.
     """
     parts = PurePosixPath(name).parts
     if parts[1:2] == ("install",):

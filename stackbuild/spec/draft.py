@@ -1,7 +1,7 @@
-"""Reads a stack specification and keeps going: what can be understood, and every problem on the way.
+"""Read a stack specification as far as possible, and collect every problem on the way.
 
-The draft holds a stand-in for a faulty layer, with the fields that could be read, so that the layers that name it
-can still be checked and are not blamed for it. Only a draft without problems becomes a `StackSpec`.
+The draft has a stand-in for a faulty layer, with the fields that could be read. So the layers that name it can still
+be checked, and are not blamed for it. Only a draft without problems becomes a `StackSpec`.
 """
 
 import os
@@ -24,11 +24,7 @@ from stackbuild.targets.platforms import DEFAULT_MACOS_TARGET, default_macos_tar
 
 @dataclass(frozen=True, kw_only=True)
 class StackDraft:
-    """A specification as far as it could be read.
-
-    unnamed: categories with layers whose names could not be read, so that an unknown name may be theirs;
-    index_names_known: whether every index name could be read.
-    """
+    """A specification as far as it could be read."""
 
     path: Path
     layers: tuple[DraftLayer, ...]
@@ -37,10 +33,12 @@ class StackDraft:
     notices: tuple[str, ...]
     problems: tuple[Problem, ...]
     unnamed: frozenset[str]
+    """The categories with layers whose names could not be read: an unknown name may be one of these."""
     index_names_known: bool
+    """Whether every index name could be read."""
 
     def to_spec(self) -> StackSpec:
-        """The specification. Only for a draft in which no problem was found."""
+        """The specification. Only for a draft without problems."""
         found: dict[str, Any] = dict.fromkeys(LAYER_TYPES, ())
         for draft in self.layers:
             found[draft.category] = (*found[draft.category], draft.layer)
@@ -55,7 +53,7 @@ class StackDraft:
 
 
 def read_draft(path: Path) -> StackDraft:
-    """Read the specification at `path`, and `venvstacks.uv.toml` beside it where that counts.
+    """Read the specification at `path`, and without `[tool.uv]` also `venvstacks.uv.toml` beside it.
 
     Raises `SpecError` when the file cannot be read as TOML at all; everything else is in the draft's `problems`.
     """
@@ -114,7 +112,7 @@ class _DraftReader:
             self._report(expected("a table", tools), "tool")
             return {}
         for key in tools:
-            # Other tools may have their tables here; only what is almost our own name can be meant for us.
+            # Other tools may have their tables here. Only a name that is almost ours can be meant for us.
             if key != "stackbuild" and near_word(key, ["stackbuild"], likeness=0.8):
                 self._report('unknown table — did you mean "tool.stackbuild"?', "tool", key)
         return tools
