@@ -26,6 +26,7 @@ class RunOutputs:
     timings: bool = False
     """Whether it prints at the end where its time went."""
     report: Path | None = None
+    """The file for its HTML report."""
     events: "EventLog | None" = None
 
     @classmethod
