@@ -1,4 +1,4 @@
-"""The stack specification as values: layers, uv settings, our own settings. See `draft` for how it is read.
+"""The stack specification as values: layers, uv settings, our own settings. See `draft.py` for how it is read.
 
 The models check each field on its own. What fields mean together, and across layers, is checked when a file is
 loaded (`stack.read_stack`), which reports every problem of the file at once. Descriptions and examples of fields, and
@@ -295,7 +295,7 @@ class StackSpec(BaseModel):
     notices: one line for each legacy field met, for the command line to print.
     """
 
-    # Made of models that are checked already (`draft`): its own checks are built only for who asks for them.
+    # Made of models that are checked already (`draft.py`): its own checks are built only when they are used.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     path: Path
