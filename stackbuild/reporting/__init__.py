@@ -1,1 +1,1 @@
-"""What a run tells people and programs: progress, the table, changes, the time left, a report, events."""
+"""What a run reports to people and programs: progress, the table, changes, the time left, a report, events."""
