@@ -62,10 +62,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or a tree with folders that nobody may write to."""
+    """Remove a file or a tree, also one with folders that nobody may write to."""
     if path.is_symlink() or not path.is_dir():
         path.unlink()
         return
-    for folder, _, _ in os.walk(path):  # from the top, so that each can be listed when its turn comes
-        Path(folder).chmod(stat.S_IRWXU)
+    path.chmod(stat.S_IRWXU)
+    for folder, names, _ in os.walk(path):  # from the top: each is listed after it was opened here
+        for inner in (Path(folder, name) for name in names):
+            if not inner.is_symlink():
+                inner.chmod(stat.S_IRWXU)
     shutil.rmtree(path)
