@@ -163,8 +163,8 @@ class SixLayers:
         )
         return Results(
             faster=(
-                Faster(what="nothing changed: lock, build, publish", **unchanged),
-                Faster(what=f"nothing changed: `{AT_ONCE}`", **at_once),
+                Faster(what="nothing changed: lock, build, publish", peer=unchanged["peer"], ours=unchanged["ours"]),
+                Faster(what=f"nothing changed: `{AT_ONCE}`", peer=at_once["peer"], ours=at_once["ours"]),
                 Faster(what="one application changed: lock, build, publish", **one, aim=Aim(least=5)),
             ),
             floors=(
