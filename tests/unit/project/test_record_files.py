@@ -11,7 +11,8 @@ from stackbuild.project.record_files import RecordFiles
 from stackbuild.project.records import BuildRecord
 from stackbuild.spec.models import BuildName
 
-RECORD = '{"requirements_hash": "", "lock_input_hash": "", "other_inputs_hash": "", "locked_at": "2026-01-02T03:04:05+00:00"}'
+HASHES = '"requirements_hash": "", "lock_input_hash": "", "other_inputs_hash": ""'
+RECORD = f'{{{HASHES}, "locked_at": "2026-01-02T03:04:05+00:00"}}'
 PYLOCK = 'lock-version = "1.0"\npackages = []\n'
 
 
