@@ -6,7 +6,7 @@ import sys
 
 def main() -> None:
     """The console script."""
-    # Most of a short run is importing, which frees nothing. `tasks` enables this before anything runs.
+    # Most of a short run is importing, which frees nothing. `cli.commands` enables it before anything runs.
     gc.disable()
     from stackbuild.system.terminal import prepare_streams
 

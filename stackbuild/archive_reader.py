@@ -1,5 +1,6 @@
 """Unpack the archives of layers."""
 
-from stackbuild.archives.reader import unpack_archive
+from stackbuild.archives.reader import UnpackedMember, unpack_archive
+from stackbuild.archives.tar_headers import MemberKind
 
-__all__ = ["unpack_archive"]
+__all__ = ["MemberKind", "UnpackedMember", "unpack_archive"]

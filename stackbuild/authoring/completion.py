@@ -28,7 +28,7 @@ def complete_layer_names(ctx: CommandLine, incomplete: str) -> list[str]:
     """The build names that begin with `incomplete`, in file order.
 
     The specification is the one given before the cursor, else `venvstacks.toml` here. If it cannot be read, there are
-    no names: an error would be printed into the line that is being typed. Typer recognizes `ctx` by its name.
+    no names: an error would be printed into the line that is being typed.
     """
     given = (ctx.params.get("spec"), ctx.params.get("spec_option"), *ctx.args)
     try:

@@ -59,6 +59,7 @@ def run(
 ) -> NoReturn:
     """Carry out a request through doit, or show what it would do. Ends with `typer.Exit`."""
     with _told():
+        outputs = RunOutputs.open(timings=showing.timings, report=showing.report, events=showing.events)
         project = open_project(where.spec, where.options, os.environ)
         selection = _select(project, request, allow_missing=allow_missing)
         plan = _plan(project, request, output=output, clean=clean, force=force)
@@ -69,7 +70,7 @@ def run(
             results,
             quiet=showing.quiet,
             verbose=showing.verbose > 0,
-            outputs=RunOutputs.open(timings=showing.timings, report=showing.report, events=showing.events),
+            outputs=outputs,
             workers=jobs,
         )
         if request.build is not Wish.NO or request.publish:

@@ -97,11 +97,21 @@ class RecordIsValid(UptodateCalculator):  # type: ignore[misc]  # doit has no ty
     def __call__(self, task: DoitTask, values: Mapping[str, Any]) -> bool:
         self._why = self._run.why(self._step)
         if self._why is None:
-            now = _file_states(task)
-            if None not in now.values() and values.get(_FILES) != now:  # doit itself reports missing files
-                task.save_extra_values()
-                self._dependencies.save_success(task)
+            self._adopt(task, values.get(_FILES))
         return self._why is None
+
+    def _adopt(self, task: DoitTask, saved: object) -> None:
+        """Have doit save the task as it is now, where what it has saved is of other files or of another checker."""
+        now, state = _file_states(task), self._dependencies
+        if None in now.values():  # doit itself reports missing files
+            return
+        checker = self.get_val(task.name, "checker:")
+        if checker not in (None, type(state.checker).__name__):
+            state.remove_success(task)  # one checker cannot read the states of another
+        elif saved == now:
+            return
+        task.save_extra_values()
+        state.save_success(task)
 
     def __repr__(self) -> str:
         return f"the record of {self._step.task_name} is good" + (f" (no: {self._why})" if self._why else "")

@@ -83,9 +83,10 @@ class DoitReporter:
             self._display.stopping()
             self._run.wait_until_stopped(seconds=_PATIENCE_SECONDS)
         try:
-            self._display.end()
+            self._display.settle()
         finally:
             self._run.close()
+        self._display.end()
         if is_interrupted:
             raise SystemExit(EXIT_INTERRUPTED)
 

@@ -60,7 +60,7 @@ _PATHS_IN_ENVIRONMENT = ("STACKBUILD_CACHE_DIR", "UV_PYTHON_DOWNLOADS_JSON_URL",
 
 
 def _with_absolute_paths(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment variables with absolute paths: a run changes to the specification's folder.
+    """The environment variables with absolute paths: uv runs in other folders.
 
     A mirror in a folder becomes the URL that uv expects.
     """

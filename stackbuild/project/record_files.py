@@ -31,8 +31,8 @@ class LayerLock:
 class RecordFiles:
     """Reads what is locked and built, each file once for as long as it stays the same. Writes nothing.
 
-    Whether a file stayed the same is told by `stat`: its inode, size and times. All files here are replaced, never
-    written in place, so that another content has another inode.
+    Whether a file stayed the same is told by `stat`: its inode, size and times, that of its change among them, which
+    programs cannot set.
     """
 
     def __init__(self) -> None:

@@ -34,7 +34,7 @@ _WIDEST_NAME = 44
 class RunDisplay:
     """Shows one run. It is the run's `Watcher`, whose methods may be called from any thread.
 
-    `begin` is called first, `end` and then `finish_outputs` last.
+    `begin` is called first; `settle`, `end` and `finish_outputs` last, in this order.
     """
 
     def __init__(
@@ -47,12 +47,11 @@ class RunDisplay:
         verbose: bool = False,
         outputs: RunOutputs | None = None,
         workers: int | None = None,
-        shown_from: Path | None = None,
     ) -> None:
         """`quiet` prints only errors and warnings. `verbose` also prints why steps run, and the commands that they run.
 
         `outputs` is what the run leaves besides the display. `workers` is how many tasks run at a time, by default one
-        for each core. Paths are shown relative to `shown_from`, by default the current folder.
+        for each core. Paths are shown relative to the current folder.
         """
         self._graph = graph
         self._plan = plan
@@ -61,7 +60,7 @@ class RunDisplay:
         self._verbose = verbose and not quiet
         self._outputs = outputs or RunOutputs()
         self._workers = workers or os.cpu_count() or 1
-        self._shown_from = shown_from or Path.cwd()
+        self._shown_from = Path.cwd()
         self._lock = threading.RLock()
         self._selected: Mapping[str, Step] = {}
         self._name_width = 0
@@ -116,8 +115,9 @@ class RunDisplay:
     def up_to_date(self, step: Step) -> None:
         """A step did not have to run."""
         self._count(step.task_name)
-        self._up_to_date += 1
-        self._outputs.tell("up-to-date", task=step.task_name)
+        if step.task_name in self._selected:
+            self._up_to_date += 1
+            self._outputs.tell("up-to-date", task=step.task_name)
 
     def ignored(self, name: str, step: Step | None) -> None:
         """A task was skipped because of an earlier `doit ignore`."""
@@ -141,8 +141,8 @@ class RunDisplay:
         """The run was interrupted and waits for its steps to end."""
         self._print("interrupted: stopping …")
 
-    def end(self) -> None:
-        """All steps have ended: show the result of the run."""
+    def settle(self) -> None:
+        """All steps have ended: keep what is told of the run, as another run may change the project from here on."""
         if self._live is not None:
             self._live.stop()
         if self._results.done:
@@ -151,6 +151,9 @@ class RunDisplay:
             remember_durations(self._graph, self._results)
         if self._changes is not None:
             self._changed = self._changes.by_layer()
+
+    def end(self) -> None:
+        """Show the result of the run."""
         if self._results.unfinished is not None:
             names = ", ".join(self._results.unfinished) or "nothing"
             hint = "what was finished is kept: run the same again to go on"

@@ -32,6 +32,7 @@ class RunOutputs:
     @classmethod
     def open(cls, *, timings: bool, report: Path | None, events: Path | None) -> Self:
         """The outputs for these options. Raises `StackbuildError` when the events cannot be written to their file."""
+        report = None if report is None else report.absolute()  # tasks of a dodo.py may change the current folder
         if events is None:
             return cls(timings=timings, report=report)
         from stackbuild.reporting.events import EventLog

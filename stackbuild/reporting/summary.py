@@ -144,7 +144,7 @@ def show_counts(results: RunResults, *, selected: int, up_to_date: int, seconds:
     """Print how many of the selected tasks ended how, and the time of the run."""
     ran, failed = len(results.done), len(results.failed)
     counts = [f"{counted(ran, 'task')} run", f"{up_to_date} up to date"]
-    left = selected - ran - up_to_date - failed
+    left = max(selected - ran - up_to_date - failed, 0)
     counts += [f"{number} {word}" for number, word in ((failed, "failed"), (left, "not run")) if number]
     print_text(f"\n{', '.join(counts)}, {format_seconds(seconds)}")
 

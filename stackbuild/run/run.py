@@ -61,7 +61,7 @@ class Run:
             started = time.monotonic()
             why = why_not_valid(step) or _ASKED_FOR
             waited = self.hold()
-            self._watcher.started(step, why)  # from now on, no other run changes the project
+            self._watcher.started(step, self.why(step) or "asked for")  # from now on, no other run changes the project
             if (waited or step.task_name in self.plan.frozen) and self.why(step) is None:
                 outcome = Outcome(done="made by another run meanwhile")
             else:

@@ -39,9 +39,9 @@ def unpack_python(archive: Path, destination: Path) -> None:
         with disk_errors(f"unpack {archive.name}", RuntimeSourceError):
             unpack_members(archive, destination, admission=admission, choose=choose)
     except OddMember as error:
-        raise _leads_out(archive, f"{error.path}, neither a file nor a folder nor a link") from error
+        raise _unsafe(archive, f"{error.path}, neither a file nor a folder nor a link") from error
     except NotAdmitted as error:
-        raise _leads_out(archive, error.message) from error
+        raise _unsafe(archive, error.message) from error
     except ArchiveError as error:
         raise RuntimeSourceError(
             f"{archive.name} is no archive that can be read: {error.message}", hint=_NO_PYTHON
@@ -57,9 +57,9 @@ _TOP = "python"
 _NO_PYTHON = "check the mirror or the list of downloads that it comes from"
 
 
-def _leads_out(archive: Path, why: str) -> RuntimeSourceError:
+def _unsafe(archive: Path, why: str) -> RuntimeSourceError:
     return RuntimeSourceError(
-        f"{archive.name}: the archive leads out of its own folder ({why}), which no Python does",
+        f"{archive.name}: the archive cannot be unpacked safely ({why})",
         hint="find out where this file comes from; nothing of it was written outside",
     )
 

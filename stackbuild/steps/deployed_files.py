@@ -8,7 +8,7 @@ from stackbuild.environments.generated_files import Generated, GeneratedFile, pu
 from stackbuild.environments.layout import LAYER_CONFIG
 from stackbuild.errors import StackbuildError
 from stackbuild.project.layer import ProjectLayer
-from stackbuild.steps.digests import build_inputs, libraries_below, not_built
+from stackbuild.steps.digests import libraries_below, not_built
 from stackbuild.steps.freshness import why_build
 from stackbuild.steps.layer_metadata import surroundings
 
@@ -38,7 +38,10 @@ def built_inputs(layer: ProjectLayer) -> str:
         why = why_build(needed)
         if why is not None:
             raise not_built(needed, why)
-    return build_inputs(layer)
+    record = layer.build_record
+    if record is None:
+        raise not_built(layer, "it is not built")
+    return record.inputs  # of the environment itself: modules may be edited from here on
 
 
 def deployed_entries(layer: ProjectLayer) -> list[ArchiveEntry]:

@@ -1,1 +1,1 @@
-"""The only doors to the disk, to other processes and to the screen; small helpers that know nothing about stacks."""
+"""Files, other processes and the screen: the doors that linters hold; small helpers that know nothing about stacks."""

@@ -43,6 +43,11 @@ def test_new_modification_times_change_nothing(built: StackProject) -> None:
     assert built.ran() == set()
 
 
+def test_another_way_of_doit_to_check_files_makes_nothing_again(built: StackProject) -> None:
+    for checker in ("timestamp", "md5", "timestamp"):
+        assert "0 tasks run, 22 up to date" in built.doit("run", "--check_file_uptodate", checker).stdout
+
+
 def test_without_the_task_state_nothing_is_made_again(built: StackProject) -> None:
     (built.root / "_build" / ".doit.db").unlink()
     assert built.ran() == set()
