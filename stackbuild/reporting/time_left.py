@@ -16,6 +16,7 @@ from stackbuild.project.task_names import StepKind, task_name
 from stackbuild.reporting.estimate import Ahead, Pace, Took, expected_again, seconds_left, steadied
 from stackbuild.run.freshness import why_not_valid
 from stackbuild.run.results import RunResults
+from stackbuild.system.files import remove_unfinished
 from stackbuild.system.json_file import JsonFile
 from stackbuild.system.quantities import Amount
 
@@ -189,6 +190,7 @@ def remember_durations(graph: StackGraph, results: RunResults) -> None:
         took = _took(done.step, done.seconds)
         tasks[name] = TaskDuration(seconds=round(took.seconds, 3), size=took.size)
     with contextlib.suppress(OSError):
+        remove_unfinished(path)
         TaskDurations(tasks=tasks).write(path)
 
 

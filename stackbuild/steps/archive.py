@@ -23,7 +23,7 @@ from stackbuild.steps.digests import archive_inputs
 from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
 from stackbuild.steps.layer_metadata import layer_metadata, native_file_list, next_archive
 from stackbuild.steps.outcome import Outcome, Report
-from stackbuild.system.files import disk_errors, remove_leftovers
+from stackbuild.system.files import disk_errors, remove_leftovers, remove_unfinished
 from stackbuild.system.process import check_stopping
 from stackbuild.system.quantities import Amount, format_size
 
@@ -54,6 +54,11 @@ def archive_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) ->
     ):
         report(f"packing {format_size(total)}")
         paths.record(layer.build_name).unlink(missing_ok=True)
+        remove_unfinished(
+            paths.record(layer.build_name),
+            paths.layer_metadata(layer.build_name),
+            paths.file_manifest(layer.build_name),
+        )
         archive.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(archive.parent, archive.name)
         written = write_archive(

@@ -38,6 +38,7 @@ from stackbuild.system.files import (
     make_link,
     remove_leftovers,
     remove_tree,
+    remove_unfinished,
     replacing_tree,
     write_atomic,
 )
@@ -74,6 +75,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
         check_replaceable(environment, record=record_path, kind=BuildError)
         record_path.unlink(missing_ok=True)
         remove_leftovers(environment.parent, environment.name)
+        remove_unfinished(record_path, layer.native_files_path)
         with replacing_tree(environment) as fresh:
             _start_environment(layer, fresh, tools, report)
             packages = _install(layer, fresh, tools, report)

@@ -14,7 +14,14 @@ from stackbuild.steps.digests import export_inputs
 from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
 from stackbuild.steps.layer_metadata import layer_metadata, surroundings
 from stackbuild.steps.outcome import Outcome, Report
-from stackbuild.system.files import disk_errors, link_or_copy, remove_leftovers, replacing_tree, write_atomic
+from stackbuild.system.files import (
+    disk_errors,
+    link_or_copy,
+    remove_leftovers,
+    remove_unfinished,
+    replacing_tree,
+    write_atomic,
+)
 from stackbuild.system.process import check_stopping
 
 
@@ -40,6 +47,7 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) -> 
         target = paths.root / metadata.install_target
         check_replaceable(target, record=paths.record(layer.build_name), kind=DeployError)
         paths.record(layer.build_name).unlink(missing_ok=True)
+        remove_unfinished(paths.record(layer.build_name), paths.layer_metadata(layer.build_name))
         remove_leftovers(target.parent, target.name)
         with replacing_tree(target) as fresh:
             _fill(os.fspath(fresh), entries)

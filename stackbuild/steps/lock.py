@@ -23,7 +23,7 @@ from stackbuild.project.lock_status import lock_inputs, lock_status, lock_target
 from stackbuild.runtimes.source import RuntimeSource, WantedRuntime
 from stackbuild.spec.models import RuntimeLayer
 from stackbuild.steps.outcome import Outcome, Report
-from stackbuild.system.files import disk_errors, private_folder, write_atomic
+from stackbuild.system.files import disk_errors, private_folder, remove_unfinished, write_atomic
 from stackbuild.system.process import Runner
 from stackbuild.system.quantities import counted
 from stackbuild.system.urls import without_credentials
@@ -152,6 +152,7 @@ def _run_uv(
         private_folder(folder)  # URLs may contain credentials until uv has read them
         for old in (exported, folder / "uv.lock"):  # each resolution starts without the old one
             old.unlink(missing_ok=True)
+        remove_unfinished(*(folder / name for name in resolution.files))
         for name, text in resolution.files.items():
             write_atomic(folder / name, text)
     locking = functools.partial(uv_commands.lock_command, folder, python=python, environ=environ)
@@ -218,6 +219,7 @@ def _write(job: _LockJob, refined: RefinedLock, old: LockRecord | None, tools: L
         inputs=inputs.readable,
     )
     with disk_errors(f"write the lock of {layer.build_name}", LockError):
+        remove_unfinished(paths.pylock, paths.summary, paths.record)
         if _document_on_disk(paths.pylock) != tomllib.loads(text):
             write_atomic(paths.pylock, text)
         write_atomic(paths.summary, package_summary(layer.build_name, packages))

@@ -154,6 +154,12 @@ def remove_leftovers(folder: Path, name: str) -> None:
                 remove_tree(Path(entry.path))
 
 
+def remove_unfinished(*paths: Path) -> None:
+    """Remove what killed runs left of these files before they were in place."""
+    for path in paths:
+        remove_leftovers(path.parent, path.name)
+
+
 def private_folder(path: Path) -> None:
     """Make a folder that only this user can look into, or make an existing one so."""
     path.mkdir(parents=True, exist_ok=True)

@@ -272,3 +272,11 @@ def test_environments_have_the_folders_of_their_kind_of_python(
         assert [path.name for path in (environment(world, name) / "lib").iterdir()] == [folder]
     assert os.readlink(environment(world, "app-shop") / "bin" / command) == "python"
     assert "version = 3.11.13\n" in (environment(world, "app-shop") / "pyvenv.cfg").read_text()
+
+
+def test_records_that_a_killed_run_did_not_finish_are_removed(built: World) -> None:
+    folder = built.layer("base").build_record_path.parent
+    for name in ("base.build.json", "base.native.json"):
+        (folder / f".{name}.123.abcd.tmp").write_text("{", encoding="utf-8")
+    built.build("base")
+    assert [path.name for path in folder.glob(".*.tmp")] == []
