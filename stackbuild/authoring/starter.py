@@ -13,10 +13,11 @@ from string import Template
 
 from stackbuild.authoring.schema import schema_text
 from stackbuild.errors import StackbuildError
-from stackbuild.system.files import create_file, disk_errors
+from stackbuild.system.files import create_file, disk_errors, read_file
 from stackbuild.targets.pythons import NEWEST_CPYTHON, OLDEST_CPYTHON
 
 _IGNORE_FILE = ".gitignore"
+_MOST_BYTES = 16_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ def write_starter(folder: Path, files: Mapping[str, str]) -> Started:
 
 
 def _lacking_lines(path: Path, text: str) -> tuple[str, ...]:
-    present = {line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()}
+    present = {line.strip() for line in read_file(path, most=_MOST_BYTES).decode(errors="replace").splitlines()}
     return tuple(line for line in text.splitlines() if line not in present)
 
 

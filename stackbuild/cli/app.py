@@ -2,7 +2,6 @@
 
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +11,10 @@ from typer.core import TyperArgument, TyperOption
 from stackbuild.cli import options as option
 from stackbuild.cli.grouped import grouped
 from stackbuild.cli.showing import BeforeCommand, OfCommand
-from stackbuild.errors import EXIT_BUG
 from stackbuild.planning.request import Related, Request, Wish
 from stackbuild.project.options import Options
 from stackbuild.project.task_names import StepKind
+from stackbuild.system.terminal import print_error
 
 app = typer.Typer(
     name="stackbuild",
@@ -255,9 +254,12 @@ def main() -> None:
             _leave_values_as_typed()
         # Patterns such as `--include *` are the program's, also where the shell leaves them alone (Windows).
         app(windows_expand_args=False)
-    except Exception:  # noqa: BLE001 (a bug: said as such by the exit status)
-        traceback.print_exc()
-        sys.exit(EXIT_BUG)
+    except Exception as error:  # noqa: BLE001 (whatever it is: it is explained)
+        from stackbuild.system.unexpected import unexpected
+
+        met = unexpected(error)
+        print_error(str(met.error))
+        sys.exit(met.status)
 
 
 def _leave_out_other_commands(first: list[str]) -> None:

@@ -1,8 +1,10 @@
 """What the commands of the command line do, from parsed options to an exit status."""
 
+import contextlib
 import gc
 import json
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +37,9 @@ from stackbuild.system.terminal import print_error, print_notice, print_text
 @contextmanager
 def _told() -> Iterator[None]:
     """Turn expected failures of the block into a message on stderr and the exit status."""
+    with contextlib.suppress(ValueError):  # in another thread than the main one
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on, blocks clean up
     try:
         yield
     except StackbuildError as error:

@@ -2,7 +2,6 @@
 
 import inspect
 import os
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,15 +9,20 @@ from doit.action import BaseAction
 from doit.dependency import UptodateCalculator
 from doit.exceptions import TaskError, TaskFailed
 
-from stackbuild.errors import Interrupted, StackbuildError
+from stackbuild.errors import EXIT_BUG, Interrupted, StackbuildError
 from stackbuild.planning.step import Step
 from stackbuild.run.cleaning import remove_result
 from stackbuild.run.run import Run
+from stackbuild.system.unexpected import unexpected
 
 DoitTask = Any
 """A task of doit, which has no type information."""
 DoitValue = Any
 """Any other value of doit."""
+
+
+class MetBug(TaskError):  # type: ignore[misc]  # doit has no type information
+    """A step ended in an exception that is a bug of ours."""
 
 
 class StepAction(BaseAction):  # type: ignore[misc]  # doit has no type information
@@ -42,8 +46,9 @@ class StepAction(BaseAction):  # type: ignore[misc]  # doit has no type informat
             return TaskFailed(str(error), report=False)
         except StackbuildError as error:
             return TaskFailed(str(error))
-        except Exception:  # noqa: BLE001 (a bug: it is shown with its traceback, and other tasks go on)
-            return TaskError(traceback.format_exc())
+        except Exception as error:  # noqa: BLE001 (whatever it is: it is explained, and other tasks go on)
+            met = unexpected(error)
+            return (MetBug if met.status == EXIT_BUG else TaskFailed)(str(met.error))
         return None
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from stackbuild.engine.actions import DoitTask, DoitValue
+from stackbuild.engine.actions import DoitTask, DoitValue, MetBug
 from stackbuild.errors import EXIT_INTERRUPTED
 from stackbuild.planning.step import Step
 from stackbuild.reporting.display import RunDisplay
@@ -55,7 +55,7 @@ class DoitReporter:
     def add_failure(self, task: DoitTask, fail: DoitValue) -> None:
         """A task failed."""
         message = str(fail.get_msg()).strip()
-        self.met_bug |= fail.get_name() == "TaskError" and "Traceback" in message
+        self.met_bug |= isinstance(fail, MetBug)
         self._display.failed(task.name, _step(task), message, shown=fail.report)
 
     def cleanup_error(self, exception: DoitValue) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 
 from doit import get_var
 from doit.cmd_base import ModuleTaskLoader
+from doit.cmd_run import Run as DoitRun
 from doit.doit_cmd import DoitMain
 
 from stackbuild.engine.reporter import DoitReporter
 from stackbuild.engine.tasks import TaskCreator, TaskDict, doit_name, stack_tasks
-from stackbuild.errors import EXIT_BUG, EXIT_FAILED, StackbuildError
+from stackbuild.errors import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, StackbuildError
 from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.plan import Plan
 from stackbuild.project.opening import open_project
@@ -27,9 +28,26 @@ from stackbuild.run.results import RunResults
 from stackbuild.run.run import Run
 from stackbuild.system.files import disk_errors
 from stackbuild.system.terminal import prepare_streams, print_error
+from stackbuild.system.unexpected import unexpected
 
-_DOIT_CRASHED = 3
-"""Doit's exit status after an exception outside of any task. It has printed the traceback."""
+
+class _RunCommand(DoitRun):  # type: ignore[misc]  # doit has no type information
+    """Doit's command `run`, which raises what doit itself would print with a traceback."""
+
+    name = "run"
+
+    def parse_execute(self, in_args: Sequence[str]) -> int:
+        try:
+            status: int = super().parse_execute(in_args)
+        except Exception as error:  # noqa: BLE001 (whatever it is: it is explained)
+            met = unexpected(error)
+            print_error(str(met.error))
+            return met.status
+        return status
+
+
+class _Doit(DoitMain):  # type: ignore[misc]  # doit has no type information
+    DOIT_CMDS = (_RunCommand,)
 
 
 def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any) -> tuple[TaskDict, TaskCreator]:  # noqa: ANN401
@@ -47,9 +65,13 @@ def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any)
         display = RunDisplay(graph, plan, results, outputs=RunOutputs.of_environment(os.environ))
         run = Run(graph=graph, plan=plan, results=results, watcher=display)
         return doit_config(run, DoitReporter(run, display)), lambda: stack_tasks(run)
-    except StackbuildError as error:
-        print_error(str(error))
-        sys.exit(EXIT_FAILED)
+    except KeyboardInterrupt:
+        print_error("interrupted")
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 (whatever it is: it is explained)
+        met = unexpected(error)
+        print_error(str(met.error))
+        sys.exit(met.status)
 
 
 def run_plan(run: Run, display: RunDisplay, *, jobs: int | None) -> int:
@@ -63,8 +85,8 @@ def run_plan(run: Run, display: RunDisplay, *, jobs: int | None) -> int:
         yield from stack_tasks(run)
 
     loader = ModuleTaskLoader({"DOIT_CONFIG": config, "task_stack": task_stack})
-    status = DoitMain(loader, config_filenames=()).run(["run", *map(doit_name, run.plan.tasks or ())])
-    if reporter.met_bug or status == _DOIT_CRASHED:
+    status = _Doit(loader, config_filenames=()).run(["run", *map(doit_name, run.plan.tasks or ())])
+    if reporter.met_bug or status == EXIT_BUG:
         return EXIT_BUG
     return EXIT_FAILED if status else 0
 

@@ -18,13 +18,15 @@ from pathlib import Path
 
 from stackbuild.archives.entries import ArchiveEntry
 from stackbuild.environments.byte_code import CompileUnit
-from stackbuild.system.files import remove_tree, workplace
+from stackbuild.system.files import read_file, remove_tree, workplace
 from stackbuild.system.process import Command, Runner, check_stopping
 
 _SCRIPT = Path(__file__).with_name("injected") / "compile_modules.py"
 _OPTIONS = ("-s", "-S", "-B", "-X", "utf8", "-W", "ignore")
 _INDEX = "index.json"
 _FILE_MODE = 0o644
+_MOST_BYTES = 256_000_000
+"""No index and no byte code of one module is larger."""
 _NEEDED = frozenset({"SYSTEMROOT", "TEMP", "TMPDIR"})
 _OF_LOADERS = ("LD_", "DYLD_")
 """Prefixes of the variables that decide which libraries a program is loaded with."""
@@ -88,13 +90,13 @@ class ByteCodeCache:
         """The index of a kept unit; `None` when the unit is missing, damaged, or contains anything else."""
         folder = self._place(unit)
         try:
-            index = json.loads((folder / _INDEX).read_bytes())
+            index = json.loads(read_file(folder / _INDEX, most=_MOST_BYTES))
             expected = unit.byte_code_paths()
             for number, (path, size, sha256) in enumerate(index):
                 untagged = path.removesuffix(".pyc").rpartition(".")[0]
                 if untagged not in expected or not path.endswith(".pyc"):
                     return None
-                content = (folder / f"{number}.pyc").read_bytes()
+                content = read_file(folder / f"{number}.pyc", most=_MOST_BYTES)
                 if (len(content), hashlib.sha256(content).hexdigest()) != (size, sha256):
                     return None
         except (OSError, ValueError, TypeError, AttributeError, RecursionError):

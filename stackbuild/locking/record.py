@@ -1,8 +1,8 @@
 """The record of a lock: the inputs that it was made from."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict, JsonValue, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from stackbuild.system.json_file import JsonFile
 from stackbuild.targets.pythons import PinnedPython
@@ -33,7 +33,7 @@ class LockRecord(JsonFile):
     lock_input_hash: str
     other_inputs_hash: str
     version_inputs_hash: str = ""
-    lock_version: int = 1
+    lock_version: int = Field(default=1, ge=0, le=2**31 - 1)
     locked_at: str
     tools: dict[str, str] | None = None
     runtime: RuntimePin | None = None
@@ -51,6 +51,11 @@ class LockRecord(JsonFile):
     @field_validator("locked_at")
     @classmethod
     def _is_a_point_in_time(cls, value: str) -> str:
-        if datetime.fromisoformat(value).tzinfo is None:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
             raise ValueError("a time without time zone")
+        try:
+            moment.astimezone(UTC)
+        except OverflowError as error:
+            raise ValueError("a time before or after all others") from error
         return value

@@ -24,6 +24,7 @@ from stackbuild.project.modules import module_hash
 from stackbuild.project.record_files import LayerLock
 from stackbuild.spec.models import ApplicationLayer, BuildName, RuntimeLayer
 from stackbuild.spec.stack import LinkedLayer
+from stackbuild.system.files import read_file
 from stackbuild.system.json_file import digest_of
 from stackbuild.targets.runtime_pin import RuntimePin
 
@@ -46,6 +47,7 @@ class LockStatus:
         return (*self.reasons, _NEEDS_VERSION) if self.needs_version else self.reasons
 
 
+_MOST_BYTES = 16_000_000
 _NEEDS_VERSION = "its version has to rise: one of its modules changed, or whether it is versioned"
 
 
@@ -142,7 +144,7 @@ def _pinned_otherwise(layer: ProjectLayer, lock: LayerLock) -> Iterator[str]:
 def _declared_before(layer: ProjectLayer, record: LockRecord) -> tuple[str, ...] | None:
     """The requirements that a lock by venvstacks was made from, according to the file beside the lock."""
     try:
-        text = layer.lock_paths.declared.read_text(encoding="utf-8")
+        text = read_file(layer.lock_paths.declared, most=_MOST_BYTES).decode()
     except (OSError, UnicodeDecodeError):
         return None
     lines = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))

@@ -12,8 +12,12 @@ from stackbuild.locking.pylock import LockedPackage, read_packages
 from stackbuild.locking.record import LockRecord
 from stackbuild.project.paths import LockPaths
 from stackbuild.project.records import BuildRecord
+from stackbuild.system.files import read_file
 
 T = TypeVar("T")
+
+_MOST_BYTES = 256_000_000
+"""A larger file is not read: no lock and no record is as large."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +73,7 @@ class _ParsedFiles(Generic[T]):
             known = self._known.get(path)
             if known is not None and known[0] == state:
                 return known[1]
-            with open(path, "rb") as file:
-                content = file.read()
+            content = read_file(path, most=_MOST_BYTES)
         except OSError:
             return None
         parsed = self._parse(content, path)

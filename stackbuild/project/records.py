@@ -4,11 +4,22 @@
 versions or venvstacks add, and treats a file that does not fit as missing.
 """
 
-from typing import Generic, Literal, TypeVar
+from typing import Annotated, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from stackbuild.system.json_file import JsonFile
+
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""A number of things or bytes that a file system can have."""
+Number = Annotated[int, Field(ge=0, le=2**31 - 1)]
+"""The number of a lock or an archive: part of a file's name."""
+NameInFolder = Annotated[str, Field(pattern=r"^(\.{0,2}[^./\\\x00][^/\\\x00]*|\.{3}[^/\\\x00]*)$", max_length=255)]
+"""The name of something directly in an output folder; it cannot lead out of it."""
+
+
+_MOST_BYTES_OF_LISTS = 1_000_000_000
+"""Lists of files: some hundred bytes for each of at most a few million."""
 
 
 class BuildRecord(JsonFile):
@@ -16,9 +27,9 @@ class BuildRecord(JsonFile):
 
     inputs: str
     """The digest of everything that it was made from."""
-    packages: int
-    files: int
-    size: int
+    packages: Count
+    files: Count
+    size: Count
     """Bytes of all regular files, hard links counted in full."""
     dynamic_libraries: tuple[str, ...] = ()
     """The names of the libraries that it offers to the layers above, sorted."""
@@ -45,6 +56,8 @@ class NativeFileEntry(BaseModel):
 class NativeFileList(JsonFile):
     """The native files of a build environment, in the order in which they are signed."""
 
+    most_bytes: ClassVar[int] = _MOST_BYTES_OF_LISTS
+
     files: tuple[NativeFileEntry, ...] = ()
     minimum: str | None = None
     """The oldest system that runs all of their code for the layer's platform, as in `NativeFileEntry`."""
@@ -61,8 +74,8 @@ class OutputRecord(JsonFile):
     tools: dict[str, str] = Field(default_factory=dict)
     content_sha256: str | None = None
     """SHA-256 of the uncompressed archive, which does not depend on the compressor."""
-    files: int | None = None
-    size: int | None = None
+    files: Count | None = None
+    size: Count | None = None
 
 
 class ModuleMetadata(BaseModel):
@@ -78,9 +91,9 @@ class LayerMetadata(JsonFile):
     """The metadata of an archived or exported layer. Fields have the same names and meaning as in venvstacks."""
 
     layer_name: str
-    install_target: str
+    install_target: NameInFolder
     requirements_hash: str
-    lock_version: int
+    lock_version: Number
     locked_at: str
     runtime_layer: str
     python_implementation: str
@@ -112,15 +125,15 @@ class ArchiveHashes(BaseModel):
 class ArchiveBuildMetadata(LayerMetadata):
     """The metadata of an archive before it is written."""
 
-    archive_build: int
-    archive_name: str
+    archive_build: Number
+    archive_name: NameInFolder
     target_platform: str
 
 
 class ArchiveMetadata(ArchiveBuildMetadata):
     """The metadata of an archived layer."""
 
-    archive_size: int
+    archive_size: Count
     archive_hashes: ArchiveHashes
 
 
@@ -147,6 +160,8 @@ class FileEntry(BaseModel):
 
 class FileManifest(JsonFile):
     """Every file of a layer as in its archive, sorted by path, relative to the layer's folder."""
+
+    most_bytes: ClassVar[int] = _MOST_BYTES_OF_LISTS
 
     layer_name: str
     install_target: str

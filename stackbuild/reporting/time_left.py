@@ -26,8 +26,8 @@ class TaskDuration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
-    seconds: float = Field(ge=0, allow_inf_nan=False)
-    size: int | None = Field(default=None, ge=0)
+    seconds: float = Field(ge=0, le=1e9)
+    size: int | None = Field(default=None, ge=0, le=2**63 - 1)
 
 
 class TaskDurations(JsonFile):

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from stackbuild.system.files import write_atomic
+from stackbuild.system.files import read_file, write_atomic
+
+_MOST_BYTES = 64_000_000
 
 
 class RememberedAnswers:
@@ -52,7 +54,7 @@ class RememberedAnswers:
     def _read(self) -> dict[str, Any]:
         if self._file is not None:
             with contextlib.suppress(OSError, ValueError, RecursionError):
-                match json.loads(self._file.read_bytes()):
+                match json.loads(read_file(self._file, most=_MOST_BYTES)):
                     case {"question": self._question, "answers": dict(answers)}:
                         return answers
         return {}

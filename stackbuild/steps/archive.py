@@ -23,7 +23,7 @@ from stackbuild.steps.digests import archive_inputs
 from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
 from stackbuild.steps.layer_metadata import layer_metadata, native_file_list, next_archive
 from stackbuild.steps.outcome import Outcome, Report
-from stackbuild.system.files import disk_errors, remove_leftovers, remove_unfinished
+from stackbuild.system.files import disk_errors, remove_file, remove_leftovers, remove_unfinished
 from stackbuild.system.process import check_stopping
 from stackbuild.system.quantities import Amount, format_size
 
@@ -53,7 +53,7 @@ def archive_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) ->
         _turn(ArchiveFormat(layer.project.archive_format), total, report),
     ):
         report(f"packing {format_size(total)}")
-        paths.record(layer.build_name).unlink(missing_ok=True)
+        remove_file(paths.record(layer.build_name))
         remove_unfinished(
             paths.record(layer.build_name),
             paths.layer_metadata(layer.build_name),

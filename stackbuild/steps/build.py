@@ -36,6 +36,7 @@ from stackbuild.system.files import (
     disk_errors,
     link_or_copy,
     make_link,
+    remove_file,
     remove_leftovers,
     remove_tree,
     remove_unfinished,
@@ -73,7 +74,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
     inputs = build_inputs(layer)
     with disk_errors(f"build {layer.build_name}", BuildError):
         check_replaceable(environment, record=record_path, kind=BuildError)
-        record_path.unlink(missing_ok=True)
+        remove_file(record_path)
         remove_leftovers(environment.parent, environment.name)
         remove_unfinished(record_path, layer.native_files_path)
         with replacing_tree(environment) as fresh:

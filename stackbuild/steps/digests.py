@@ -10,8 +10,9 @@ from stackbuild.errors import BuildError
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.modules import module_content
 from stackbuild.project.paths import OutputPaths
-from stackbuild.project.records import BuildRecord
+from stackbuild.project.records import BuildRecord, LayerMetadata
 from stackbuild.spec.models import ApplicationLayer
+from stackbuild.system.files import read_file
 from stackbuild.system.json_file import digest_of
 
 BUILD_FORMAT = 4
@@ -118,4 +119,5 @@ def manifest_inputs(paths: OutputPaths, layers: Iterable[ProjectLayer]) -> str |
 
 
 def _read(paths: OutputPaths, layer: ProjectLayer) -> str:
-    return paths.layer_metadata(layer.build_name).read_text(encoding="utf-8", errors="replace")
+    content = read_file(paths.layer_metadata(layer.build_name), most=LayerMetadata.most_bytes)
+    return content.decode(errors="replace")

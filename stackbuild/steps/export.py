@@ -17,6 +17,7 @@ from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.system.files import (
     disk_errors,
     link_or_copy,
+    remove_file,
     remove_leftovers,
     remove_unfinished,
     replacing_tree,
@@ -46,7 +47,7 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) -> 
     with disk_errors(f"export {layer.build_name}", DeployError):
         target = paths.root / metadata.install_target
         check_replaceable(target, record=paths.record(layer.build_name), kind=DeployError)
-        paths.record(layer.build_name).unlink(missing_ok=True)
+        remove_file(paths.record(layer.build_name))
         remove_unfinished(paths.record(layer.build_name), paths.layer_metadata(layer.build_name))
         remove_leftovers(target.parent, target.name)
         with replacing_tree(target) as fresh:

@@ -11,7 +11,7 @@ from stackbuild.project.records import ArchiveMetadata, ExportMetadata, LayerMet
 from stackbuild.spec.models import CATEGORIES
 from stackbuild.steps.digests import manifest_inputs
 from stackbuild.steps.outcome import Outcome
-from stackbuild.system.files import disk_errors, remove_unfinished
+from stackbuild.system.files import disk_errors, remove_file, remove_unfinished
 from stackbuild.system.quantities import counted
 
 
@@ -35,7 +35,7 @@ def _write(paths: OutputPaths, model: type[LayerMetadata], layers: Sequence[Proj
         listed[layer.linked.category].append(metadata)
     manifest = StackManifest[model](layers={category: tuple(found) for category, found in listed.items()})  # type: ignore[valid-type]
     with disk_errors(f"write {paths.manifest}", StackbuildError):
-        paths.manifest_record.unlink(missing_ok=True)
+        remove_file(paths.manifest_record)
         remove_unfinished(paths.manifest, paths.manifest_record)
         manifest.write(paths.manifest)
         OutputRecord(inputs=inputs or "").write(paths.manifest_record)

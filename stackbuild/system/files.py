@@ -20,6 +20,25 @@ from pathlib import Path
 from stackbuild.errors import StackbuildError
 
 _POLL_SECONDS = 0.2
+_NO_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read_file(path: str | Path, *, most: int) -> bytes:
+    """The content of a regular file of at most `most` bytes.
+
+    Raises `OSError` at once for anything else: a pipe without a writer would block, and a device might never end.
+    """
+    descriptor = os.open(path, _NO_WAITING)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+        if found.st_size > most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), os.fspath(path))
+        with open(descriptor, "rb", buffering=0, closefd=False) as file:
+            return file.readall()[:most]
+    finally:
+        os.close(descriptor)
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
@@ -35,17 +54,28 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 def replacing_file(path: Path) -> Iterator[io.BufferedWriter]:
     """A new file that replaces `path` in one step when the block succeeds, and is removed otherwise.
 
-    A missing folder is made. The mode is 0666 & umask.
+    A missing folder is made. The mode is 0666 & umask. An empty folder at `path` is replaced, too: container engines
+    make one when they mount a file that is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
         with temporary.open("xb") as file:
             yield file
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file, a link, a pipe or an empty folder. `path` may be missing. Raises `OSError`."""
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
 
 
 def create_file(path: Path, text: str) -> None:
@@ -57,6 +87,14 @@ def create_file(path: Path, text: str) -> None:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+
+
+def create_temporary(prefix: str, suffix: str, text: str) -> Path:
+    """A new file with `text` in the folder for temporary files, which only this user can read. It stays there."""
+    descriptor, path = tempfile.mkstemp(prefix=prefix, suffix=suffix)
+    with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
+    return Path(path)
 
 
 def replace_bytes(path: Path, content: bytes) -> None:
@@ -76,10 +114,8 @@ def make_link(path: Path, target: str) -> None:
 
 def remove_tree(path: Path) -> None:
     """Remove a file, a link or a folder with all its content, even in read-only folders. `path` may be missing."""
-    if path.is_symlink() or path.is_file():
+    if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
-        return
-    if not path.exists():
         return
 
     def open_and_retry(function: Callable[..., object], name: str, _error: object) -> None:
@@ -236,4 +272,5 @@ _DISK_HINTS = {
     errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
     errno.EACCES: "check the permissions of this path and of the folder it lies in",
     errno.EROFS: "this file system is read-only: choose another folder for the outputs",
+    errno.ENOTEMPTY: "a folder is where a file of stackbuild belongs: move it away",
 }

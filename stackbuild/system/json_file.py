@@ -3,23 +3,26 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from stackbuild.system.files import write_atomic
+from stackbuild.system.files import read_file, write_atomic
 
 
 class JsonFile(BaseModel):
     """One JSON file."""
 
+    most_bytes: ClassVar[int] = 16_000_000
+    """A larger file is not read: it cannot be one of ours."""
+
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """The file's content, or `None` when it is missing, not JSON, or has another shape."""
+        """The file's content; `None` when it is missing, no regular file, too large, not JSON, or of another shape."""
         try:
-            return cls.parse(path.read_bytes())
+            return cls.parse(read_file(path, most=cls.most_bytes))
         except OSError:
             return None
 

@@ -132,7 +132,11 @@ def _followed(child: subprocess.Popen[str], command: Command, follow: Callable[[
                 lines.extend(errors)  # whatever becomes of `follow`, the child must not wait for a reader
 
     reader = threading.Thread(target=read, daemon=True)
-    reader.start()
+    try:
+        reader.start()
+    except RuntimeError:  # the system allows no further thread: nobody would read what the child writes
+        _kill([child])
+        raise
     try:
         stdout, _ = child.communicate(command.stdin)
     finally:
@@ -155,7 +159,10 @@ def stop_all() -> None:
         _signal_group(child, signal.SIGTERM)
     timer = threading.Timer(_GRACE_SECONDS, _kill, (children,))
     timer.daemon = True
-    timer.start()
+    try:
+        timer.start()
+    except RuntimeError:  # the system allows no further thread
+        _kill(children)
 
 
 def _kill(children: list[subprocess.Popen[str]]) -> None:

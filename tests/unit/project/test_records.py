@@ -1,6 +1,7 @@
 """JSON files: their exact text, and tolerant reading."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -98,9 +99,13 @@ def test_lock_record_of_the_peer_tool_is_read_and_written_alike(tmp_path: Path) 
         ("runtime", {"python_implementation": "jython@2.7.4", "source": "interpreter"}),
         ("runtime", {"python_implementation": "3.11.13", "source": "interpreter"}),
         ("python_version", "jython@2.7.4"),
+        ("locked_at", "0001-01-01T00:00:00+23:59"),
+        ("locked_at", "2026-01-02T03:04:05"),
+        ("lock_version", 10**30),
+        ("lock_version", -1),
     ],
 )
-def test_lock_record_with_an_unknown_python_is_as_good_as_missing(tmp_path: Path, key: str, value: object) -> None:
+def test_lock_record_with_what_cannot_be_is_as_good_as_missing(tmp_path: Path, key: str, value: object) -> None:
     path = tmp_path / "pylock.web.meta.json"
     path.write_text(json.dumps({**json.loads(PEER_LOCK), key: value}), encoding="utf-8")
     assert LockRecord.read(path) is None
@@ -114,7 +119,23 @@ def test_keys_of_other_versions_are_ignored(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [None, b"", b"{", b"[]", b"null", b"{}", b'{"inputs": 3}', b"\xff", b'{"inputs": "a", "size": "big"}'],
+    [
+        None,
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"inputs": 3}',
+        b"\xff",
+        b'{"inputs": "a", "size": "big"}',
+        bytes(400),
+        b"[" * 100_000,
+        b'{"inputs": "a", "size": 1%s}' % (b"0" * 5000),
+        b'{"inputs": "a", "size": -1}',
+        b'{"inputs": "a", "tools": %s1%s}' % (b'{"a": ' * 5000, b"}" * 5000),
+        b'{"inputs": "\\ud800"}',
+    ],
 )
 def test_file_that_does_not_fit_is_as_good_as_missing(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "record.json"
@@ -125,6 +146,25 @@ def test_file_that_does_not_fit_is_as_good_as_missing(tmp_path: Path, content: b
 
 def test_folder_in_place_of_a_file_is_as_good_as_missing(tmp_path: Path) -> None:
     assert OutputRecord.read(tmp_path) is None
+
+
+def test_a_record_that_is_far_too_large_is_as_good_as_missing(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_text('{"inputs": "a"}', encoding="utf-8")
+    os.truncate(path, OutputRecord.most_bytes + 1)
+    assert OutputRecord.read(path) is None
+
+
+@pytest.mark.parametrize("target", ["", ".", "..", "../other", "/etc", "a/b", "a\\b", "a\0b", "a" * 256])
+def test_metadata_that_names_a_file_elsewhere_is_as_good_as_missing(target: str) -> None:
+    content = json.loads(export_metadata().to_json()) | {"install_target": target}
+    assert ExportMetadata.parse(json.dumps(content).encode()) is None
+
+
+@pytest.mark.parametrize("target", [".hidden", "..x", "...", "a b@2", "ä"])
+def test_metadata_may_name_whatever_a_layer_may_be_called(target: str) -> None:
+    content = json.loads(export_metadata().to_json()) | {"install_target": target}
+    assert ExportMetadata.parse(json.dumps(content).encode()) is not None
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:

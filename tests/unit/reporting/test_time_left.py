@@ -160,6 +160,6 @@ def test_a_damaged_file_is_ignored_and_written_anew(folder: Path, damaged: str) 
 def test_a_run_that_did_nothing_or_cannot_write_leaves_no_file(folder: Path) -> None:
     assert not remember(folder).exists()
     path = open_run(folder).graph.project.workspace.durations
-    path.mkdir(parents=True)  # a folder in its place: it cannot be replaced
+    (path / "inside").mkdir(parents=True)  # a folder in its place: it cannot be replaced
     remember(folder, lock_py=1.0)
     assert path.is_dir()

@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from stackbuild.system.files import (
     link_or_copy,
     make_link,
     project_lock,
+    read_file,
+    remove_file,
     remove_leftovers,
     remove_tree,
     replace_bytes,
@@ -73,9 +75,46 @@ def test_file_is_replaced_not_edited(tmp_path: Path) -> None:
 def test_failing_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     (path / "inside").mkdir(parents=True)
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(OSError, match="not empty"):
         write_atomic(path, b"new")
     assert names(tmp_path) == ["folder"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders")
+def test_only_a_regular_file_of_a_sensible_size_is_read_and_nothing_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"1234")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    assert read_file(tmp_path / "file", most=4) == b"1234"
+    for path in (tmp_path, tmp_path / "pipe", tmp_path / "loop", Path("/dev/zero"), tmp_path / "missing"):
+        with pytest.raises(OSError, match=str(path)):
+            read_file(path, most=4)
+    with pytest.raises(OSError, match="large"):
+        read_file(tmp_path / "file", most=3)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders")
+@pytest.mark.parametrize("kind", ["folder", "pipe", "loop"])
+@pytest.mark.parametrize("change", [lambda path: write_atomic(path, b"new"), remove_file, remove_tree])
+def test_whatever_is_in_the_place_of_a_file_gives_way(
+    tmp_path: Path, kind: str, change: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "record"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path.name)
+    change(path)
+    assert names(tmp_path) in ([], ["record"])
+    assert not path.exists() or path.read_bytes() == b"new"
+
+
+def test_a_folder_with_something_in_it_is_never_removed_as_a_file(tmp_path: Path) -> None:
+    (tmp_path / "record" / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match="not empty"):
+        remove_file(tmp_path / "record")
 
 
 def test_new_file_never_replaces_another(tmp_path: Path) -> None:
