@@ -20,6 +20,7 @@ from stackbuild.locking.pylock import (
     normalised_marker,
     wheel_file_name,
 )
+from stackbuild.locking.release_marker import without_release
 from stackbuild.system.urls import without_credentials
 from stackbuild.targets.platforms import LinuxTarget, TargetPlatform, platforms_without_wheel
 from stackbuild.targets.pythons import PinnedPython, PythonKind, feature_numbers
@@ -100,7 +101,7 @@ def refine(
     tables: list[TomlTable] = []
     for raw in exported.get("packages", ()):
         table = dict(raw)
-        marker = normalised_marker(table.pop("marker", ""))
+        marker = normalised_marker(without_release(table.pop("marker", ""), target.python_version))
         needed_on = target.matching(marker)
         if not needed_on:
             continue

@@ -121,7 +121,7 @@ def _resolve(job: _LockJob, tools: LockTools, *, refresh: bool) -> dict[str, Any
         layer.linked,
         settings=settings,
         lower=job.lower,
-        short_version=short,
+        python_version=job.pin.python.version,
         # as a point in time: uv reads a date in the local time zone
         exclude_newer=None if newest is None else newest.isoformat(),
         folder=project.stack.spec.folder,

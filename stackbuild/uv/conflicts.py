@@ -8,6 +8,7 @@ from packaging.markers import InvalidMarker
 
 from stackbuild.locking.pylock import LowerPackage
 from stackbuild.locking.refinement import LockTarget
+from stackbuild.locking.release_marker import without_release
 from stackbuild.spec.models import UvSettings
 from stackbuild.spec.problems import quote
 from stackbuild.spec.stack import LinkedLayer
@@ -30,6 +31,7 @@ class Resolution:
 
 
 _NO_SOLUTION = re.compile(r"No solution found when resolving dependencies(?: for split \((?P<split>.*)\))?:?")
+_CONDITION = re.compile(r"\{([^}]*)\}")
 _CONDITIONAL = re.compile(r"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\{([^}]*)\}([=<>!~][^\s,]*)?")
 
 
@@ -42,13 +44,19 @@ def retold(asked: Resolution, report: UvReport) -> list[str]:
 def _retell(asked: Resolution, text: str) -> str:
     layer = asked.linked.build_name
     generated = re.escape(project_name(layer))
-    told = text.replace(", we can conclude that ", ", ")
+    told = _CONDITION.sub(lambda match: _without_release(match, asked.target.python_version), text)
+    told = told.replace(", we can conclude that ", ", ")
     told = told.replace("`--find-links` directory", "find-links folder").replace("`--find-links`", "find-links")
     for item in asked.lower:
         told = _with_provider(told, item)
     told = told.replace("your project's requirements", f"the requirements of {layer}")
     told = re.sub(rf"\byour project\b|(?<![\w.-]){generated}(?:==0)?(?![\w.-])", lambda _: layer, told)
     return _CONDITIONAL.sub(lambda match: f"{match[1]}{match[3] or ''} (where {match[2]})", told)
+
+
+def _without_release(condition: re.Match[str], python_version: str) -> str:
+    marker = without_release(condition[1], python_version)
+    return f"{{{marker}}}" if marker else ""
 
 
 def _with_provider(text: str, item: LowerPackage) -> str:
@@ -68,7 +76,9 @@ def _split_platforms(asked: Resolution, report: UvReport) -> tuple[str, tuple[Ta
     found = _NO_SOLUTION.search(report.headline)
     if found is None or not found["split"]:
         return None
-    marker = found["split"].removeprefix("markers: ")
+    marker = without_release(found["split"].removeprefix("markers: "), asked.target.python_version)
+    if not marker:
+        return None
     try:
         return marker, asked.target.matching(marker)
     except InvalidMarker:

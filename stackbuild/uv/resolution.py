@@ -13,10 +13,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from stackbuild.locking.pylock import LowerPackage
+from stackbuild.locking.release_marker import release_marker
 from stackbuild.spec.fields import absolute_path
-from stackbuild.spec.models import UvSettings
+from stackbuild.spec.models import BuildName, UvSettings
 from stackbuild.spec.stack import LinkedLayer
 from stackbuild.targets.platforms import TargetPlatform
+from stackbuild.targets.pythons import short_version
 
 _PROJECT_SETTINGS = frozenset(
     {
@@ -45,7 +47,7 @@ def resolution_project(
     *,
     settings: UvSettings,
     lower: Sequence[LowerPackage],
-    short_version: str,
+    python_version: str,
     exclude_newer: str | None,
     folder: Path,
     local_wheels: Sequence[Path] = (),
@@ -53,7 +55,7 @@ def resolution_project(
 ) -> ResolutionProject:
     """The project to resolve for a layer.
 
-    `short_version`: the `X.Y` of its runtime's Python; `folder`: the base of relative paths in requirements;
+    `python_version`: the full version of its runtime's Python; `folder`: the base of relative paths in requirements;
     `local_wheels`: folders of wheels, after those of the settings; `query_index`: False to ask no index.
     """
     given = dict(settings.other)
@@ -68,14 +70,16 @@ def resolution_project(
         config["exclude-newer"] = exclude_newer
     tool = {key: value for key, value in given.items() if key in _PROJECT_SETTINGS}
     tool["workspace"] = {}  # its own workspace, so that uv looks for none in the folders above
+    by_url = _wheels_by_url(linked, lower, folder)
     tool["constraint-dependencies"] = [
         *tool.get("constraint-dependencies", ()),
-        *(lower_package.package.pin for lower_package in lower),
+        *(by_url.get(item.package.pin, item.package.pin) for item in lower),
     ]
-    if "environments" not in tool and set(linked.platforms) < set(TargetPlatform):
-        # If every platform is targeted, the resolution stays universal, and the lock the same as that of venvstacks.
-        tool["environments"] = [platform.environment_marker() for platform in linked.platforms]
+    tool["environments"] = _environments(tool.get("environments", ()), linked.platforms, python_version)
     sources = {**settings.sources, **linked.package_indexes}
+    for item in lower:
+        if item.package.pin in by_url:  # uv would rather ask the index than take the wheel
+            sources.pop(canonicalize_name(item.package.name), None)
     indexes = _layer_indexes(linked, settings, used=sources.values())
     if indexes:
         tool["index"] = config["index"] = indexes
@@ -85,9 +89,44 @@ def resolution_project(
         "name": project_name(linked.build_name),
         "version": "0",
         "dependencies": sorted(str(absolute_requirement(item, folder)) for item in linked.layer.requirements),
-        "requires-python": f"=={short_version}.*",
+        "requires-python": f"=={short_version(python_version)}.*",
     }
     return ResolutionProject(pyproject={"project": project, "tool": {"uv": tool}}, config=config)
+
+
+def _environments(given: str | Sequence[str], platforms: Sequence[TargetPlatform], python_version: str) -> list[str]:
+    """The parts of the resolution: what uv is to resolve for one release of Python, and for which platforms."""
+    markers = [given] if isinstance(given, str) else list(given)
+    if not markers and set(platforms) < set(TargetPlatform):
+        # If every platform is targeted, the resolution stays universal, and the lock the same as that of venvstacks.
+        markers = [platform.environment_marker() for platform in platforms]
+    release = release_marker(python_version)
+    return [f"({marker}) and {release}" for marker in markers] or [release]
+
+
+def _wheels_by_url(linked: LinkedLayer, lower: Sequence[LowerPackage], folder: Path) -> dict[str, str]:
+    """Requirements by URL, by pin, for the packages that a layer below has from a wheel that it names by path or URL.
+
+    No index may have these. A layer that names a wheel of the same package itself only gets the pin.
+    """
+    declared = {layer.build_name: layer.requirements for layer in linked.dependencies}
+    own = {canonicalize_name(item.name) for item in linked.layer.requirements if item.url}
+    found: dict[str, str] = {}
+    for item in lower:
+        for requirement in declared.get(BuildName(item.provider), ()):
+            if canonicalize_name(requirement.name) not in own and _is_locked_wheel(requirement, item):
+                url = absolute_requirement(requirement, folder).url
+                marker = f" ; {item.package.marker}" if item.package.marker else ""
+                found[item.package.pin] = f"{item.package.name} @ {url}{marker}"
+    return found
+
+
+def _is_locked_wheel(requirement: Requirement, item: LowerPackage) -> bool:
+    """Whether a requirement names, by path or URL, the wheel that a lower package is locked to."""
+    if requirement.url is None or canonicalize_name(requirement.name) != item.package.name:
+        return False
+    path = urllib.parse.urlsplit(requirement.url).path
+    return [wheel.name for wheel in item.package.wheels] == [urllib.parse.unquote(path.rpartition("/")[2])]
 
 
 def project_name(build_name: str) -> str:

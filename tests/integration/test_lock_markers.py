@@ -1,5 +1,6 @@
 """What real resolutions with markers, extras and wheels for several platforms become in layers' locks."""
 
+import platform
 import tomllib
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from packaging.pylock import Pylock
 
 from tests.integration.small_stack import document, framework, lock_of, locked, runtime, settings, small_stack
-from tests.integration.stack_project import StackProject, make_wheel, module
+from tests.integration.stack_project import PYTHON_REQUEST, StackProject, make_wheel, module
 
 PLATFORM_TAGS = (
     "manylinux_2_17_x86_64",
@@ -126,3 +127,20 @@ def test_a_conditional_package_of_a_near_framework_stands_before_those_of_farthe
     (entry,) = document(project, "framework-top")["packages"]
     assert entry["directory"] == {"path": "../py"}
     assert locked(project, "framework-top") == {}
+
+
+def test_a_lock_is_for_the_release_of_its_python(tmp_path: Path, clean_env: dict[str, str]) -> None:
+    version = platform.python_version_tuple()
+    this, next_one = ".".join(version), f"{version[0]}.{version[1]}.{int(version[2]) + 1}"
+    wheels = tmp_path / "wheels"
+    make_wheel(wheels, "recent", "1.0", module("recent", "1.0"), requires_python=f">={this}")
+    make_wheel(wheels, "recent", "2.0", module("recent", "2.0"), requires_python=f">={next_one}")
+    needs = (f"recent ; python_full_version >= '{this}'", f"nowhere ; python_full_version != '{this}'")
+    make_wheel(wheels, "user", "1.0", module("user", "1.0"), requires=needs)
+    required = f"user ; {WINDOWS} or {LINUX}"
+    project = small_stack(tmp_path, clean_env, OFFLINE, runtime(required).replace(PYTHON_REQUEST, f"cpython@{this}"))
+    project.doit("lock")
+    marker = f"{LINUX} or {WINDOWS}"
+    assert markers(project, "py") == {"recent": (marker, False), "user": (marker, False)}
+    assert locked(project)["recent"] == "1.0"
+    assert document(project)["requires-python"] == f"=={version[0]}.{version[1]}.*"

@@ -111,3 +111,32 @@ def test_a_wheel_that_is_gone_or_changed_when_building_is_named_with_its_layer(s
     changed = stack.doit("build", check=False, UV_NO_CACHE="1")
     assert f"{wheel} has other content than when it was locked" in " ".join(changed.stderr.split())
     assert "hint: put them back as they were, or lock the layer again: stackbuild lock" in changed.stderr
+
+
+def test_layers_above_find_what_a_layer_below_has_from_a_wheel_file(stack: StackProject, tmp_path: Path) -> None:
+    vendor = stack.root / "ven dor#1"
+    make_wheel(vendor, "core", "1.0", module("core", "1.0"), requires=("near",))
+    make_wheel(stack.root / "wheels", "plugin", "1.0", module("plugin", "1.0"), requires=("core>=1",))
+    with IndexServer(PackageIndex(folders=(vendor,))) as server:
+        for place in ("file:ven%20dor%231", server.url.replace("simple", "files")):
+            layers = (
+                BOTH,
+                runtime(f"core @ {place}/core-1.0-py3-none-any.whl"),
+                framework("direct", "core"),
+                framework("needing", "plugin"),
+            )
+            specify(stack, *layers)
+            stack.doit("lock")
+            assert locked(stack, "framework-direct") == {}
+            assert locked(stack, "framework-needing") == {"plugin": "1.0"}
+            assert entry(stack, "core", "framework-needing")["directory"] == {"path": "../py"}
+        specify(stack, *layers[:2], framework("other", "core>1"))
+        told = stack.doit("lock", check=False)
+        assert "hint: layers below pin core==1.0 (from py)" in told.stdout + told.stderr
+    specify(stack, *(part.replace(place, "file:ven%20dor%231") for part in layers))
+    stack.doit("lock")
+    moved = StackProject(shutil.copytree(tmp_path / "here", tmp_path / "moved") / "project", stack.env)
+    shutil.move(stack.root, tmp_path / "gone")
+    assert moved.ran("lock") == set()
+    moved.stackbuild("lock")
+    assert moved.ran("build") >= {"build:framework-needing"}

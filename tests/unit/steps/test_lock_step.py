@@ -117,7 +117,9 @@ def test_uv_resolves_and_exports_in_a_generated_project(world: World) -> None:
             "uv": {
                 "constraint-dependencies": [],
                 "workspace": {},
-                "environments": ["sys_platform == 'linux' and platform_machine == 'x86_64'"],
+                "environments": [
+                    "(sys_platform == 'linux' and platform_machine == 'x86_64') and python_full_version == '3.11.13'"
+                ],
             }
         },
     }

@@ -1,12 +1,13 @@
 """The commands that uv gets, the environment they run in, and the project that is resolved."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 
-from stackbuild.locking.pylock import LockedPackage, LowerPackage
+from stackbuild.locking.pylock import LockedPackage, LockedWheel, LowerPackage
 from stackbuild.spec.models import BuildName
 from stackbuild.spec.stack import Stack, read_stack
 from stackbuild.system.process import Command
@@ -16,6 +17,8 @@ from stackbuild.uv import program as uv_program
 from stackbuild.uv import resolution as uv_resolution
 
 ALWAYS = {"UV_NO_PROGRESS": "1", "NO_COLOR": "1", "UV_PREVIEW_FEATURES": "pylock"}
+
+RELEASE = "python_full_version == '3.11.13'"
 
 RUNTIME = """
 [[runtimes]]
@@ -68,7 +71,7 @@ def project(
         stack.by_build_name[BuildName(layer)],
         settings=stack.spec.uv,
         lower=lower,
-        short_version="3.11",
+        python_version="3.11.13",
         exclude_newer=exclude_newer,
         folder=stack.spec.folder,
         **places,
@@ -147,7 +150,7 @@ def test_project_of_a_runtime_without_settings(tmp_path: Path) -> None:
                 "dependencies": ["A_b[x]==1", 'numpy>=1; python_version < "4"'],
                 "requires-python": "==3.11.*",
             },
-            "tool": {"uv": {"constraint-dependencies": [], "workspace": {}}},
+            "tool": {"uv": {"constraint-dependencies": [], "workspace": {}, "environments": [RELEASE]}},
         },
         config={"no-build": True, "cache-keys": [{"file": "pyproject.toml"}]},
     )
@@ -167,17 +170,46 @@ def test_project_has_a_valid_name(tmp_path: Path, name: str, project_name: str) 
     assert found.pyproject["project"]["name"] == project_name
 
 
-def test_environments_are_those_of_some_platforms(tmp_path: Path) -> None:
+def test_environments_are_those_of_some_platforms_with_one_release_of_python(tmp_path: Path) -> None:
     found = project(tmp_path, RUNTIME + 'platforms = ["win_amd64", "linux_aarch64"]\n')
     assert found.pyproject["tool"]["uv"]["environments"] == [
-        "sys_platform == 'linux' and platform_machine == 'aarch64'",
-        "sys_platform == 'win32' and platform_machine == 'AMD64'",
+        f"(sys_platform == 'linux' and platform_machine == 'aarch64') and {RELEASE}",
+        f"(sys_platform == 'win32' and platform_machine == 'AMD64') and {RELEASE}",
     ]
+    assert project(tmp_path, RUNTIME).pyproject["tool"]["uv"]["environments"] == [RELEASE]
 
 
 def test_environments_of_the_user_are_honoured(tmp_path: Path) -> None:
     text = RUNTIME + 'platforms = ["win_amd64"]\n[tool.uv]\nenvironments = ["os_name == \'nt\'"]\n'
-    assert project(tmp_path, text).pyproject["tool"]["uv"]["environments"] == ["os_name == 'nt'"]
+    assert project(tmp_path, text).pyproject["tool"]["uv"]["environments"] == [f"(os_name == 'nt') and {RELEASE}"]
+
+
+WHEEL_BELOW = (
+    RUNTIME.replace('"A_b[x]==1"', '"Core_A @ file:wheels%20%231/core_a-1.0+x-py3-none-any.whl#sha256=00", "other"')
+    + '[tool.uv.sources]\ncore-a = { index = "plain" }\n'
+    + INDEXES
+)
+CORE = LockedPackage(
+    name="core-a", version="1.0+x", wheels=(LockedWheel(name="core_a-1.0+x-py3-none-any.whl", hashes={}),)
+)
+
+
+@pytest.mark.parametrize("needs", ["core.a", "plugin"])
+def test_a_wheel_that_a_layer_below_names_is_taken_from_there(tmp_path: Path, needs: str) -> None:
+    text = f'{WHEEL_BELOW}[[frameworks]]\nname = "up"\nruntime = "base"\nrequirements = ["{needs}"]\n'
+    pins = (CORE, replace(CORE, marker="os_name == 'nt'"), LockedPackage(name="other", version="2"))
+    lower = [LowerPackage(package=pin, provider="base") for pin in pins]
+    found = project(tmp_path, text, layer="framework-up", lower=tuple(lower)).pyproject["tool"]["uv"]
+    url = f"{(tmp_path / 'wheels #1' / 'core_a-1.0+x-py3-none-any.whl').as_uri()}#sha256=00"
+    assert found["constraint-dependencies"] == [f"core-a @ {url}", f"core-a @ {url} ; os_name == 'nt'", "other==2"]
+    assert "sources" not in found
+
+
+def test_a_layer_that_names_a_wheel_itself_must_only_agree_in_version(tmp_path: Path) -> None:
+    text = f'{WHEEL_BELOW}[[frameworks]]\nname = "up"\nruntime = "base"\nrequirements = ["core-a @ https://x/y.whl"]\n'
+    lower = (LowerPackage(package=CORE, provider="base"),)
+    found = project(tmp_path, text, layer="framework-up", lower=lower).pyproject["tool"]["uv"]
+    assert found["constraint-dependencies"] == ["core-a==1.0+x"]
 
 
 def test_constraints_are_those_of_the_user_then_those_of_lower_layers(tmp_path: Path) -> None:
@@ -203,6 +235,7 @@ def test_settings_stand_where_uv_looks_for_them(tmp_path: Path) -> None:
     assert found.pyproject["tool"]["uv"] == {
         "constraint-dependencies": [],
         "workspace": {},
+        "environments": [RELEASE],
         "override-dependencies": ["d==1"],
         "required-environments": ["sys_platform == 'linux'"],
     }
