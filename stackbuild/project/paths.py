@@ -99,6 +99,10 @@ class Workspace:
         """Where uv resolves a layer: its generated project, configuration and raw lock."""
         return self.build / ".stackbuild" / "resolve" / name
 
+    def installing_folder(self, name: BuildName) -> Path:
+        """Where the Python is that a layer's packages are installed with, while they are."""
+        return self._of_platform(self.build / ".stackbuild") / "installing" / name
+
 
 @dataclass(frozen=True, kw_only=True)
 class LockPaths:

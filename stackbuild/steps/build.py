@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ from stackbuild.spec.models import ApplicationLayer
 from stackbuild.steps.built_checks import check_built
 from stackbuild.steps.deployed_files import check_replaceable
 from stackbuild.steps.digests import build_inputs, looks_for_libraries
+from stackbuild.steps.isolated_python import isolated_python
 from stackbuild.steps.layer_metadata import surroundings
 from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.system.files import (
@@ -180,18 +182,19 @@ def _install(layer: ProjectLayer, fresh: Path, tools: BuildTools, report: Report
     installing = f"installing {counted(len(own), 'package')}"
     report(installing)
     prefix = fresh / ".packages"
-    command = uv_commands.sync_command(
-        _installing_python(layer, fresh, tools),
-        prefix=prefix,
-        python_version=python.version,
-        pylock=layer.lock_paths.pylock,
-        platform=layer.platform,
-        linux_target=layer.declared.parsed_linux_target,
-        macos_target=layer.declared.macosx_target,
-        environ=layer.project.environ,
-        servers=uv_commands.servers(layer.linked, layer.project.stack.spec.uv),
-    )
-    result = tools.run(command)
+    with _installing_python(layer, fresh, tools) as installing_python:
+        command = uv_commands.sync_command(
+            installing_python,
+            prefix=prefix,
+            python_version=python.version,
+            pylock=layer.lock_paths.pylock,
+            platform=layer.platform,
+            linux_target=layer.declared.parsed_linux_target,
+            macos_target=layer.declared.macosx_target,
+            environ=layer.project.environ,
+            servers=uv_commands.servers(layer.linked, layer.project.stack.spec.uv),
+        )
+        result = tools.run(command)
     if result.status > 0:
         from stackbuild.uv.failures import installation_error  # hardly any build needs it
 
@@ -215,12 +218,13 @@ def _install(layer: ProjectLayer, fresh: Path, tools: BuildTools, report: Report
     return packages
 
 
-def _installing_python(layer: ProjectLayer, fresh: Path, tools: BuildTools) -> Path:
-    """The layer's own Python if it runs here, else a similar one that does."""
+def _installing_python(layer: ProjectLayer, fresh: Path, tools: BuildTools) -> AbstractContextManager[Path]:
+    """The layer's own Python if it runs here, else a similar one that does; neither sees packages of layers."""
     if not layer.runs_here:
-        return tools.runtimes().python(layer.pin)
-    root = fresh if layer.kind == "runtime" else layer.runtime.environment
-    return root / layer.runtime.layout.python
+        return nullcontext(tools.runtimes().python(layer.pin))
+    if layer.kind == "runtime":  # nothing is installed yet
+        return nullcontext(fresh / layer.layout.python)
+    return isolated_python(layer)
 
 
 def _add_generated(layer: ProjectLayer, fresh: Path) -> None:

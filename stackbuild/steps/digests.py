@@ -15,11 +15,11 @@ from stackbuild.spec.models import ApplicationLayer
 from stackbuild.system.files import read_file
 from stackbuild.system.json_file import digest_of
 
-BUILD_FORMAT = 4
+BUILD_FORMAT = 5
 """To be increased when the same inputs give a different environment."""
 
 
-OUTPUT_FORMAT = 4
+OUTPUT_FORMAT = 5
 """To be increased when the same environment gives a different archive or export."""
 
 

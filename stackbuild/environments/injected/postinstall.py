@@ -59,12 +59,14 @@ def resolve(layer: Path, relative: object) -> Path:
 def compile_modules(layer: Path, config: "dict[str, Path]") -> None:
     """Compile the layer's modules with the layer's own Python: byte code of another version would be useless.
 
+    That Python does not see the layer's packages, so that it executes nothing of them.
+
     Raises `UnusableLayer` when that Python does not run.
     """
     library = str(config["site_dir"].parent if config["python"] != config["base_python"] else layer / "lib")
     if not os.access(library, os.W_OK):
         return
-    command = [str(config["python"]), "-I", "-X", "utf8", __file__, COMPILE, library]
+    command = [str(config["python"]), "-I", "-S", "-X", "utf8", __file__, COMPILE, library]
     try:
         status = subprocess.run(command, check=False).returncode
     except OSError as error:

@@ -13,6 +13,7 @@ from stackbuild.spec.models import BuildName
 from stackbuild.steps.build import BuildTools, build_layer
 from stackbuild.steps.deployed_files import built_inputs
 from stackbuild.steps.digests import build_inputs
+from stackbuild.system.process import Command, Result
 from stackbuild.targets.platforms import LinuxTarget, TargetPlatform
 from stackbuild.uv import commands as uv_commands
 from tests.unit.steps.world import ALL, FakeRuntimes, World, contents, forget, tree
@@ -109,6 +110,34 @@ def test_uv_installs_the_lock_into_the_fresh_environment(locked: World) -> None:
         macos_target="13.0",
         environ=locked.project.environ,
     )
+
+
+def test_packages_are_installed_with_a_python_that_sees_no_packages_of_lower_layers(locked: World) -> None:
+    seen: list[tuple[str, list[str], str]] = []
+
+    def look(command: Command) -> Result:
+        if "pip" in command.argv:
+            python = Path(command.argv[4])
+            home = python.parent.parent
+            files = sorted(str(path.relative_to(home)) for path in home.rglob("*") if not path.is_dir())
+            seen.append((os.path.realpath(python), files, (home / "pyvenv.cfg").read_text()))
+        return locked.uv(command)
+
+    locked.build("base")
+    build_layer(
+        locked.layer("framework-web"),
+        BuildTools(run=look, runtimes=lambda: locked.runtimes, uv_version="1"),
+        report=locked.reports.append,
+    )
+    runtime = locked.folder / "_build" / "base" / "bin"
+    assert seen == [
+        (
+            str(runtime / "python3.11"),
+            ["bin/python", "pyvenv.cfg"],
+            f"home = {runtime}\ninclude-system-site-packages = false\nversion = 3.11.13\n",
+        )
+    ]
+    assert not list((locked.folder / "_build" / ".stackbuild" / "installing").iterdir())
 
 
 def test_layer_without_own_packages_is_built_without_uv(world: World) -> None:

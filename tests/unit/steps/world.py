@@ -119,7 +119,8 @@ class FakeUv:
 
     def _install(self, root: Path, python: Path, pylock: Path) -> None:
         assert not root.exists()
-        libraries = [path.name for path in python.parent.parent.glob("lib/*") if (path / "site-packages").is_dir()]
+        base = Path(os.path.realpath(python)).parent.parent
+        libraries = [path.name for path in base.glob("lib/*") if (path / "site-packages").is_dir()]
         site_packages = root / "lib" / (libraries or ["python3.11"])[0] / "site-packages"
         site_packages.mkdir(parents=True)
         (root / ".lock").touch()
