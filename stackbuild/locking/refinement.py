@@ -4,14 +4,14 @@ Pure; the documents are those of PEP 751, see `pylock`.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from packaging.markers import Marker
+from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from stackbuild.errors import LockError
 from stackbuild.locking.pylock import (
     SHARED_CLAUSE,
     SHARED_SUFFIX,
@@ -23,7 +23,7 @@ from stackbuild.locking.pylock import (
 from stackbuild.locking.release_marker import without_release
 from stackbuild.system.urls import without_credentials
 from stackbuild.targets.platforms import LinuxTarget, TargetPlatform, platforms_without_wheel
-from stackbuild.targets.pythons import PinnedPython, PythonKind, feature_numbers
+from stackbuild.targets.pythons import PythonKind, feature_numbers
 from stackbuild.targets.wheel_tags import PythonTags
 
 _SOURCE_KEYS = ("sdist", "archive", "directory", "vcs")
@@ -60,27 +60,53 @@ class LockTarget:
         return PythonTags(kind=self.kind, feature=feature_numbers(self.python_version))
 
     def without_wheel(
-        self, platforms: Iterable[TargetPlatform], wheel_names: Iterable[str]
+        self, platforms: Iterable[TargetPlatform], wheel_names: Iterable[str], *, any_python: bool = False
     ) -> tuple[TargetPlatform, ...]:
-        """The platforms among `platforms` that no wheel with these file names fits."""
-        fitting: set[str] = set()
-        for name in wheel_names:
-            try:
-                tags = parse_wheel_filename(name)[3]
-            except InvalidWheelFilename:
-                continue
-            fitting.update(tag.platform for tag in tags if self._python_tags.take(tag.interpreter, tag.abi))
+        """The platforms among `platforms` that no wheel with these file names fits; `any_python`: with any Python."""
         return platforms_without_wheel(
-            platforms, fitting, linux_target=self.linux_target.installable, macos_target=self.macos_target
+            platforms,
+            self.platform_tags(wheel_names, any_python=any_python),
+            linux_target=self.linux_target.installable,
+            macos_target=self.macos_target,
         )
+
+    def platform_tags(self, wheel_names: Iterable[str], *, any_python: bool = False) -> frozenset[str]:
+        """The platform tags of those wheels that fit the layer's Python, or of all."""
+        return frozenset(
+            tag.platform
+            for tag in wheel_tags(wheel_names)
+            if any_python or self._python_tags.take(tag.interpreter, tag.abi)
+        )
+
+
+def wheel_tags(wheel_names: Iterable[str]) -> Iterator[Tag]:
+    """The tags of wheels with these file names; without those that are not names of wheels."""
+    for name in wheel_names:
+        try:
+            yield from parse_wheel_filename(name)[3]
+        except InvalidWheelFilename:
+            continue
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingWheels:
+    """A package that has no wheel for some platforms on which it is needed. `wheels`: the file names that it has."""
+
+    name: str
+    version: str
+    platforms: tuple[TargetPlatform, ...]
+    wheels: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".strip()
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefinedLock:
-    """A layer's lock, ready to be written, and the platforms without a wheel, by `<name> <version>`."""
+    """A layer's lock, ready to be written, and the packages without all wheels that it needs."""
 
     document: TomlTable
-    missing_wheels: Mapping[str, tuple[TargetPlatform, ...]] = field(default_factory=dict)
+    missing_wheels: tuple[MissingWheels, ...] = ()
 
 
 def refine(
@@ -97,7 +123,7 @@ def refine(
     by_name: dict[str, list[LowerPackage]] = defaultdict(list)
     for provided in lower:
         by_name[provided.package.name].append(provided)
-    missing: dict[str, tuple[TargetPlatform, ...]] = {}
+    missing: list[MissingWheels] = []
     tables: list[TomlTable] = []
     for raw in exported.get("packages", ()):
         table = dict(raw)
@@ -112,13 +138,15 @@ def refine(
             tables.append(_shared_table(table, marker, provider))
             continue
         own = _own_table(table, marker, relative_path)
-        gaps = target.without_wheel(needed_on, [wheel_file_name(wheel) for wheel in own.get("wheels", ())])
-        if gaps:
-            missing[f"{own['name']} {own.get('version', '')}".strip()] = gaps
+        wheels = tuple(wheel_file_name(wheel) for wheel in own.get("wheels", ()))
+        if gaps := target.without_wheel(needed_on, wheels):
+            missing.append(
+                MissingWheels(name=own["name"], version=own.get("version", ""), platforms=gaps, wheels=wheels)
+            )
         tables.append(own)
     document = {**exported, "created-by": "stackbuild", "packages": tables}
     document.pop("environments", None)  # the packages' own markers are complete; installers treat this one differently
-    return RefinedLock(document=document, missing_wheels=missing)
+    return RefinedLock(document=document, missing_wheels=tuple(missing))
 
 
 def _provider(
@@ -162,21 +190,3 @@ def _portable_wheel(wheel: TomlTable, relative_path: Callable[[str], str]) -> To
         return {**wheel, "url": without_credentials(location)}
     kept = {key: value for key, value in wheel.items() if key not in ("url", "path", "upload-time")}
     return {**kept, "path": relative_path(location)}
-
-
-def missing_wheels_error(layer: str, target: LockTarget, missing: Mapping[str, Sequence[TargetPlatform]]) -> LockError:
-    """One error for all missing wheels of a layer, with a `platforms` line that would work."""
-    python = PinnedPython(kind=target.kind, version=target.python_version).feature_release
-    with_python = "" if target.kind is PythonKind.CPYTHON else f", with {python}"
-    lines = [f"{layer}: no wheels for some of the platforms that this layer targets{with_python}"]
-    lines += [f"  {package}: none for {', '.join(sorted(gaps))}" for package, gaps in missing.items()]
-    lacking = {platform for gaps in missing.values() for platform in gaps}
-    complete = [f'"{platform}"' for platform in sorted(set(target.platforms) - lacking)]
-    if complete:
-        hint = f"limit the layer to the platforms that have all wheels: platforms = [{', '.join(complete)}]"
-    else:
-        hint = (
-            "no platform has wheels for all of them: build the missing wheels beforehand and offer them, "
-            'for example with `find-links = ["wheels"]` in [tool.uv]'
-        )
-    return LockError("\n".join(lines), hint=hint)

@@ -14,9 +14,10 @@ from typing import Any
 import tomli_w
 
 from stackbuild.errors import LockError
+from stackbuild.locking.missing_wheels import missing_wheels_error
 from stackbuild.locking.pylock import LowerPackage, package_summary, read_packages, requirements_hash
 from stackbuild.locking.record import LockRecord
-from stackbuild.locking.refinement import LockTarget, RefinedLock, missing_wheels_error, refine
+from stackbuild.locking.refinement import LockTarget, RefinedLock, refine
 from stackbuild.locking.validity import LockInputs
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.lock_status import lock_inputs, lock_status, lock_target, packages_below
@@ -90,7 +91,9 @@ def lock_layer(
         relative_path=lambda location: _relative_wheel(location, layer),
     )
     if refined.missing_wheels:
-        raise missing_wheels_error(layer.build_name, job.target, refined.missing_wheels)
+        raise missing_wheels_error(
+            layer.build_name, job.target, refined.missing_wheels, declared=layer.declared.requirements
+        )
     return _write(job, refined, record, tools)
 
 

@@ -90,6 +90,7 @@ _IMPLEMENTATION_NAMES = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "Graal
 PYTHON_IMPLEMENTATIONS: Collection[str] = tuple(_IMPLEMENTATION_NAMES)
 
 _LIBC_TAGS = {"glibc": "manylinux", "musl": "musllinux"}
+_LIBC_OF_TAG = {tag: libc for libc, tag in _LIBC_TAGS.items()}
 _LIBC_DEFAULTS = {"glibc": (2, 28), "musl": (1, 2)}
 _LIBC_OF_UV = {"glibc": ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41))), "musl": ((1, 2),)}
 """The versions that uv can choose wheels for, oldest first."""
@@ -125,6 +126,12 @@ class LinuxTarget:
         """The newest target, not newer than this one, that uv chooses wheels for; itself when it is too old."""
         offered = [version for version in _LIBC_OF_UV[self.variant] if version <= self.version]
         return replace(self, version=offered[-1]) if offered else self
+
+    def raised_to(self, version: tuple[int, int]) -> Self | None:
+        """The oldest target of this libc, at least `version`, that uv chooses wheels for; `None` when it has none."""
+        offered = (offer for offer in _LIBC_OF_UV[self.variant] if offer >= version)
+        raised = next(offered, None)
+        return None if raised is None else replace(self, version=raised)
 
     @property
     def oldest(self) -> Self:
@@ -165,6 +172,24 @@ _MACOS_TAG = re.compile(r"macosx_(\d+)_(\d+)_(.+)")
 _MACOS_FAT = {"arm64": {"arm64", "universal2"}, "x86_64": {"x86_64", "universal2", "intel", "fat64"}}
 
 
+def _needed_system(tag: str, platform: TargetPlatform) -> tuple[str, tuple[int, int]] | None:
+    """The system (`glibc`, `musl` or `macos`) and its oldest version on which a wheel with the tag `tag` runs.
+
+    `None` when the wheel is for another platform, or does not say.
+    """
+    if platform.is_linux:
+        if legacy := _LEGACY_TAG.fullmatch(tag):
+            libc, needed, machine = "glibc", _LEGACY_MANYLINUX[legacy[1]], legacy[2]
+        elif modern := _LIBC_TAG.fullmatch(tag):
+            libc, needed, machine = _LIBC_OF_TAG[modern[1]], (int(modern[2]), int(modern[3])), modern[4]
+        else:
+            return None
+        return (libc, needed) if machine == platform.machine else None
+    if platform.is_macos and (macos := _MACOS_TAG.fullmatch(tag)) and macos[3] in _MACOS_FAT[platform.machine]:
+        return "macos", (int(macos[1]), int(macos[2]))
+    return None
+
+
 def tag_fits(tag: str, platform: TargetPlatform, *, linux_target: LinuxTarget, macos_target: tuple[int, int]) -> bool:
     """Whether a wheel with the platform tag `tag` runs on `platform` at the given oldest libc or macOS.
 
@@ -172,17 +197,21 @@ def tag_fits(tag: str, platform: TargetPlatform, *, linux_target: LinuxTarget, m
     """
     if tag in ("any", platform.value):
         return True
-    if platform.is_linux:
-        if legacy := _LEGACY_TAG.fullmatch(tag):
-            family, needed, machine = "manylinux", _LEGACY_MANYLINUX[legacy[1]], legacy[2]
-        elif libc := _LIBC_TAG.fullmatch(tag):
-            family, needed, machine = libc[1], (int(libc[2]), int(libc[3])), libc[4]
-        else:
-            return False
-        return (family, machine) == (linux_target.wheel_tag, platform.machine) and needed <= linux_target.version
-    if platform.is_macos and (macos := _MACOS_TAG.fullmatch(tag)):
-        return macos[3] in _MACOS_FAT[platform.machine] and (int(macos[1]), int(macos[2])) <= macos_target
-    return False
+    needed = _needed_system(tag, platform)
+    if needed is None:
+        return False
+    system, version = (linux_target.variant, linux_target.version) if platform.is_linux else ("macos", macos_target)
+    return needed[0] == system and needed[1] <= version
+
+
+def oldest_needed(tags: Iterable[str], platform: TargetPlatform) -> dict[str, tuple[int, int]]:
+    """The oldest version of each system on which some wheel with these platform tags runs, for one platform."""
+    found: dict[str, tuple[int, int]] = {}
+    for tag in tags:
+        if needed := _needed_system(tag, platform):
+            system, version = needed
+            found[system] = min(found.get(system, version), version)
+    return found
 
 
 def platforms_without_wheel(

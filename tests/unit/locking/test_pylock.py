@@ -24,7 +24,7 @@ from stackbuild.locking.pylock import (
     requirements_hash,
     wheel_file_name,
 )
-from stackbuild.locking.refinement import LockTarget, RefinedLock, missing_wheels_error, refine
+from stackbuild.locking.refinement import LockTarget, RefinedLock, refine
 from stackbuild.targets.platforms import LinuxTarget, TargetPlatform
 from stackbuild.targets.pythons import PythonKind
 
@@ -437,7 +437,7 @@ def test_shared_package_needs_no_wheel() -> None:
     result = refined(
         table(wheels=[], sdist={"url": "https://files.example/a.tar.gz", "hashes": {}}), given=[lower("a")]
     )
-    assert result.missing_wheels == {}
+    assert result.missing_wheels == ()
     assert result.document["packages"] == [shared(SHARED)]
 
 
@@ -504,7 +504,7 @@ def test_index_that_is_a_folder_of_this_machine_is_dropped() -> None:
 
 def missing(*wheels: str, at: LockTarget) -> list[str]:
     entries = [{"name": name, "url": f"https://files.example/{name}", "hashes": HASHES} for name in wheels]
-    return [*refined(table(wheels=entries), at=at).missing_wheels.get("a 1.0", ())]
+    return [platform for item in refined(table(wheels=entries), at=at).missing_wheels for platform in item.platforms]
 
 
 @pytest.mark.parametrize(
@@ -567,14 +567,6 @@ def test_wheel_must_fit_the_platform(tag: str, fits: list[TargetPlatform]) -> No
     assert lacking == [platform for platform in platforms if platform not in fits]
 
 
-def test_error_for_missing_wheels_names_an_unusual_python() -> None:
-    at = target(LINUX, kind=PythonKind.FREETHREADED_CPYTHON, python="3.13.2")
-    error = missing_wheels_error("base", at, {"numpy 2.4": (LINUX,)})
-    first, second = error.message.splitlines()
-    assert first.endswith("platforms that this layer targets, with cpython@3.13+freethreaded")
-    assert second == "  numpy 2.4: none for linux_x86_64"
-
-
 def test_wheel_must_fit_the_libc_that_wheels_are_chosen_for() -> None:
     at = target(LINUX, linux="glibc@2.27")
     assert missing("a-1.0-cp311-cp311-manylinux_2_17_x86_64.whl", at=at) == []
@@ -599,38 +591,14 @@ def test_python_and_platform_must_fit_in_one_wheel() -> None:
 
 def test_wheel_is_needed_only_where_the_package_is() -> None:
     wheel = {"url": "https://files.example/a-1.0-cp311-cp311-win_amd64.whl", "hashes": HASHES}
-    assert refined(table(marker=ON_WINDOWS, wheels=[wheel])).missing_wheels == {}
+    assert refined(table(marker=ON_WINDOWS, wheels=[wheel])).missing_wheels == ()
 
 
 def test_package_without_wheels_and_file_with_a_malformed_name_serve_no_platform() -> None:
     assert missing(at=target()) == [LINUX, MAC, WIN]
     assert missing("a-1.0.whl", at=target()) == [LINUX, MAC, WIN]
-    assert refine({"packages": [{"name": "a"}]}, target=target(), lower=(), relative_path=str).missing_wheels == {
-        "a": (LINUX, MAC, WIN)
-    }
-
-
-def test_missing_wheels_error_names_every_gap_and_the_line_that_works() -> None:
-    error = missing_wheels_error("framework-x", target(), {"a 1.0": (WIN, MAC), "b 2.0": (WIN,)})
-    assert str(error) == (
-        "framework-x: no wheels for some of the platforms that this layer targets\n"
-        "  a 1.0: none for macosx_arm64, win_amd64\n"
-        "  b 2.0: none for win_amd64\n"
-        "\n"
-        "hint: limit the layer to the platforms that have all wheels: "
-        'platforms = ["linux_x86_64"]'
-    )
-
-
-def test_missing_wheels_error_without_any_complete_platform_suggests_local_wheels() -> None:
-    error = missing_wheels_error("app-x", target(LINUX), {"a 1.0": (LINUX,)})
-    assert str(error) == (
-        "app-x: no wheels for some of the platforms that this layer targets\n"
-        "  a 1.0: none for linux_x86_64\n"
-        "\n"
-        "hint: no platform has wheels for all of them: build the missing wheels beforehand and offer them, "
-        'for example with `find-links = ["wheels"]` in [tool.uv]'
-    )
+    (found,) = refine({"packages": [{"name": "a"}]}, target=target(), lower=(), relative_path=str).missing_wheels
+    assert (str(found), found.platforms) == ("a", (LINUX, MAC, WIN))
 
 
 # Summary
