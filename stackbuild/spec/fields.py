@@ -22,7 +22,7 @@ from stackbuild.targets.python_request import PythonRequest
 _LONGEST_NAME = 200
 
 # Patterns of the JSON Schema, in the dialect of JavaScript.
-_LAYER_NAME = r"^(?!\.{1,2}$)[^/\\:\u0000-\u001f\u007f-\u009f]+$"
+_LAYER_NAME = r"^(?!\.|__venvstacks__$)[^/\\:\u0000-\u001f\u007f-\u009f]+$"
 _PACKAGE_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
 # What stands after the name is told apart by its first character; the rest is left to the reader of the file.
 _REQUIREMENT = r"^\s*[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\s*(\[[^\]]*\]\s*)?([(@;<>].*|[~=!]=.*)?$"
@@ -49,6 +49,8 @@ def _layer_name(name: str) -> str:
         raise ValueError("a name must not be empty")
     if name in (".", ".."):
         raise ValueError(f"{quote(name)} is not a name: layers become folders of that name")
+    if name.startswith(".") or name == "__venvstacks__":  # as what is kept beside layers, and unfinished ones
+        raise ValueError(f"{quote(name)} cannot be the name of a layer: stackbuild uses such names itself")
     # A colon is a drive on Windows and separates search paths elsewhere.
     bad = next((char for char in name if char in "/\\:" or char < " " or "\x7f" <= char <= "\x9f"), None)
     if bad is not None:

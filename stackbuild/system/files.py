@@ -9,6 +9,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 import shutil
 import stat
 import sys
@@ -58,9 +59,9 @@ def replacing_file(path: Path) -> Iterator[io.BufferedWriter]:
     make one when they mount a file that is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    temporary = path.with_name(f".{path.name}.{_random()}.tmp")
     try:
-        with temporary.open("xb") as file:
+        with _naming(path), temporary.open("xb") as file:
             yield file
         if path.is_dir() and not path.is_symlink():
             path.rmdir()
@@ -76,6 +77,22 @@ def remove_file(path: Path) -> None:
         path.rmdir()
     else:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Give an `OSError` without a path this one: writing to an open file does not say which (`ENOSPC`)."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = os.fspath(path)
+        raise
+
+
+def _random() -> str:
+    """The part of temporary names that tells them apart, see `_leftover`."""
+    return os.urandom(4).hex()
 
 
 def create_file(path: Path, text: str) -> None:
@@ -134,6 +151,23 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(path, onerror=open_and_retry)
 
 
+def discard(path: Path) -> None:
+    """Remove a file, a link or a folder, so that it is whole or missing at every moment. `path` may be missing.
+
+    What a killed run leaves of a folder has another name, which `remove_leftovers` knows.
+    """
+    if path.is_dir() and not path.is_symlink():
+        remove_tree(_move_aside(path))
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _move_aside(path: Path) -> Path:
+    aside = path.with_name(f".{path.name}.old-{_random()}")
+    os.replace(path, aside)
+    return aside
+
+
 @contextmanager
 def replacing_tree(path: Path) -> Iterator[Path]:
     """A new empty folder beside `path`, at the same depth, that replaces `path` when the block succeeds.
@@ -142,14 +176,14 @@ def replacing_tree(path: Path) -> Iterator[Path]:
     last, so that `path` is a complete tree or missing at every moment.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.new-", dir=path.parent))
+    fresh = path.with_name(f".{path.name}.new-{_random()}")
+    fresh.mkdir()
     aside = None
     try:
-        fresh.chmod(0o777 & ~_umask())  # mkdtemp makes it private
-        yield fresh
+        with _naming(path):
+            yield fresh
         if path.is_symlink() or path.exists():
-            aside = fresh.with_name(fresh.name.replace(".new-", ".old-"))
-            os.replace(path, aside)
+            aside = _move_aside(path)
         os.replace(fresh, path)
     except BaseException:
         if aside is not None and os.path.lexists(aside) and not os.path.lexists(path):
@@ -172,22 +206,18 @@ def workplace(folder: Path) -> Iterator[Path]:
         remove_tree(folder)
 
 
-def _umask() -> int:
-    """The umask of the process, which only Linux tells without changing it; elsewhere the usual 022."""
-    with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:
-        for line in status:
-            if line.startswith("Umask:"):
-                return int(line.split()[1], 8)
-    return 0o022
-
-
 def remove_leftovers(folder: Path, name: str) -> None:
     """Remove what killed runs left beside `folder / name`: new and old trees of it, and unfinished files."""
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+    leftover = _leftover(name)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in list(entries):
-            unfinished = entry.name.startswith(f".{name}.") and entry.name.endswith(".tmp")
-            if unfinished or entry.name.startswith((f".{name}.new-", f".{name}.old-")):
+            if leftover.fullmatch(entry.name):
                 remove_tree(Path(entry.path))
+
+
+def _leftover(name: str) -> re.Pattern[str]:
+    """The temporary names of `name`, and of no other: those of `x.new-b` begin like some of `x`."""
+    return re.compile(rf"\.{re.escape(name)}\.((new|old)-[0-9a-f]{{8}}|[0-9a-f]{{8}}\.tmp)")
 
 
 def remove_unfinished(*paths: Path) -> None:
@@ -262,15 +292,31 @@ def disk_errors(doing: str, kind: type[StackbuildError]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        hint = _DISK_HINTS.get(error.errno or 0)
+        path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
+        where = f" ({path})" if path and not doing.endswith(path) else ""
+        hint = _DISK_HINTS.get(error.errno or 0, _DISK_HINT)
         raise kind(f"cannot {doing}{where}: {error.strerror or error}", hint=hint) from error
 
 
+_IN_THE_WAY = "something else is in its place: move it away, or choose another folder"
+_PERMISSIONS = "check the permissions of this path and of the folder it lies in"
+_TOO_MANY = "allow more open files (`ulimit -n`), or run fewer tasks at a time (--jobs)"
+_DISK_HINT = "check this path and its disk, then run the same command again: it goes on where it stopped"
 _DISK_HINTS = {
+    errno.ENOENT: None,  # what is missing says enough
     errno.ENOSPC: "free some space and run the same command again: it goes on where it stopped",
     errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
-    errno.EACCES: "check the permissions of this path and of the folder it lies in",
+    errno.EFBIG: "neither the file system nor `ulimit -f` may forbid files of this size",
+    errno.EACCES: _PERMISSIONS,
+    errno.EPERM: _PERMISSIONS,
     errno.EROFS: "this file system is read-only: choose another folder for the outputs",
-    errno.ENOTEMPTY: "a folder is where a file of stackbuild belongs: move it away",
+    errno.EEXIST: _IN_THE_WAY,
+    errno.EISDIR: _IN_THE_WAY,
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.ENOTEMPTY: _IN_THE_WAY,
+    errno.ELOOP: "links on this path lead in a circle: mend them",
+    errno.ENAMETOOLONG: "the path is too long for this system: move the project up, or shorten the names of layers",
+    errno.EMFILE: _TOO_MANY,
+    errno.ENFILE: _TOO_MANY,
+    errno.EBUSY: "another program uses it: end that program, and run the same command again",
 }

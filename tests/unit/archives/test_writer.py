@@ -577,5 +577,5 @@ def test_a_listing_refuses_what_no_archive_can_hold(tmp_path: Path) -> None:
 
 
 def test_a_listing_of_a_missing_folder_names_it(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match=r"^cannot list .*/missing \(.*/missing\): No such file or directory$"):
+    with pytest.raises(ArchiveError, match=r"^cannot list .*/missing: No such file or directory$"):
         list_folder(tmp_path / "missing", skip=lambda _: False)

@@ -162,7 +162,7 @@ SOUND = {
     "pyobjc[x,y]>=10; sys_platform == 'darwin'", "a-b.c_d [e] ~= 1.0", "x===1", "x!=1", "x ; os_name == 'nt'",
 ]""",
     ),
-    "unusual names": RUNTIME.replace("base", "ünïcode a@1.…-x") + RUNTIME.replace("base", "..."),
+    "unusual names": RUNTIME.replace("base", "ünïcode a@1.…-x") + RUNTIME.replace("base", "-..."),
     "bare numbers for macOS": RUNTIME + "macosx_target = 14\n" + RUNTIME.replace("base", "b") + "macosx_target = 14.2",
     "disabled layers": RUNTIME + "platforms = []\n" + framework("a", ON_BASE, "platforms = []"),
     "indexes": RUNTIME

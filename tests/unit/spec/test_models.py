@@ -128,7 +128,7 @@ def test_build_names_have_the_prefix_of_their_category(tmp_path: Path) -> None:
     assert application.launch_name == "pkg.mod"
 
 
-@pytest.mark.parametrize("name", ["a b", "ünïcode", "a@1", "a.b", "a_b", ".hidden", "...", "-x", "1", "a" * 200])
+@pytest.mark.parametrize("name", ["a b", "ünïcode", "a@1", "a.b", "a_b", "a...", "-x", "1", "a" * 200])
 def test_name_that_is_one_path_segment_is_accepted(tmp_path: Path, name: str) -> None:
     spec = load(tmp_path / "s.toml", RUNTIME.replace("base", name))
     assert spec.runtimes[0].name == name

@@ -170,6 +170,8 @@ MALFORMED: list[tuple[str, str, tuple[str, ...]]] = [
         ("runtimes[0].name", "cannot be the name of a folder"),
     ),
     ("name that is the parent folder", RUNTIME.replace("base", ".."), ("runtimes[0].name", '".." is not a name')),
+    ("hidden name", RUNTIME.replace("base", ".old"), ("runtimes[0].name", "stackbuild uses such names itself")),
+    ("name of the metadata", RUNTIME.replace("base", "__venvstacks__"), ("runtimes[0].name", "such names itself")),
     ("name with a control character", RUNTIME.replace("base", "a\\u0007"), ("runtimes[0].name", r"\u0007")),
     ("name that is too long", RUNTIME.replace("base", "a" * 201), ("runtimes[0].name", "longer than 200 bytes")),
     (

@@ -232,10 +232,10 @@ def test_interrupted_build_leaves_the_old_environment_without_a_record(built: Wo
 
 def test_what_a_killed_build_left_behind_is_removed(built: World) -> None:
     for kind in ("new", "old"):
-        (built.folder / "_build" / f".app-shop.{kind}-abc" / "bin").mkdir(parents=True)
-    (built.folder / "_build" / ".app-shop-2.new-abc").mkdir()
+        (built.folder / "_build" / f".app-shop.{kind}-0123abcd" / "bin").mkdir(parents=True)
+    (built.folder / "_build" / ".app-shop.new-2.new-0123abcd").mkdir()
     built.build("app-shop")
-    assert leftovers(built) == [".app-shop-2.new-abc"]
+    assert leftovers(built) == [".app-shop.new-2.new-0123abcd"]
 
 
 def test_runtime_must_be_built_first(locked: World) -> None:
@@ -306,6 +306,6 @@ def test_environments_have_the_folders_of_their_kind_of_python(
 def test_records_that_a_killed_run_did_not_finish_are_removed(built: World) -> None:
     folder = built.layer("base").build_record_path.parent
     for name in ("base.build.json", "base.native.json"):
-        (folder / f".{name}.123.abcd.tmp").write_text("{", encoding="utf-8")
+        (folder / f".{name}.0123abcd.tmp").write_text("{", encoding="utf-8")
     built.build("base")
     assert [path.name for path in folder.glob(".*.tmp")] == []

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from stackbuild.errors import ArchiveError
+from stackbuild.system import files
 from stackbuild.system.files import (
     copy_file,
     create_file,
@@ -257,10 +258,61 @@ def test_failure_to_put_the_new_tree_in_place_brings_the_old_one_back(tree: Path
 
 
 def test_leftovers_of_killed_runs_are_removed_by_name(tmp_path: Path) -> None:
-    for name in (".a.new-1", ".a.old-2", ".b.new-1", ".a.other", "a"):
+    for name in (".a.new-00000001", ".a.old-0000000f", ".a.0123abcd.tmp", "a", *(others := OTHERS)):
         (tmp_path / name / "inside").mkdir(parents=True)
     remove_leftovers(tmp_path, "a")
-    assert names(tmp_path) == [".a.other", ".b.new-1", "a"]
+    assert names(tmp_path) == sorted([*others, "a"])
+
+
+OTHERS = (".b.new-00000001", ".a.other", ".a.new-b.new-00000001", ".a.new-mine", ".a.b.0123abcd.tmp", ".a.1.tmp")
+"""Names that are no temporary ones of `a`."""
+
+
+@pytest.mark.parametrize("name", ["a", "a.new-b", "a.new-00000001", "a b*[c]"])
+def test_temporary_names_of_one_tree_are_leftovers_of_no_other(tmp_path: Path, name: str) -> None:
+    with replacing_tree(tmp_path / name) as fresh:
+        for other in ("a", "a.new-b", "a.new-00000001", "a b*[c]", "a bcc"):
+            if other != name:
+                remove_leftovers(tmp_path, other)
+        assert names(tmp_path) == [fresh.name]
+        remove_leftovers(tmp_path, name)
+        assert names(tmp_path) == []
+        fresh.mkdir()
+
+
+def test_discarded_folder_is_whole_or_gone_when_the_process_is_killed(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "remove_tree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        files.discard(tree)
+    monkeypatch.undo()
+    assert not tree.exists()
+    remove_leftovers(tree.parent, tree.name)
+    assert names(tree.parent) == []
+
+
+def test_discarding_a_link_keeps_what_it_leads_to(tree: Path) -> None:
+    link = tree.with_name("link")
+    link.symlink_to(tree)
+    files.discard(link)
+    files.discard(link)
+    assert names(tree.parent) == ["tree"]
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path) -> None:
+    message = f"cannot pack a ({tmp_path / 'file'}): No space left on device"
+    with (
+        pytest.raises(ArchiveError) as caught,
+        disk_errors("pack a", ArchiveError),
+        files.replacing_file(tmp_path / "file"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")  # as `write` raises it
+    assert caught.value.message == message
+    assert names(tmp_path) == []
 
 
 def test_tree_with_read_only_folders_is_removed(tree: Path) -> None:
@@ -319,7 +371,11 @@ def test_lock_is_waited_for_only_when_another_holds_it(tmp_path: Path) -> None:
             "cannot pack a (/x): Permission denied",
             "check the permissions of this path and of the folder it lies in",
         ),
-        (OSError("odd"), "cannot pack a: odd", None),
+        (
+            OSError("odd"),
+            "cannot pack a: odd",
+            "check this path and its disk, then run the same command again: it goes on where it stopped",
+        ),
     ],
 )
 def test_error_of_the_disk_names_the_path_and_says_what_to_do(error: OSError, message: str, hint: str | None) -> None:
