@@ -20,6 +20,7 @@ class ArchiveEntry:
 
     `path` is relative to the archive's root, `/`-separated, without a trailing slash. `mode` contains a file's
     permission bits as found. `size` is the size of a file from disk, in bytes; it is checked when the file is read.
+    `sha256` is the hash of its content where it is known already, hexadecimal; nothing is checked by it.
     """
 
     path: str
@@ -28,6 +29,7 @@ class ArchiveEntry:
     target: str | None = None
     mode: int = 0o644
     size: int = 0
+    sha256: str | None = None
 
     def __post_init__(self) -> None:
         if (self.source is not None) + (self.data is not None) + (self.target is not None) > 1:

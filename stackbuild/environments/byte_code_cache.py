@@ -38,7 +38,8 @@ _CORES = os.cpu_count() or 1
 _processes = threading.BoundedSemaphore(_CORES)
 """Layers are exported in parallel, and each is compiled on every core: this limits all of them together."""
 
-Index = list[tuple[str, int]]
+Index = list[tuple[str, int, str]]
+"""Path, size and SHA-256 of each file."""
 
 
 class ByteCodeCache:
@@ -103,7 +104,7 @@ class ByteCodeCache:
             return None
         with contextlib.suppress(OSError):  # it may belong to another user, as in a restored CI cache
             os.utime(folder)
-        return [(path, size) for path, size, _ in index]
+        return [(path, size, sha256) for path, size, sha256 in index]
 
     def _compile_all(self, units: Sequence[CompileUnit], python: Path, compiling: Callable[[int, int], None]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -153,7 +154,7 @@ class ByteCodeCache:
                         remove_tree(Path(unit.path))
 
 
-def _index_of(folder: Path) -> list[tuple[str, int, str]]:
+def _index_of(folder: Path) -> Index:
     """The index of a unit that was just compiled: path, size and SHA-256 of each file, in the order of the modules."""
     index = []
     for number, path in enumerate((folder / "paths").read_bytes().decode().split("\0")[:-1]):
@@ -165,8 +166,9 @@ def _index_of(folder: Path) -> list[tuple[str, int, str]]:
 def _entries(units: Iterable[tuple[CompileUnit, Path, Index]]) -> list[ArchiveEntry]:
     files, folders = [], {}
     for unit, kept, index in units:
-        for number, (path, size) in enumerate(index):
+        for number, (path, size, sha256) in enumerate(index):
             whole = f"{unit.folder}/{path}"
             folders[whole.rpartition("/")[0]] = True
-            files.append(ArchiveEntry(path=whole, source=kept / f"{number}.pyc", mode=_FILE_MODE, size=size))
+            source = kept / f"{number}.pyc"
+            files.append(ArchiveEntry(path=whole, source=source, mode=_FILE_MODE, size=size, sha256=sha256))
     return [*(ArchiveEntry(path=folder, mode=0o755) for folder in folders), *files]

@@ -156,6 +156,15 @@ class ProjectLayer:
     def native_files_path(self) -> Path:
         return self.project.workspace.native_files(self.build_name)
 
+    @cached_property
+    def built_files_path(self) -> Path:
+        return self.project.workspace.built_files(self.build_name)
+
+    @property
+    def beside_environment(self) -> Mapping[str, Path]:
+        """The files that describe its environment, by their names in the build record."""
+        return {"native_files": self.native_files_path, "file_manifest": self.built_files_path}
+
     @property
     def build_record(self) -> BuildRecord | None:
         """What its environment was made from, if it is built."""

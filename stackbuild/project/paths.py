@@ -1,6 +1,7 @@
 """Every path, computed from workspace, layer and platform. Nothing here looks at the disk."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +96,10 @@ class Workspace:
         """The native files of a build environment, written before its record."""
         return self.build_record(name).with_name(f"{name}.native.json")
 
+    def built_files(self, name: BuildName) -> Path:
+        """Every file of a build environment, written before its record."""
+        return self.build_record(name).with_name(f"{name}.files.json")
+
     def resolution_folder(self, name: BuildName) -> Path:
         """Where uv resolves a layer: its generated project, configuration and raw lock."""
         return self.build / ".stackbuild" / "resolve" / name
@@ -157,6 +162,10 @@ class OutputPaths:
     def file_manifest(self, name: BuildName) -> Path:
         """Path, size, mode and SHA-256 of every file of one layer."""
         return self._metadata / "file_manifests" / f"{name}{self._suffix}.json"
+
+    def beside_output(self, name: BuildName) -> Mapping[str, Path]:
+        """The files that describe a layer's output, by their names in its record."""
+        return {"metadata": self.layer_metadata(name), "file_manifest": self.file_manifest(name)}
 
     def record(self, name: BuildName) -> Path:
         """What a layer's output was made from; written last, when the output is complete."""

@@ -1,9 +1,10 @@
 """Models of the JSON files that describe environments, archives and exports.
 
-`to_json` writes sorted keys, an indent of 2 and a final newline. `read` is tolerant: it ignores keys that other
-versions or venvstacks add, and treats a file that does not fit as missing.
+`to_json` writes sorted keys and a final newline, with an indent of 2 except in lists of files. `read` is tolerant: it
+ignores keys that other versions or venvstacks add, and treats a file that does not fit as missing.
 """
 
+import json
 from typing import Annotated, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +23,27 @@ _MOST_BYTES_OF_LISTS = 1_000_000_000
 """Lists of files: some hundred bytes for each of at most a few million."""
 
 
+class KeptFile(BaseModel):
+    """A file that a step wrote beside its result."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    size: Count
+    sha256: str
+    """Hexadecimal."""
+
+
+class Outline(BaseModel):
+    """What a few looks at the folder of a layer tell: whether it was emptied, cut or replaced."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    sizes: dict[str, Count]
+    """Bytes of the files and links without which a layer does not start, by path. Those it lacks are left out."""
+    packages: Count
+    """How many entries the folder of packages has, without hidden ones and byte code."""
+
+
 class BuildRecord(JsonFile):
     """What a build environment was made from, and some figures about it."""
 
@@ -34,6 +56,9 @@ class BuildRecord(JsonFile):
     dynamic_libraries: tuple[str, ...] = ()
     """The names of the libraries that it offers to the layers above, sorted."""
     tools: dict[str, str] = Field(default_factory=dict)
+    kept: dict[str, KeptFile] = Field(default_factory=dict)
+    """Its `file_manifest` and its `native_files`."""
+    outline: Outline | None = None
 
 
 class NativeFileEntry(BaseModel):
@@ -76,6 +101,10 @@ class OutputRecord(JsonFile):
     """SHA-256 of the uncompressed archive, which does not depend on the compressor."""
     files: Count | None = None
     size: Count | None = None
+    kept: dict[str, KeptFile] = Field(default_factory=dict)
+    """Its `metadata` and its `file_manifest`; of a manifest, the `manifest` itself."""
+    outline: Outline | None = None
+    """Of an export."""
 
 
 class ModuleMetadata(BaseModel):
@@ -159,7 +188,7 @@ class FileEntry(BaseModel):
 
 
 class FileManifest(JsonFile):
-    """Every file of a layer as in its archive, sorted by path, relative to the layer's folder."""
+    """Every file of a layer, sorted by path, relative to the layer's folder. It has a line for each file."""
 
     most_bytes: ClassVar[int] = _MOST_BYTES_OF_LISTS
 
@@ -168,3 +197,15 @@ class FileManifest(JsonFile):
     files: tuple[FileEntry, ...]
     native_files: tuple[NativeFileEntry, ...] = ()
     """The files with machine code, innermost first: the order in which macOS requires them to be signed."""
+
+    def to_json(self) -> str:
+        keys = self.model_dump(mode="json", exclude_none=True)
+        return "{\n" + ",\n".join(f'"{key}": {_in_lines(keys[key])}' for key in sorted(keys)) + "\n}\n"
+
+
+def _in_lines(value: object) -> str:
+    """JSON with a line for each element of a list."""
+    if not isinstance(value, list):
+        return json.dumps(value)
+    lines = ",\n".join(json.dumps(element, sort_keys=True) for element in value)
+    return f"[\n{lines}\n]" if lines else "[]"

@@ -23,6 +23,7 @@ from stackbuild.steps.digests import archive_inputs
 from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
 from stackbuild.steps.layer_metadata import layer_metadata, native_file_list, next_archive
 from stackbuild.steps.outcome import Outcome, Report
+from stackbuild.steps.outlines import write_kept
 from stackbuild.system.files import disk_errors, remove_file, remove_leftovers, remove_unfinished
 from stackbuild.system.process import check_stopping
 from stackbuild.system.quantities import Amount, format_size
@@ -54,11 +55,7 @@ def archive_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) ->
     ):
         report(f"packing {format_size(total)}")
         remove_file(paths.record(layer.build_name))
-        remove_unfinished(
-            paths.record(layer.build_name),
-            paths.layer_metadata(layer.build_name),
-            paths.file_manifest(layer.build_name),
-        )
+        remove_unfinished(paths.record(layer.build_name), *paths.beside_output(layer.build_name).values())
         archive.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(archive.parent, archive.name)
         written = write_archive(
@@ -69,14 +66,18 @@ def archive_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) ->
             on_bytes=_packed_share(total, report),
         )
         native = native_file_list(layer).files
-        _file_manifest(metadata, written.files, native).write(paths.file_manifest(layer.build_name))
-        _archive_metadata(layer, metadata, written, number, archive.name).write(paths.layer_metadata(layer.build_name))
+        beside = {
+            "file_manifest": _file_manifest(metadata, written.files, native),
+            "metadata": _archive_metadata(layer, metadata, written, number, archive.name),
+        }
+        places = paths.beside_output(layer.build_name)
         record = OutputRecord(
             inputs=inputs,
             tools={"compressor": written.compressor},
             content_sha256=written.content_sha256,
             files=len(written.files),
             size=written.size,
+            kept={what: write_kept(file, places[what]) for what, file in beside.items()},
         )
         record.write(paths.record(layer.build_name))
     return Outcome(done=f"packed {format_size(total)}", size=written.size)

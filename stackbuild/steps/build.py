@@ -30,9 +30,11 @@ from stackbuild.spec.models import ApplicationLayer
 from stackbuild.steps.built_checks import check_built
 from stackbuild.steps.deployed_files import check_replaceable
 from stackbuild.steps.digests import build_inputs, looks_for_libraries
+from stackbuild.steps.file_manifests import built_files
 from stackbuild.steps.isolated_python import isolated_python
 from stackbuild.steps.layer_metadata import surroundings
 from stackbuild.steps.outcome import Outcome, Report
+from stackbuild.steps.outlines import outline_of, write_kept
 from stackbuild.system.files import (
     copy_file,
     disk_errors,
@@ -78,7 +80,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
         check_replaceable(environment, record=record_path, kind=BuildError)
         remove_file(record_path)
         remove_leftovers(environment.parent, environment.name)
-        remove_unfinished(record_path, layer.native_files_path)
+        remove_unfinished(record_path, *layer.beside_environment.values())
         with replacing_tree(environment) as fresh:
             _start_environment(layer, fresh, tools, report)
             packages = _install(layer, fresh, tools, report)
@@ -92,7 +94,11 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
             report("checking the environment")
             checked = check_built(layer, fresh)
             files, size = tree_size(fresh)
-        checked.native_files.write(layer.native_files_path)
+            manifest, outline = built_files(layer, fresh), outline_of(fresh, layer.layout)
+        kept = {
+            "native_files": write_kept(checked.native_files, layer.native_files_path),
+            "file_manifest": write_kept(manifest, layer.built_files_path),
+        }
         record = BuildRecord(
             inputs=inputs,
             packages=packages,
@@ -100,6 +106,8 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
             size=size,
             dynamic_libraries=libraries,
             tools={"uv": tools.uv_version},
+            kept=kept,
+            outline=outline,
         )
         record.write(record_path)
     return Outcome(done=f"{counted(packages, 'package')}, {files} files", size=size, notices=checked.notices)

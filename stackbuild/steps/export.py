@@ -11,9 +11,11 @@ from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.records import ExportMetadata, OutputRecord
 from stackbuild.steps.deployed_files import built_inputs, check_replaceable, deployed_entries
 from stackbuild.steps.digests import export_inputs
+from stackbuild.steps.file_manifests import exported_files
 from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
 from stackbuild.steps.layer_metadata import layer_metadata, surroundings
 from stackbuild.steps.outcome import Outcome, Report
+from stackbuild.steps.outlines import outline_of, write_kept
 from stackbuild.system.files import (
     disk_errors,
     link_or_copy,
@@ -21,7 +23,6 @@ from stackbuild.system.files import (
     remove_leftovers,
     remove_unfinished,
     replacing_tree,
-    write_atomic,
 )
 from stackbuild.system.process import check_stopping
 
@@ -42,31 +43,41 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) -> 
             entries += byte_code_entries(layer, entries, tools, report=report)
         except NoByteCode as error:
             notices = (f"{layer.build_name}: exported without byte code: {error.message}",)
+    entries = _finished(layer, entries)
     size = sum(entry.stored_size for entry in entries)
     report(f"linking {len(entries)} files")
     with disk_errors(f"export {layer.build_name}", DeployError):
         target = paths.root / metadata.install_target
         check_replaceable(target, record=paths.record(layer.build_name), kind=DeployError)
         remove_file(paths.record(layer.build_name))
-        remove_unfinished(paths.record(layer.build_name), paths.layer_metadata(layer.build_name))
+        remove_unfinished(paths.record(layer.build_name), *paths.beside_output(layer.build_name).values())
         remove_leftovers(target.parent, target.name)
         with replacing_tree(target) as fresh:
             _fill(os.fspath(fresh), entries)
-            _finish(layer, fresh)
-        metadata.write(paths.layer_metadata(layer.build_name))
+            outline = outline_of(fresh, layer.layout)
+        beside = {"file_manifest": exported_files(layer, entries), "metadata": metadata}
+        places = paths.beside_output(layer.build_name)
         # an export without the byte code that it should have is not valid: it is made again when that is possible
         inputs = export_inputs(layer, built=built, with_byte_code=not notices)
-        record = OutputRecord(inputs=inputs, files=len(entries), size=size)
+        record = OutputRecord(
+            inputs=inputs,
+            files=len(entries),
+            size=size,
+            kept={what: write_kept(file, places[what]) for what, file in beside.items()},
+            outline=outline,
+        )
         record.write(paths.record(layer.build_name))
     return Outcome(done=f"{len(entries)} files", size=size, notices=notices)
 
 
-def _finish(layer: ProjectLayer, root: Path) -> None:
+def _finished(layer: ProjectLayer, entries: list[ArchiveEntry]) -> list[ArchiveEntry]:
     """Adapt an export to its place: on Windows, a layer must know the absolute path of its runtime."""
     around = surroundings(layer, deployed=True)
-    if layer.platform.is_windows and not layer.project.is_foreign and around.runtime is not None:
-        home = os.fspath(layer.project.exports.root / around.runtime.target)
-        write_atomic(root / PYVENV_CFG, pyvenv_cfg(around.python_version, home=home))
+    if not layer.platform.is_windows or layer.project.is_foreign or around.runtime is None:
+        return entries
+    home = os.fspath(layer.project.exports.root / around.runtime.target)
+    config = ArchiveEntry(path=str(PYVENV_CFG), data=pyvenv_cfg(around.python_version, home=home).encode())
+    return [config if entry.path == config.path else entry for entry in entries]
 
 
 def _fill(root: str, entries: list[ArchiveEntry]) -> None:

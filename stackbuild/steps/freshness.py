@@ -1,17 +1,19 @@
 """Whether the result of each step is still valid, according to its record.
 
-Only contents count, not times or places, so results stay valid when they are restored from a cache. Each function
-returns why the step has to run, or `None` when it does not.
+Only contents count, not times or places, so results stay valid when they are restored from a cache. Results themselves
+get a first look only: see `outlines`. Each function returns why the step has to run, or `None` when it does not.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from stackbuild.errors import StackbuildError
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.lock_status import lock_status
 from stackbuild.project.paths import OutputPaths
-from stackbuild.project.records import ExportMetadata, OutputRecord
+from stackbuild.project.records import ExportMetadata, Outline, OutputRecord
 from stackbuild.steps.digests import archive_inputs, build_inputs, export_inputs, manifest_inputs
+from stackbuild.steps.outlines import kept_problem, outline_problem
 
 _CHANGED = "what it is made from changed"
 
@@ -26,9 +28,11 @@ def why_build(layer: ProjectLayer) -> str | None:
     record = layer.build_record
     if record is None or not layer.environment.is_dir():
         return "it is not built"
-    if not layer.native_files_path.exists():
-        return "the list of its native files is missing"
-    return _differs(record.inputs, lambda: build_inputs(layer))
+    return (
+        kept_problem(record.kept, layer.beside_environment)
+        or _outline_differs(record.outline, layer, layer.environment)
+        or _differs(record.inputs, lambda: build_inputs(layer))
+    )
 
 
 def why_archive(layer: ProjectLayer) -> str | None:
@@ -36,7 +40,7 @@ def why_archive(layer: ProjectLayer) -> str | None:
     paths = layer.project.archives
     record = OutputRecord.read(paths.record(layer.build_name))
     metadata = layer.archive_metadata
-    if record is None or metadata is None or not paths.file_manifest(layer.build_name).exists():
+    if record is None or metadata is None:
         return "it is not packed"
     try:
         size = (paths.root / metadata.archive_name).stat().st_size
@@ -44,7 +48,7 @@ def why_archive(layer: ProjectLayer) -> str | None:
         return "its archive is missing"
     if size != metadata.archive_size:
         return "its archive does not have the recorded size"
-    return _differs(
+    return kept_problem(record.kept, paths.beside_output(layer.build_name)) or _differs(
         record.inputs,
         lambda: archive_inputs(layer, built=build_inputs(layer)),
     )
@@ -57,22 +61,34 @@ def why_export(layer: ProjectLayer) -> str | None:
     if record is None or ExportMetadata.read(paths.layer_metadata(layer.build_name)) is None:
         return "it is not exported"
     try:
-        if not (paths.root / layer.install_target).is_dir():
-            return "its exported folder is missing"
+        folder = paths.root / layer.install_target
     except StackbuildError as error:
         return error.message
-    return _differs(
-        record.inputs,
-        lambda: export_inputs(layer, built=build_inputs(layer)),
+    if not folder.is_dir():
+        return "its exported folder is missing"
+    return (
+        kept_problem(record.kept, paths.beside_output(layer.build_name))
+        or _outline_differs(record.outline, layer, folder)
+        or _differs(record.inputs, lambda: export_inputs(layer, built=build_inputs(layer)))
     )
 
 
 def why_manifest(paths: OutputPaths, layers: Sequence[ProjectLayer]) -> str | None:
     """Why the manifest of an output folder, which lists `layers`, must be written."""
     record = OutputRecord.read(paths.manifest_record)
-    if record is None or not paths.manifest.exists():
+    if record is None:
         return "it is not written"
+    problem = kept_problem(record.kept, {"manifest": paths.manifest})
+    if problem is not None:
+        return problem
     return None if record.inputs == manifest_inputs(paths, layers) else "the metadata of a layer changed"
+
+
+def _outline_differs(recorded: Outline | None, layer: ProjectLayer, folder: Path) -> str | None:
+    try:
+        return outline_problem(recorded, folder, layer.layout)
+    except StackbuildError as error:
+        return error.message
 
 
 def _differs(recorded: str, current: Callable[[], str]) -> str | None:

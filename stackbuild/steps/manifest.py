@@ -11,6 +11,7 @@ from stackbuild.project.records import ArchiveMetadata, ExportMetadata, LayerMet
 from stackbuild.spec.models import CATEGORIES
 from stackbuild.steps.digests import manifest_inputs
 from stackbuild.steps.outcome import Outcome
+from stackbuild.steps.outlines import write_kept
 from stackbuild.system.files import disk_errors, remove_file, remove_unfinished
 from stackbuild.system.quantities import counted
 
@@ -37,6 +38,6 @@ def _write(paths: OutputPaths, model: type[LayerMetadata], layers: Sequence[Proj
     with disk_errors(f"write {paths.manifest}", StackbuildError):
         remove_file(paths.manifest_record)
         remove_unfinished(paths.manifest, paths.manifest_record)
-        manifest.write(paths.manifest)
-        OutputRecord(inputs=inputs or "").write(paths.manifest_record)
+        kept = {"manifest": write_kept(manifest, paths.manifest)}
+        OutputRecord(inputs=inputs or "", kept=kept).write(paths.manifest_record)
     return Outcome(done=counted(len(layers), "layer"))

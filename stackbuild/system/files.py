@@ -252,6 +252,11 @@ def link_or_copy(source: str | Path, destination: str | Path) -> None:
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EACCES}
 
 
+def sha256_bytes(content: bytes) -> str:
+    """The hexadecimal SHA-256 of some bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def sha256_file(path: str | Path) -> str:
     """The hexadecimal SHA-256 of a file's content."""
     with open(path, "rb", buffering=0) as file:

@@ -250,14 +250,14 @@ def test_file_manifest_says_of_each_entry_what_it_has() -> None:
     )
     assert FileManifest(layer_name="web", install_target="web@1", files=files).to_json() == (
         "{\n"
-        '  "files": [\n'
-        '    {\n      "mode": "0755",\n      "path": "bin"\n    },\n'
-        '    {\n      "mode": "0755",\n      "path": "bin/a",\n      "sha256": "aa",\n      "size": 0\n    },\n'
-        '    {\n      "path": "bin/b",\n      "target": "a"\n    }\n'
-        "  ],\n"
-        '  "install_target": "web@1",\n'
-        '  "layer_name": "web",\n'
-        '  "native_files": []\n'
+        '"files": [\n'
+        '{"mode": "0755", "path": "bin"},\n'
+        '{"mode": "0755", "path": "bin/a", "sha256": "aa", "size": 0},\n'
+        '{"path": "bin/b", "target": "a"}\n'
+        "],\n"
+        '"install_target": "web@1",\n'
+        '"layer_name": "web",\n'
+        '"native_files": []\n'
         "}\n"
     )
 

@@ -8,11 +8,13 @@ import pytest
 
 from stackbuild.environments.layout import EnvironmentLayout
 from stackbuild.errors import BuildError
-from stackbuild.project.records import BuildRecord
+from stackbuild.project.records import BuildRecord, KeptFile
 from stackbuild.spec.models import BuildName
 from stackbuild.steps.build import BuildTools, build_layer
 from stackbuild.steps.deployed_files import built_inputs
 from stackbuild.steps.digests import build_inputs
+from stackbuild.steps.outlines import outline_of
+from stackbuild.system.files import sha256_file
 from stackbuild.system.process import Command, Result
 from stackbuild.targets.platforms import LinuxTarget, TargetPlatform
 from stackbuild.uv import commands as uv_commands
@@ -160,6 +162,11 @@ def test_record_says_what_the_environment_was_made_from(locked: World) -> None:
         files=len(counted),
         size=sum(path.stat().st_size for path in counted),
         tools={"uv": "1.2.3"},
+        kept={
+            what: KeptFile(size=len(path.read_bytes()), sha256=sha256_file(path))
+            for what, path in locked.layer("base").beside_environment.items()
+        },
+        outline=outline_of(environment(locked, "base"), locked.layer("base").layout),
     )
     assert built_inputs(locked.layer("base")) == inputs
 
