@@ -200,6 +200,8 @@ requirements = []
 [tool.stackbuild]
 # The kind of archive: tar.zst, tar.xz, tar.gz, tar or zip.
 #archive_format = "tar.zst"
+# Do as venvstacks where the defaults differ, such as in the kind of archive: for scripts written for it.
+#compatible_with = "venvstacks"
 # Where modules are compiled already: "exports", "archives", both or none. Archives become a third larger.
 #byte_code = ["exports"]
 # Where Pythons come from, the first that has one: "standalone" downloads it, "interpreter" copies one of this machine.

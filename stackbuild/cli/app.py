@@ -119,6 +119,7 @@ def build(
         option.where(spec, spec_option, options),
         request,
         output=StepKind.ARCHIVE if publish else None,
+        left_out=None if publish else StepKind.ARCHIVE,
         clean=clean,
         allow_missing=layers.allow_missing,
         jobs=running.jobs,

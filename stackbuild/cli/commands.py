@@ -19,7 +19,7 @@ from stackbuild.planning.plan import Plan, make_plan
 from stackbuild.planning.request import Request, Wish
 from stackbuild.planning.selection import Selection, match_layers, select_layers, unmatched_patterns
 from stackbuild.planning.status import StackStatus, stack_status, status_lines
-from stackbuild.planning.step import ManifestStep
+from stackbuild.planning.step import LayerStep
 from stackbuild.project.layer import project_layers
 from stackbuild.project.opening import open_project
 from stackbuild.project.project import Project
@@ -55,6 +55,7 @@ def run(
     request: Request,
     *,
     output: StepKind | None = None,
+    left_out: StepKind | None = None,
     clean: bool = False,
     force: bool = False,
     dry_run: bool = False,
@@ -62,7 +63,10 @@ def run(
     jobs: int | None,
     showing: Showing,
 ) -> NoReturn:
-    """Carry out a request through doit, or show what it would do. Ends with `typer.Exit`."""
+    """Carry out a request through doit, or show what it would do. Ends with `typer.Exit`.
+
+    `output`: the outputs that are made; `left_out`: those that the command makes only if it is asked to.
+    """
     with _told():
         outputs = RunOutputs.open(timings=showing.timings, report=showing.report, events=showing.events)
         project = open_project(where.spec, where.options, os.environ)
@@ -88,12 +92,30 @@ def run(
         run = Run(graph=graph, plan=plan, results=results, watcher=display)
         check_frozen(run)
         if dry_run:
-            _dry_run(graph, output=output, forced=force)
-        if not plan.tasks:
+            from stackbuild.cli.manifests import print_future  # hardly any run needs it
+
+            assert output is not None
+            print_future(graph, output, forced=force)
+            raise typer.Exit
+        if not any(isinstance(graph.steps[task], LayerStep) for task in plan.tasks or ()):
             platforms = " or ".join(project.platforms)
             print_notice(f"nothing to do: no operation is selected for a layer that targets {platforms}")
-            raise typer.Exit
-        raise typer.Exit(_run_plan(run, display, jobs=jobs))
+        exit_status = _run_plan(run, display, jobs=jobs) if plan.tasks else 0
+        if project.like_venvstacks and not showing.quiet and not exit_status:
+            _print_manifests(graph, request, output=output, left_out=left_out)
+        raise typer.Exit(exit_status)
+
+
+def _print_manifests(
+    graph: StackGraph, request: Request, *, output: StepKind | None, left_out: StepKind | None
+) -> None:
+    """Print what venvstacks prints after a run: the manifest, or the request for outputs that were not asked for."""
+    from stackbuild.cli.manifests import print_future, print_written, publishing_request  # as above
+
+    if output is not None:
+        print_written(graph, output)
+    elif left_out is not None:
+        print_future(publishing_request(graph, request), left_out)
 
 
 def _plan(project: Project, request: Request, *, output: StepKind | None, clean: bool, force: bool) -> Plan:
@@ -131,19 +153,6 @@ def _tell_left_out(project: Project, request: Request) -> None:
         others = [it.build_name for it in project.layers if it.build_name in included and platform not in it.platforms]
         if others:
             print_notice(f"not for {platform}: {', '.join(others)}")
-
-
-def _dry_run(graph: StackGraph, *, output: StepKind | None, forced: bool) -> NoReturn:
-    from stackbuild.run.dry_run import future_manifest
-
-    manifests = {
-        step.project.platform: future_manifest(step.layers, archived=output is StepKind.ARCHIVE, forced=forced)
-        for step in graph.steps.values()
-        if isinstance(step, ManifestStep) and step.output is output and step.project.platform in graph.projects
-    }
-    # As venvstacks has it for one platform; for several there is one object more around.
-    print_text(json.dumps(manifests if len(manifests) > 1 else next(iter(manifests.values())), indent=2))
-    raise typer.Exit
 
 
 def show(where: Where, request: Request, *, allow_missing: bool, as_json: bool) -> None:

@@ -90,7 +90,7 @@ def _platform_plan(
     if clean:
         forced |= {task_name(StepKind.BUILD, name, platform) for name in built if selection[name].build is Wish.YES}
     published = [name for name, chosen in selection.items() if chosen.publish] if output else []
-    if output and published:
+    if output:
         outputs = [task_name(output, name, platform) for name in published]
         tasks += [*outputs, task_name(StepKind.MANIFEST, output, platform)]
         forced |= set(outputs if force else ())
@@ -103,7 +103,8 @@ def not_good(steps: Iterable[tuple[Step, str]]) -> StackbuildError:
     found = list(steps)
     lines = [f"  {step.name}: {why}" for step, why in found]
     if any(step.kind is StepKind.LOCK for step, _ in found):
-        hint = "lock first: stackbuild lock --if-needed (or add --lock-if-needed), and commit what it changes"
+        hint = "lock first: stackbuild lock --if-needed, or stackbuild build --lock-if-needed; commit what it changes"
         return LockError("\n".join(["these layers have no valid lock:", *lines]), hint=hint)
-    hint = "build first: stackbuild build"
+    platforms = dict.fromkeys(step.platform for step, _ in found if step.platform is not None)
+    hint = "build first: stackbuild build" + "".join(f" --platform {platform}" for platform in platforms)
     return BuildError("\n".join(["these layers are not built, or were built from other inputs:", *lines]), hint=hint)

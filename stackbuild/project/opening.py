@@ -10,7 +10,7 @@ from stackbuild.project.options import Options
 from stackbuild.project.paths import Workspace, lexical_path
 from stackbuild.project.project import Project
 from stackbuild.spec.fields import known_word
-from stackbuild.spec.models import ARCHIVE_FORMATS, RUNTIME_SOURCES, BuildName
+from stackbuild.spec.models import ARCHIVE_FORMATS, COMPATIBLE_TOOLS, RUNTIME_SOURCES, BuildName
 from stackbuild.spec.stack import Stack, read_stack
 from stackbuild.targets.platforms import TargetPlatform, current_platform
 
@@ -24,7 +24,7 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
         export_dir=options.export_dir,
     )
     stack = read_stack(workspace.spec)
-    _check_folders(workspace)
+    _check_folders(workspace, options)
     _check_modules(stack, workspace)
     settings = stack.spec.settings
     here = _platform()
@@ -43,6 +43,9 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
         ),
         archive_choice=_archive_choice(
             options.archive_format or environ.get("STACKBUILD_ARCHIVE_FORMAT") or settings.archive_format
+        ),
+        like_venvstacks=_is_like_venvstacks(
+            options.compatible_with or environ.get("STACKBUILD_COMPATIBLE_WITH") or settings.compatible_with
         ),
         tag_outputs=options.tag_outputs,
         local_wheels=_local_wheels(options.local_wheels, workspace.spec.parent),
@@ -83,7 +86,11 @@ def _local_wheels(given: tuple[str, ...], base: Path) -> tuple[Path, ...]:
     return folders
 
 
-def _check_folders(workspace: Workspace) -> None:
+_FOLDERS = {"build_dir": "--build-dir", "artifacts_dir": "--output-dir", "export_dir": "--output-dir"}
+"""The options of a `dodo.py` for folders, and those of the command line."""
+
+
+def _check_folders(workspace: Workspace, options: Options) -> None:
     """Raise `StackbuildError` when two of the folders are the same: each may have a folder with a layer's name."""
     folders = {
         "the locks": workspace.locks,
@@ -95,9 +102,10 @@ def _check_folders(workspace: Workspace) -> None:
     seen: dict[Path, str] = {}
     for what, folder in folders.items():
         if folder in seen:
+            given = [name for name in _FOLDERS if getattr(options, name) != getattr(Options, name)]
             raise StackbuildError(
                 f"{what} and {seen[folder]} would both lie in {folder}",
-                hint="choose different folders with --build-dir and --output-dir (_artifacts and _export by default)",
+                hint="choose another folder with " + " or ".join(f"{_FOLDERS[it]} ({it} in a dodo.py)" for it in given),
             )
         seen[folder] = what
 
@@ -147,6 +155,10 @@ def _platforms(given: Iterable[str], stack: Stack, here: TargetPlatform) -> tupl
 
 def _archive_choice(given: str | None) -> str | None:
     return None if given is None else _choice("archive format", given, ARCHIVE_FORMATS)
+
+
+def _is_like_venvstacks(given: str | None) -> bool:
+    return given is not None and _choice("tool", given, COMPATIBLE_TOOLS) == "venvstacks"
 
 
 def _choice(what: str, value: str, known: tuple[str, ...]) -> str:

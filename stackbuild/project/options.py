@@ -13,6 +13,8 @@ class Options:
     archive_format: str | None = None
     runtime_source: str | None = None
     """One, or several separated by commas."""
+    compatible_with: str | None = None
+    """A tool to do as, also where the defaults differ: `venvstacks`."""
     tag_outputs: bool = False
     local_wheels: tuple[str, ...] = ()
     """Folders of wheels for this run, relative to the specification's folder. Locks stay valid without them."""

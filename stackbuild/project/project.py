@@ -32,6 +32,8 @@ class Project:
     """Where Pythons come from; the first source that has one is used."""
     archive_choice: str | None
     """The archive format that the options or the specification choose."""
+    like_venvstacks: bool = False
+    """Whether the run does as venvstacks also where our defaults differ (`compatible_with`)."""
     tag_outputs: bool = False
     local_wheels: tuple[Path, ...] = ()
     """Folders of wheels for this run only, searched after those of the specification."""
@@ -52,8 +54,9 @@ class Project:
 
     @property
     def archive_format(self) -> str:
-        """The format of archives: the chosen one, else `zip` for Windows and `tar.zst` for other platforms."""
-        return self.archive_choice or (ArchiveFormat.ZIP if self.platform.is_windows else ArchiveFormat.TAR_ZST).value
+        """The format of archives: the chosen one, else `zip` for Windows and `tar.zst` for others (or `tar.xz`)."""
+        others = ArchiveFormat.TAR_XZ if self.like_venvstacks else ArchiveFormat.TAR_ZST
+        return self.archive_choice or (ArchiveFormat.ZIP if self.platform.is_windows else others).value
 
     def has_byte_code(self, output: str) -> bool:
         """Whether an output (`exports` or `archives`) contains byte code."""

@@ -253,6 +253,7 @@ CATEGORIES = (RuntimeLayer.category, FrameworkLayer.category, ApplicationLayer.c
 
 RUNTIME_SOURCES = ("interpreter", "standalone")
 OUTPUTS_WITH_BYTE_CODE = ("exports", "archives")
+COMPATIBLE_TOOLS = ("venvstacks",)
 ARCHIVE_FORMATS = tuple(archive_format.value for archive_format in ArchiveFormat)
 
 
@@ -272,8 +273,14 @@ class StackbuildSettings(BaseModel):
     )
     archive_format: Annotated[str, one_of("archive format", ARCHIVE_FORMATS)] | None = Field(
         default=None,
-        description="The kind of archive that layers are packed as; by default zip for Windows, else tar.zst.",
+        description="The kind of archive that layers are packed as; by default zip for Windows, else tar.zst, "
+        "or tar.xz with `compatible_with`.",
         examples=["tar.zst", "zip"],
+    )
+    compatible_with: Annotated[str, one_of("tool", COMPATIBLE_TOOLS)] | None = Field(
+        default=None,
+        description="Do as this tool also where stackbuild differs by default: for scripts written for it.",
+        examples=["venvstacks"],
     )
     byte_code: Annotated[tuple[str, ...], some_of("output", OUTPUTS_WITH_BYTE_CODE)] = Field(
         default=("exports",),

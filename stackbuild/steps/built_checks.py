@@ -1,6 +1,6 @@
 """Checks of a finished environment: that it is complete, and that it runs on the oldest system it is for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from stackbuild.environments.wheel_check import files_of_pure_wheels
 from stackbuild.errors import BuildError
 from stackbuild.native.binary import Minimum, highest
 from stackbuild.native.files import NativeFile, native_files, signing_order
-from stackbuild.native.oldest_system import beyond_target, listed_offenders, oldest_system, way_out
+from stackbuild.native.oldest_system import beyond_target, listed_offenders, oldest_system, target_line, way_out
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.lock_status import lock_target
 from stackbuild.project.records import NativeFileEntry, NativeFileList
@@ -44,19 +44,24 @@ def check_built(layer: ProjectLayer, environment: Path) -> Checked:
         raise _not_sound(layer, problems)
     files = native_files(environment)
     oldest = oldest_system(layer.platform, linux_target=target.linux_target, macos_target=target.macos_target)
-    offenders = beyond_target(_of_packages(files, layout), layer.platform, oldest)
-    if offenders:
+    offenders = beyond_target(files, layer.platform, oldest)
+    of_python = tuple(item for item in offenders if not _is_of_packages(item[0], layout))
+    of_packages = tuple(item for item in offenders if _is_of_packages(item[0], layout))
+    if of_packages:
         helpers = files_of_pure_wheels(environment, str(layout.site_packages))
-        offenders = tuple(item for item in offenders if item[0].path not in helpers)
+        of_packages = tuple(item for item in of_packages if item[0].path not in helpers)
     return Checked(
         native_files=file_list(files, layer.platform, system=oldest.system),
-        notices=target_notices(layer.declared, offenders, oldest),
+        notices=(
+            *target_notices(layer.declared, of_packages, oldest),
+            *python_notices(layer.declared, of_python, oldest, copied=layer.pin.source == "interpreter"),
+        ),
     )
 
 
-def _of_packages(files: Iterable[NativeFile], layout: EnvironmentLayout) -> list[NativeFile]:
-    """The files of packages, without those of a runtime's interpreter: its source determines these."""
-    return [file for file in files if not layout.is_runtime or file.path.startswith(f"{layout.site_packages}/")]
+def _is_of_packages(file: NativeFile, layout: EnvironmentLayout) -> bool:
+    """Whether a file is one of packages, not of a runtime's interpreter."""
+    return not layout.is_runtime or file.path.startswith(f"{layout.site_packages}/")
 
 
 def _not_sound(layer: ProjectLayer, problems: tuple[str, ...]) -> BuildError:
@@ -76,7 +81,7 @@ def target_notices(layer: Layer, offenders: Sequence[tuple[NativeFile, Minimum]]
     """
     if not offenders:
         return ()
-    field = "macosx_target" if oldest.system == "macos" else "linux_target"
+    field = _target_field(oldest)
     count = f"{counted(len(offenders), 'native file')} of its packages"
     if layer.states(field):
         lines = [f"{layer.build_name}: {count} cannot run on {oldest}, which its {field} promises"]
@@ -85,6 +90,26 @@ def target_notices(layer: Layer, offenders: Sequence[tuple[NativeFile, Minimum]]
     worst, needed = offenders[0]
     told = f"{layer.build_name}: {count} cannot run on {oldest}, the default of {field}"
     return (f"{told}: {worst.path} needs {needed}; {way_out(offenders, oldest)}",)
+
+
+def python_notices(
+    layer: Layer, offenders: Sequence[tuple[NativeFile, Minimum]], oldest: Minimum, *, copied: bool
+) -> tuple[str, ...]:
+    """A warning when the Python of a runtime cannot run on `oldest`. Its source determines that, so it is no error."""
+    if not offenders:
+        return ()
+    (worst, needed), field = offenders[0], _target_field(oldest)
+    which = "Python, copied from this machine," if copied else "Python"
+    cure = ", or copy one that was built on an older system, or download one" if copied else ""
+    promise = f"which its {field} promises" if layer.states(field) else f"the default of {field}"
+    told = f"{layer.build_name}: its {which} cannot run on {oldest}, {promise}: {worst.path} needs {needed}"
+    if needed.system != oldest.system:
+        return (f"{told}; take a Python that is made for {oldest.system}",)
+    return (f"{told}; write {target_line(needed)} in its table{cure}",)
+
+
+def _target_field(oldest: Minimum) -> str:
+    return "macosx_target" if oldest.system == "macos" else "linux_target"
 
 
 def file_list(files: tuple[NativeFile, ...], platform: TargetPlatform, *, system: str) -> NativeFileList:

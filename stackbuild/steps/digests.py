@@ -11,6 +11,7 @@ from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.modules import module_content
 from stackbuild.project.paths import OutputPaths
 from stackbuild.project.records import BuildRecord, LayerMetadata
+from stackbuild.project.task_names import StepKind, task_name
 from stackbuild.spec.models import ApplicationLayer
 from stackbuild.system.files import read_file
 from stackbuild.system.json_file import digest_of
@@ -79,9 +80,10 @@ def _required_build_record(layer: ProjectLayer) -> BuildRecord:
 
 def not_built(layer: ProjectLayer, why: str) -> BuildError:
     """The error for an environment that is not up to date, with the task that builds it."""
-    return BuildError(
-        f"{layer.build_name}: {why}", hint=f"build it: doit build:{layer.build_name}, or stackbuild build"
-    )
+    platform = layer.project.workspace.platform
+    option = f" --platform {platform}" if platform else ""
+    task = task_name(StepKind.BUILD, layer.build_name, platform)
+    return BuildError(f"{layer.build_name}: {why}", hint=f"build it: doit {task}, or stackbuild build{option}")
 
 
 def _output_inputs(layer: ProjectLayer, built: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import os
 import signal
 import time
 
+import pytest
+
 from stackbuild.targets.platforms import current_platform
 from tests.integration.stack_project import StackProject, tasks_run, tree_digests
 from tests.integration.test_safety import children_of, start
@@ -36,7 +38,7 @@ def test_building_never_locks_unless_asked_and_tells_every_lock_that_is_not_good
             "  app-hello: its requirements changed: greeting -> greeting>=1.0",
             "  app-site: no valid lock below it: framework-data",
         ]
-        assert "hint: lock first: stackbuild lock --if-needed" in done.stderr
+        assert "hint: lock first: stackbuild lock --if-needed, or stackbuild build --lock-if-needed" in done.stderr
     assert tree_digests(built.root / "requirements", "**/*") == before
     assert {"lock:framework-data", "lock:app-hello"} <= ran(built, "build", "--lock-if-needed")
     assert ran(built, "build") == set()
@@ -126,10 +128,9 @@ def test_patterns_that_fit_nothing_are_an_error_or_a_warning(built: StackProject
     assert "framework-data, app-hello, app-site" in done.stderr
     done = built.stackbuild("build", "--include", "hello", "--include", "app-site", "--allow-missing")
     assert "warning: no layer fits hello" in done.stderr
-    before = listed(built)
     done = built.stackbuild("publish", "--include", "hello", "--allow-missing")
     assert "nothing to do" in done.stderr
-    assert listed(built) == before
+    assert listed(built) == []
 
 
 def test_conflicting_instructions_are_an_error(built: StackProject) -> None:
@@ -246,3 +247,33 @@ def test_without_an_operation_there_is_nothing_to_do_and_a_warning_says_so(built
     done = built.stackbuild("build", "--no-build")
     assert done.stdout == ""
     assert "nothing to do: no operation is selected for a layer that targets" in done.stderr
+
+
+@pytest.mark.parametrize(("command", "output"), [("publish", "_artifacts"), ("local-export", "_export")])
+def test_a_manifest_is_written_when_no_layer_is_for_this_platform(
+    project: StackProject, command: str, output: str
+) -> None:
+    other = "linux_aarch64" if current_platform() != "linux_aarch64" else "linux_x86_64"
+    project.replace("venvstacks.toml", "python_implementation", f'platforms = ["{other}"]\npython_implementation')
+    done = project.stackbuild(command)
+    assert (
+        f"warning: nothing to do: no operation is selected for a layer that targets {current_platform()}" in done.stderr
+    )
+    assert listed(project, output) == []
+
+
+def manifest_in(text: str) -> dict[str, list[str]]:
+    """The layers in the JSON at the end of what a command prints, by category."""
+    manifest = json.loads(text[text.index("{\n") :])
+    return {category: [it["layer_name"] for it in layers] for category, layers in manifest["layers"].items()}
+
+
+def test_publishing_requests_and_manifests_are_printed_for_scripts_written_for_venvstacks(built: StackProject) -> None:
+    setting = {"STACKBUILD_COMPATIBLE_WITH": "venvstacks"}
+    every = {"applications": ["app-hello", "app-site"], "frameworks": ["framework-web", "framework-data"]}
+    for command in (("build",), ("build", "--no-build"), ("publish",), ("local-export",), ("build", "--publish")):
+        assert manifest_in(built.stackbuild(*command, **setting).stdout) == {**every, "runtimes": ["py"]}
+    told = built.stackbuild("build", "--include", "app-hello", **setting).stdout
+    assert manifest_in(told) == {"applications": ["app-hello"], "frameworks": [], "runtimes": []}
+    assert built.stackbuild("build", "--quiet", **setting).stdout == ""
+    assert "{" not in built.stackbuild("lock", "--if-needed", **setting).stdout + built.stackbuild("build").stdout

@@ -143,12 +143,14 @@ def test_pythons_are_told_of_while_they_come_in(tmp_path: Path, clean_env: dict[
     assert recorder.verbs == [("lock:py", "python", "list"), ("lock:py", "python", "install")]
 
 
-def in_terminal(project: StackProject, *arguments: str, columns: int = 100, **env: str) -> str:
-    """What a run writes to a terminal, which must succeed."""
+def in_terminal(
+    project: StackProject, *arguments: str, columns: int = 100, module: str = "stackbuild", status: int = 0, **env: str
+) -> str:
+    """What a run writes to a terminal; it must end with this exit status."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     run = subprocess.Popen(
-        [sys.executable, "-m", "stackbuild", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=project.root,
         env={**project.env, "TERM": "xterm", **env},
         stdin=follower,
@@ -161,7 +163,7 @@ def in_terminal(project: StackProject, *arguments: str, columns: int = 100, **en
         while part := os.read(leader, 65536):
             written += part
     os.close(leader)
-    assert run.wait() == 0, written.decode()
+    assert run.wait() == status, written.decode()
     return written.decode()
 
 
@@ -189,3 +191,15 @@ def test_no_live_lines_where_ci_is_set(tmp_path: Path, clean_env: dict[str, str]
     shown = in_terminal(project, "lock", CI="1")
     assert "━" not in shown
     assert "[1/1] lock:py" in shown
+
+
+def test_why_a_task_failed_is_always_told(project: StackProject) -> None:
+    project.stackbuild("lock", "--quiet")
+    (project.root / "wheels/basic-1.0-py3-none-any.whl").unlink()
+    reason = "is missing (basic 1.0)"
+    for arguments in (("publish", "--quiet"), ("local-export",)):
+        done = project.stackbuild(*arguments, check=False)
+        assert (done.returncode, done.stderr.count(reason)) == (1, 1)
+    assert reason in project.doit(check=False).stderr
+    assert reason in in_terminal(project, "publish", status=1, columns=200)
+    assert reason in in_terminal(project, module="doit", status=1, columns=200)

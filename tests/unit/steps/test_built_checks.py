@@ -41,11 +41,33 @@ class NativeRuntimes(FakeRuntimes):
         (destination / "lib/libother.so").write_bytes(elf(("GLIBC_2.39",), machine="aarch64"))
 
 
-def test_runtime_made_from_an_interpreter_tells_what_it_needs_and_is_not_held_to_the_target(world: World) -> None:
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("glibc@2.28", "cannot run on glibc@2.28, which its linux_target promises: bin/python3.11 needs glibc@2.36"),
+        (None, "cannot run on glibc@2.28, the default of linux_target: bin/python3.11 needs glibc@2.36"),
+        ("glibc@2.36", None),
+    ],
+)
+def test_a_copied_python_that_needs_a_newer_system_than_the_target_is_a_warning(
+    world: World, target: str | None, told: str | None
+) -> None:
     world.runtimes = NativeRuntimes()
-    world.replace('name = "base"', 'name = "base"\nlinux_target = "glibc@2.28"')
+    world.replace('name = "base"', f'name = "base"\nlinux_target = "{target}"' if target else 'name = "base"')
     world.lock("base")
-    assert world.build("base").notices == ()
+    notices = world.build("base").notices
+    if told is None:
+        assert notices == ()
+    else:
+        (notice,) = notices
+        assert notice.startswith(f"base: its Python, copied from this machine, {told}; ")
+        assert 'write linux_target = "glibc@2.36" in its table, or' in notice
+
+
+def test_the_metadata_of_a_copied_python_says_what_it_needs(world: World) -> None:
+    world.runtimes = NativeRuntimes()
+    world.lock("base")
+    world.build("base")
     assert native_file_list(world.layer("base")).minimum == "glibc@2.36"
     metadata = layer_metadata(world.layer("base"))
     assert (metadata.runtime_source, metadata.minimum_libc, metadata.minimum_macos) == (
