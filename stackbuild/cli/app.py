@@ -52,10 +52,11 @@ def lock(
 
     del clean  # no environment is needed to lock, so there is none to make anew
     request = Request(
-        lock=Wish.IF_NEEDED if if_needed else Wish.YES,
+        lock=Wish.IF_NEEDED if if_needed and not locking.upgraded else Wish.YES,
         may_lock=True,
         include=layers.patterns,
         reset_lock=locking.reset,
+        upgrade=locking.upgraded,
         related=layers.related,
     )
     options = Options(

@@ -20,6 +20,7 @@ from stackbuild.planning.request import Request, Wish
 from stackbuild.planning.selection import Selection, match_layers, select_layers, unmatched_patterns
 from stackbuild.planning.status import StackStatus, stack_status, status_lines
 from stackbuild.planning.step import LayerStep
+from stackbuild.planning.upgrade import check_upgrade
 from stackbuild.project.layer import project_layers
 from stackbuild.project.opening import open_project
 from stackbuild.project.project import Project
@@ -73,6 +74,8 @@ def run(
         selection = _select(project, request, allow_missing=allow_missing)
         plan = _plan(project, request, output=output, clean=clean, force=force)
         graph, results = StackGraph.of(project, published=plan.published), RunResults()
+        if request.upgrade:
+            check_upgrade(request.upgrade, graph.layers, selection)
         display = RunDisplay(
             graph,
             plan,
@@ -123,7 +126,15 @@ def _plan(project: Project, request: Request, *, output: StepKind | None, clean:
         platform if project.names_platforms else None: select_layers(project.layers, request, platforms=[platform])
         for platform in project.platforms
     }
-    return make_plan(selections, project.layers, output=output, may_build=request.may_build, clean=clean, force=force)
+    return make_plan(
+        selections,
+        project.layers,
+        output=output,
+        may_build=request.may_build,
+        clean=clean,
+        force=force,
+        upgrade=request.upgrade,
+    )
 
 
 def _run_plan(run: Run, display: RunDisplay, *, jobs: int | None) -> int:

@@ -126,6 +126,14 @@ class Locking:
             "--upgrade", help="Lock all layers that are locked as if they had no lock.", rich_help_panel=_LOCKING
         ),
     ] = False
+    upgrade_package: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Lock this package to its newest version (or NAME==1.2); the others stay. May be repeated.",
+            rich_help_panel=_LOCKING,
+        ),
+    ] = None
     index: Annotated[
         bool, typer.Option(help="Ask package indexes; without, local wheels only.", rich_help_panel=_LOCKING)
     ] = True
@@ -142,6 +150,11 @@ class Locking:
     def reset(self) -> tuple[str, ...]:
         """The patterns of the layers that are locked as if they had no lock."""
         return ("*",) if self.upgrade else tuple(self.reset_lock or ())
+
+    @property
+    def upgraded(self) -> tuple[str, ...]:
+        """The packages that may change their version."""
+        return tuple(self.upgrade_package or ())
 
     @property
     def wheels(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from stackbuild.errors import LockError
 
 SHARED_CLAUSE = "sys_platform == 'from_lower_layer'"
 SHARED_SUFFIX = f" and {SHARED_CLAUSE}"
-_NO_INDEX = "unspecified index"
+NO_INDEX = "unspecified index"
 
 TomlTable = dict[str, Any]
 """A table as `tomllib` reads it; the lock's own keys are checked where they are read."""
@@ -42,7 +42,7 @@ class LockedPackage:
     name: str
     version: str
     marker: str = ""
-    index: str = _NO_INDEX
+    index: str = NO_INDEX
     wheels: tuple[LockedWheel, ...] = ()
     is_shared: bool = False
 
@@ -60,7 +60,7 @@ class LockedPackage:
             version=str(Version(table["version"])) if "version" in table else "",
             marker=marker,
             is_shared=is_shared,
-            index=_NO_INDEX if is_shared else table.get("index", _NO_INDEX),
+            index=NO_INDEX if is_shared else table.get("index", NO_INDEX),
             wheels=() if is_shared else tuple(_wheel(entry) for entry in table.get("wheels", ())),
         )
 

@@ -59,6 +59,11 @@ class LockTarget:
     def _python_tags(self) -> PythonTags:
         return PythonTags(kind=self.kind, feature=feature_numbers(self.python_version))
 
+    def fitting(self, wheel_names: Iterable[str]) -> tuple[TargetPlatform, ...]:
+        """The platforms that a wheel with one of these file names fits."""
+        lacking = self.without_wheel(self.platforms, wheel_names)
+        return tuple(platform for platform in self.platforms if platform not in lacking)
+
     def without_wheel(
         self, platforms: Iterable[TargetPlatform], wheel_names: Iterable[str], *, any_python: bool = False
     ) -> tuple[TargetPlatform, ...]:

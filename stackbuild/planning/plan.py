@@ -25,6 +25,8 @@ class Plan:
     """Tasks that must not run. It is an error if one of their results is needed and not valid."""
     reset: frozenset[BuildName] = frozenset()
     """Layers that are locked as if they had no lock."""
+    upgrade: tuple[str, ...] = ()
+    """Requirements for packages that may change their version."""
     published: frozenset[BuildName] | None = None
     """The layers that manifests list; `None` for all."""
 
@@ -37,13 +39,14 @@ def make_plan(
     may_build: bool,
     clean: bool = False,
     force: bool = False,
+    upgrade: tuple[str, ...] = (),
 ) -> Plan:
     """The plan that carries out selections among `layers`, one for each platform (`None`: this machine's).
 
     `output` is `StepKind.ARCHIVE` or `StepKind.EXPORT` if selected layers are archived or exported. With `may_build`,
     environments that are needed but not selected are built if they are not valid. `clean` builds selected environments
     again, and with them their outputs; `force` makes only outputs again. Locks are made only where the selections say
-    so, and all selections say the same about locks.
+    so, and all selections say the same about locks. `upgrade`: requirements for packages that may change their version.
     """
     names = [linked.build_name for linked in layers]
     plans = [_lock_plan(selection, names) for selection in selections.values()][:1]
@@ -59,6 +62,7 @@ def make_plan(
         forced=frozenset().union(*(plan.forced for plan in plans)),
         frozen=frozenset().union(*(plan.frozen for plan in plans)),
         reset=frozenset().union(*(plan.reset for plan in plans)),
+        upgrade=upgrade,
         published=frozenset(published) if output else None,
     )
 

@@ -44,4 +44,6 @@ class Request:
     """`fnmatch` patterns of build names; without any, all layers are included."""
     reset_lock: tuple[str, ...] = ()
     """`fnmatch` patterns of build names: these layers are locked as if they had no lock."""
+    upgrade: tuple[str, ...] = ()
+    """Requirements for packages that may change their version in the layers that are locked."""
     related: Related = Related()

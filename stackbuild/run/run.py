@@ -102,7 +102,8 @@ class Run:
                     run=self._run_command, runtimes=self._open_runtimes, uv_version=_uv_version(), now=_now
                 )
                 forced, reset = step.task_name in self.plan.forced, step.name in self.plan.reset
-                return lock_layer(step.layer, tools, forced=forced, reset=reset, report=report)
+                upgrade = self.plan.upgrade
+                return lock_layer(step.layer, tools, forced=forced, reset=reset, upgrade=upgrade, report=report)
             case StepKind.BUILD:
                 from stackbuild.steps.build import BuildTools, build_layer
 

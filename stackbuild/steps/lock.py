@@ -5,8 +5,8 @@ import os
 import tomllib
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from typing import Any
 import tomli_w
 
 from stackbuild.errors import LockError
+from stackbuild.locking.file_changes import file_changes
 from stackbuild.locking.missing_wheels import missing_wheels_error
-from stackbuild.locking.pylock import LowerPackage, package_summary, read_packages, requirements_hash
+from stackbuild.locking.pylock import LockedPackage, LowerPackage, package_summary, read_packages, requirements_hash
 from stackbuild.locking.record import LockRecord
 from stackbuild.locking.refinement import LockTarget, RefinedLock, refine
 from stackbuild.locking.validity import LockInputs
@@ -34,6 +35,8 @@ from stackbuild.uv import commands as uv_commands
 from stackbuild.uv import resolution as uv_resolution
 from stackbuild.uv.conflicts import Resolution
 from stackbuild.uv.failures import resolution_error
+from stackbuild.uv.preferences import preferences
+from stackbuild.uv.report import warnings_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,12 @@ class _LockJob:
     pin: RuntimePin
     inputs: LockInputs
     lower: tuple[LowerPackage, ...]
+    kept: tuple[LockedPackage, ...] = ()
+    """What the lock on disk contains: the new lock has the same versions, where that is possible."""
+    upgrade: tuple[str, ...] = ()
+    """Requirements for packages that may have other versions."""
+    refresh: bool = False
+    """Whether indexes are asked for everything again."""
 
     @property
     def target(self) -> LockTarget:
@@ -67,13 +76,15 @@ def lock_layer(
     *,
     forced: bool = False,
     reset: bool = False,
+    upgrade: Sequence[str] = (),
     report: Report,
 ) -> Outcome:
     """Lock `layer`. The layers below must be locked.
 
-    A resolution that changes nothing keeps the recorded time and version. When only the version has to rise, nothing
-    is resolved unless `forced`. With `reset`, the Python of a runtime is chosen again, whatever the lock says, and uv
-    asks the indexes for everything again.
+    Packages stay at the versions that they are locked to, as far as that is still possible, except those in `upgrade`
+    (names, or requirements such as `numpy<3`). A resolution that changes nothing keeps the recorded time and version.
+    When only the version has to rise, nothing is resolved unless `forced`. With `reset`, nothing of the old lock has
+    influence: the Python of a runtime is chosen again, and uv asks the indexes for everything again.
 
     Raises `LockError`, `RuntimeSourceError` or `ToolError`. The old lock is then still there.
     """
@@ -82,10 +93,21 @@ def lock_layer(
         return _raise_version(layer, record)
     report("looking for a Python")
     pin = _choose_python(layer, None if reset else record, tools)
-    job = _LockJob(layer=layer, pin=pin, inputs=lock_inputs(layer, pin, now=tools.now()), lower=packages_below(layer))
+    old = _old_packages(layer)
+    inputs = lock_inputs(layer, pin, now=tools.now())
+    job = _LockJob(
+        layer=layer,
+        pin=pin,
+        inputs=inputs,
+        lower=packages_below(layer),
+        kept=() if reset or not _keeps_versions(layer, record, inputs) else old,
+        upgrade=tuple(upgrade),
+        refresh=reset,
+    )
     report(f"resolving {counted(len(layer.declared.requirements), 'requirement')}")
+    resolved, warnings = _resolve(job, tools)
     refined = refine(
-        _resolve(job, tools, refresh=reset),
+        resolved,
         target=job.target,
         lower=job.lower,
         relative_path=lambda location: _relative_wheel(location, layer),
@@ -94,7 +116,29 @@ def lock_layer(
         raise missing_wheels_error(
             layer.build_name, job.target, refined.missing_wheels, declared=layer.declared.requirements
         )
-    return _write(job, refined, record, tools)
+    outcome = _write(job, refined, record, tools)
+    new = read_packages(refined.document, origin=layer.build_name)
+    changed = file_changes(old, new, fits=lambda wheel: bool(job.target.fitting([wheel])))
+    return replace(outcome, notices=tuple(f"{layer.build_name}: {notice}" for notice in (*warnings, *changed)))
+
+
+def _old_packages(layer: ProjectLayer) -> tuple[LockedPackage, ...]:
+    """The packages of the layer's lock as it is on disk; none if there is no lock that can be read."""
+    try:
+        return layer.found_lock.packages if layer.found_lock else ()
+    except LockError:  # it is replaced
+        return ()
+
+
+_STRATEGIES = ("resolution", "prerelease", "fork-strategy", "index-strategy")
+"""Settings that say which versions are preferred: when one of them changes, those of the old lock are not any more."""
+
+
+def _keeps_versions(layer: ProjectLayer, record: LockRecord | None, inputs: LockInputs) -> bool:
+    """Whether packages stay at the versions of the old lock where they can."""
+    before = record.inputs.settings if record is not None and record.inputs else None
+    changed = before is not None and any(before.get(it) != inputs.readable.settings.get(it) for it in _STRATEGIES)
+    return not (changed or layer.project.like_venvstacks)
 
 
 def _choose_python(layer: ProjectLayer, record: LockRecord | None, tools: LockTools) -> RuntimePin:
@@ -113,12 +157,12 @@ def _choose_python(layer: ProjectLayer, record: LockRecord | None, tools: LockTo
     return tools.runtimes().choose(wanted)
 
 
-def _resolve(job: _LockJob, tools: LockTools, *, refresh: bool) -> dict[str, Any]:
-    """Uv's universal resolution of the layer as a PEP 751 document."""
+def _resolve(job: _LockJob, tools: LockTools) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Uv's universal resolution of the layer as a PEP 751 document, and what uv warned of."""
     layer, project = job.layer, job.layer.project
     short = job.pin.python.short_version
     if not layer.declared.requirements:
-        return {"lock-version": "1.0", "requires-python": f"=={short}.*", "packages": []}
+        return {"lock-version": "1.0", "requires-python": f"=={short}.*", "packages": []}, ()
     settings, newest = project.stack.spec.uv, job.inputs.newest_allowed
     generated = uv_resolution.resolution_project(
         layer.linked,
@@ -139,37 +183,45 @@ def _resolve(job: _LockJob, tools: LockTools, *, refresh: bool) -> dict[str, Any
         files={"pyproject.toml": tomli_w.dumps(generated.pyproject), "uv.toml": tomli_w.dumps(generated.config)},
         query_index=project.query_index,
     )
+    earlier = (
+        tomli_w.dumps(preferences(job.kept, requires_python=f"=={short}.*", config=generated.config))
+        if job.kept
+        else None
+    )
     folder = project.workspace.resolution_folder(layer.build_name)
     try:
-        return _run_uv(resolution, folder, tools.runtimes().python(job.pin), project.environ, tools, refresh=refresh)
+        return _run_uv(job, resolution, folder, tools, earlier_lock=earlier)
     finally:
         _forget_credentials(folder)
 
 
 def _run_uv(
-    resolution: Resolution, folder: Path, python: Path, environ: Mapping[str, str], tools: LockTools, *, refresh: bool
-) -> dict[str, Any]:
-    layer = resolution.linked.build_name
+    job: _LockJob, resolution: Resolution, folder: Path, tools: LockTools, *, earlier_lock: str | None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    layer, environ = job.layer.build_name, job.layer.project.environ
     exported = folder / "pylock.toml"
+    files = {**resolution.files, **({} if earlier_lock is None else {"uv.lock": earlier_lock})}
     with disk_errors(f"write uv's inputs for {layer}", LockError):
         private_folder(folder)  # URLs may contain credentials until uv has read them
-        for old in (exported, folder / "uv.lock"):  # each resolution starts without the old one
+        for old in (exported, folder / "uv.lock"):  # what an earlier run left has no influence
             old.unlink(missing_ok=True)
-        remove_unfinished(*(folder / name for name in resolution.files))
-        for name, text in resolution.files.items():
+        remove_unfinished(*(folder / name for name in files))
+        for name, text in files.items():
             write_atomic(folder / name, text)
-    locking = functools.partial(uv_commands.lock_command, folder, python=python, environ=environ)
-    result = tools.run(locking(refresh=refresh))
-    if not refresh and result.status > 0 and uv_commands.found_no_solution(result.said):
+    python = tools.runtimes().python(job.pin)
+    locking = functools.partial(uv_commands.lock_command, folder, python=python, environ=environ, upgrade=job.upgrade)
+    locked = tools.run(locking(refresh=job.refresh))
+    if not job.refresh and locked.status > 0 and uv_commands.found_no_solution(locked.said):
         again = tools.run(locking(refresh=True))  # a release may be newer than uv's cache
-        result = again if again.status == 0 or uv_commands.found_no_solution(again.said) else result
-    if result.status == 0:
+        locked = again if again.status == 0 or uv_commands.found_no_solution(again.said) else locked
+    result = locked
+    if locked.status == 0:
         result = tools.run(uv_commands.export_command(folder, python=python, output=exported, environ=environ))
     if result.status > 0:
         raise resolution_error(resolution, result.said)
     result.check()
     try:
-        return tomllib.loads(exported.read_text(encoding="utf-8"))
+        return tomllib.loads(exported.read_text(encoding="utf-8")), warnings_of(locked.said)
     except (OSError, ValueError) as error:
         raise LockError(f"{layer}: uv wrote no lock that can be read: {error}") from error
 

@@ -26,14 +26,21 @@ def _is_offline(environ: Mapping[str, str]) -> bool:
     return environ.get("UV_OFFLINE", "").lower() in ("1", "true", "t", "yes", "y", "on")
 
 
-def lock_command(folder: Path, *, python: Path, environ: Mapping[str, str], refresh: bool = False) -> Command:
-    """Resolve the project in `folder` to its `uv.lock`, which must not exist, so that it has no influence.
+def lock_command(
+    folder: Path, *, python: Path, environ: Mapping[str, str], refresh: bool = False, upgrade: Sequence[str] = ()
+) -> Command:
+    """Resolve the project in `folder` to its `uv.lock`. If there is one, its versions are preferred.
 
     uv uses its cache for as long as the index allows, and metadata of wheels forever. `refresh`: the index is asked for
-    everything again, as with uv's `--upgrade`.
+    everything again, as with uv's `--upgrade`. `upgrade`: requirements for packages whose versions are not preferred.
     """
     return _project_command(
-        "lock", folder, python, environ, *(["--refresh"] if refresh and not _is_offline(environ) else [])
+        "lock",
+        folder,
+        python,
+        environ,
+        *(["--refresh"] if refresh and not _is_offline(environ) else []),
+        *(f"--upgrade-package={requirement}" for requirement in upgrade),
     )
 
 

@@ -3,12 +3,15 @@
 import re
 from dataclasses import dataclass
 
+from stackbuild.system.urls import without_credentials
+
 _STARTS = (
     (re.compile(r"\s*(?:×|error:)\s+"), "headline"),  # noqa: RUF001 (the sign that uv prints)
     (re.compile(r"\s*(?:├─▶|╰─▶|cause:|Caused by:)\s+"), "cause"),
     (re.compile(r"\s*hint:\s+"), "hint"),
     (re.compile(r"\s*warning:\s+"), "warning"),
 )
+_WARNING = re.compile(r"\s*warning:\s+(.*\S)")
 _PROGRESS = re.compile(
     r"Using (?:CPython|PyPy|GraalPy|Python) \S+ |(?:Resolved|Prepared|Installed|Uninstalled|Audited|Checked) \d+ "
     r"| ?(?:Downloading|Downloaded|Extracting|Extracted) \S+( \S+){0,2}$| [+~-] \S+==\S+"
@@ -76,3 +79,9 @@ def _joined(lines: list[str], *, prose: bool) -> str:
         else:
             sentences.append(line)
     return "\n".join(sentences)
+
+
+def warnings_of(said: str) -> tuple[str, ...]:
+    """What uv warned of while it did its work, without credentials."""
+    lines = [match[1] for line in without_credentials(said).splitlines() if (match := _WARNING.match(line))]
+    return tuple(dict.fromkeys(lines))

@@ -44,6 +44,7 @@ class _File:
     upload_time: str
     requires_python: str | None
     has_metadata: bool
+    yanked: str | None
 
 
 @dataclass(kw_only=True)
@@ -51,14 +52,16 @@ class PackageIndex:
     """What an index serves and what it was asked.
 
     folders: where the wheels lie; credentials: the user and the password that every request must bring;
-    upload_times: RFC 3339 times by file name; with_metadata: whether metadata is offered apart from the wheels;
-    as_json: whether the JSON form is offered beside HTML; held: files by name whose second half waits for the event;
-    cache_control: the header of every answer, which says how long an installer may believe it.
+    upload_times: RFC 3339 times by file name; yanked: why files are yanked, by name; with_metadata: whether metadata is
+    offered apart from the wheels; as_json: whether the JSON form is offered beside HTML; held: files by name whose
+    second half waits for the event; cache_control: the header of every answer, which says how long an installer may
+    believe it.
     """
 
     folders: tuple[Path, ...]
     credentials: tuple[str, str] | None = None
     upload_times: dict[str, str] = field(default_factory=dict)
+    yanked: dict[str, str] = field(default_factory=dict)
     with_metadata: bool = True
     as_json: bool = True
     held: dict[str, threading.Event] = field(default_factory=dict)
@@ -84,6 +87,7 @@ class PackageIndex:
             upload_time=self.upload_times.get(wheel.name, LONG_AGO),
             requires_python=HeaderParser().parsestr(wheel_metadata(wheel).decode())["Requires-Python"],
             has_metadata=self.with_metadata,
+            yanked=self.yanked.get(wheel.name),
         )
 
     def find(self, name: str) -> Path | None:
@@ -199,6 +203,7 @@ def _json_file(file: _File) -> dict[str, object]:
         "upload-time": file.upload_time,
         "requires-python": file.requires_python,
         "core-metadata": metadata,
+        "yanked": file.yanked or False,
     }
 
 

@@ -68,7 +68,7 @@ def test_a_lock_that_is_asked_for_is_resolved_even_when_only_a_module_changed(st
     stack.doit("lock")
     (stack.root / "app.py").write_text(f"{LAUNCH}# changed\n", encoding="utf-8")
     make_wheel(stack.root / "wheels", "tool", "2.0", module("tool", "2.0"))
-    stack.stackbuild("lock")
+    stack.stackbuild("lock", "--upgrade-package", "tool")
     (tool,) = lock_of(stack, "app-app").packages
     assert (tool.version, versions(stack)) == ("2.0", (1, 2))
     (stack.root / "app.py").write_text(LAUNCH, encoding="utf-8")

@@ -1,0 +1,166 @@
+"""What stays as it is locked when layers are locked again, by real uv with an index that gets new releases."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.index_server import IndexServer, PackageIndex
+from tests.integration.small_stack import (
+    application,
+    document,
+    framework,
+    index,
+    lock_of,
+    locked,
+    runtime,
+    settings,
+    small_stack,
+    specify,
+)
+from tests.integration.stack_project import StackProject, make_wheel, module
+
+EARLY, LATE = "2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"
+ALL = ("alpha", "beta", "gamma", "low")
+
+
+def release(packages: PackageIndex, version: str, *names: str, uploaded: str, tag: str = "py3-none-any") -> None:
+    """Put a release of these packages on the index. `alpha` needs `gamma`."""
+    for name in names or ALL:
+        requires = ("gamma",) if name == "alpha" else ()
+        wheel = make_wheel(packages.folders[0], name, version, module(name, version), requires=requires, tag=tag)
+        packages.upload_times[wheel.name] = uploaded
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[IndexServer]:
+    packages = PackageIndex(folders=(tmp_path / "served",))
+    release(packages, "1.0", uploaded=EARLY)
+    with IndexServer(PackageIndex(folders=packages.folders, upload_times=packages.upload_times)) as running:
+        yield running
+
+
+def parts(server: IndexServer, *requirements: str, more: str = "", uv: str = "") -> tuple[str, ...]:
+    own = requirements or ("alpha", "beta==1.0")
+    return (
+        *([settings(uv)] if uv else []),
+        index("ours", server.url, "default = true"),
+        runtime("low"),
+        framework("f", *own, more=more),
+        application("app", on='frameworks = ["f"]'),
+    )
+
+
+@pytest.fixture
+def stack(server: IndexServer, tmp_path: Path, clean_env: dict[str, str]) -> StackProject:
+    """A locked stack, after which each package got a release."""
+    project = small_stack(tmp_path / "project", clean_env, *parts(server))
+    (project.root / "app.py").write_text("", encoding="utf-8")
+    project.stackbuild("lock")
+    release(server.index, "2.0", uploaded=LATE)
+    return project
+
+
+OLD = {"alpha": "1.0", "beta": "1.0", "gamma": "1.0"}
+
+
+def test_only_what_a_changed_requirement_is_about_moves(stack: StackProject, server: IndexServer) -> None:
+    specify(stack, *parts(server, "alpha", "beta==2.0"))
+    assert "alpha 1.0" not in stack.stackbuild("lock", "--if-needed").stdout
+    assert locked(stack, "framework-f") == {**OLD, "beta": "2.0"}
+    specify(stack, *parts(server, "alpha", "beta"))  # loosened
+    stack.stackbuild("lock")
+    assert locked(stack, "framework-f") == {**OLD, "beta": "2.0"}
+    specify(stack, *parts(server, "beta", "gamma>=1"))  # one removed; what it needed is now asked for itself
+    stack.stackbuild("lock")
+    assert locked(stack, "framework-f") == {"beta": "2.0", "gamma": "1.0"}
+    assert locked(stack) == {"low": "1.0"}
+
+
+def test_a_package_that_moves_to_another_layer_keeps_its_version(stack: StackProject, server: IndexServer) -> None:
+    stack.replace("venvstacks.toml", 'name = "app"\nrequirements = []', 'name = "app"\nrequirements = ["gamma"]')
+    stack.stackbuild("lock", "--if-needed")
+    specify(stack, *parts(server, "beta==1.0")[:-1], application("app", "gamma", on='frameworks = ["f"]'))
+    stack.stackbuild("lock", "--if-needed")
+    assert (locked(stack, "framework-f"), locked(stack, "app-app")) == ({"beta": "1.0"}, {"gamma": "1.0"})
+
+
+def test_named_packages_are_upgraded_and_nothing_else(stack: StackProject, server: IndexServer) -> None:
+    release(server.index, "1.5", "gamma", uploaded=LATE)
+    stack.stackbuild("lock", "--if-needed", "--upgrade-package", "gamma<2", "--upgrade-package", "low")
+    assert locked(stack, "framework-f") == {**OLD, "gamma": "1.5"}
+    assert locked(stack) == {"low": "2.0"}
+    stack.stackbuild("lock", "--upgrade")
+    assert locked(stack, "framework-f") == {"alpha": "2.0", "beta": "1.0", "gamma": "2.0"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--upgrade-package", "alhpa"), "alpha"),
+        (("--include", "app-app", "--upgrade-package", "alpha"), "framework-f"),
+        (("--upgrade-package", "=2"), "not a name or a requirement"),
+    ],
+)
+def test_a_package_that_cannot_be_upgraded_is_an_error(
+    stack: StackProject, arguments: tuple[str, ...], said: str
+) -> None:
+    before = document(stack, "framework-f")
+    done = stack.stackbuild("lock", *arguments, check=False)
+    assert (done.returncode, said in done.stderr) == (1, True), done.stderr
+    assert document(stack, "framework-f") == before
+
+
+def test_what_limits_versions_takes_effect_at_once(stack: StackProject, server: IndexServer) -> None:
+    stack.stackbuild("lock", "--upgrade")
+    specify(stack, *parts(server, uv=f'exclude-newer = "{EARLY[:4]}-06-01T00:00:00Z"'))
+    stack.stackbuild("lock", "--if-needed")
+    assert (locked(stack), locked(stack, "framework-f")) == ({"low": "1.0"}, OLD)
+    specify(stack, *parts(server, uv='constraint-dependencies = ["gamma>1"]'))
+    stack.stackbuild("lock", "--if-needed")
+    assert (locked(stack), locked(stack, "framework-f")) == ({"low": "1.0"}, {**OLD, "gamma": "2.0"})
+    specify(stack, *parts(server, uv='resolution = "lowest"'))
+    stack.stackbuild("lock", "--if-needed")
+    assert locked(stack, "framework-f") == OLD
+
+
+def test_each_platform_keeps_its_own_version(stack: StackProject, server: IndexServer) -> None:
+    ours = ("beta>=2 ; sys_platform == 'win32'", "beta<2 ; sys_platform != 'win32'")
+    specify(stack, *parts(server, "alpha", *ours))
+    stack.stackbuild("lock")
+    before = document(stack, "framework-f")
+    assert len(before["packages"]) == 4
+    release(server.index, "3.0", uploaded=LATE)
+    release(server.index, "1.9", uploaded=LATE)
+    assert "kept: nothing changed" in stack.stackbuild("lock").stdout
+    assert document(stack, "framework-f") == before
+
+
+def test_another_platform_changes_nothing_for_the_others(stack: StackProject, server: IndexServer) -> None:
+    specify(stack, *parts(server, more='platforms = ["linux_x86_64"]'))
+    stack.stackbuild("lock")
+    before = lock_of(stack, "framework-f")
+    specify(stack, *parts(server, more='platforms = ["linux_x86_64", "win_amd64"]'))
+    stack.stackbuild("lock", "--if-needed")
+    after = lock_of(stack, "framework-f")
+    assert (after.packages, after.record.locked_at) == (before.packages, before.record.locked_at)
+
+
+def test_files_that_the_index_changed_or_lost_are_told(stack: StackProject, server: IndexServer) -> None:
+    (folder,) = server.index.folders
+    make_wheel(folder, "gamma", "1.0", module("gamma", "1.0 changed"))
+    release(server.index, "1.0", "beta", uploaded=LATE, tag="py2.py3-none-any")
+    (folder / "beta-1.0-py3-none-any.whl").unlink()
+    told = stack.stackbuild("lock")
+    assert "gamma-1.0-py3-none-any.whl has other content than when it was locked" in told.stderr
+    assert "beta-1.0-py3-none-any.whl, which was locked, is no longer offered" in told.stderr
+    assert locked(stack, "framework-f") == OLD
+
+
+def test_a_yanked_release_stays_locked_with_a_warning(stack: StackProject, server: IndexServer) -> None:
+    server.index.yanked["gamma-1.0-py3-none-any.whl"] = "it is broken"
+    told = stack.stackbuild("lock")
+    assert "gamma" in told.stderr
+    assert "yanked" in told.stderr
+    assert "it is broken" in told.stderr
+    assert locked(stack, "framework-f") == OLD
