@@ -10,6 +10,7 @@ import urllib.parse
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -29,10 +30,11 @@ TomlTable = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class LockedWheel:
-    """A wheel of a locked package: file name and its hashes by algorithm."""
+    """A wheel of a locked package: file name, its hashes by algorithm, and when it was uploaded, if that is known."""
 
     name: str
     hashes: Mapping[str, str]
+    uploaded: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,17 @@ def _split_shared(marker: str) -> tuple[str, bool]:
 
 
 def _wheel(entry: Mapping[str, Any]) -> LockedWheel:
-    return LockedWheel(name=wheel_file_name(entry), hashes=dict(entry["hashes"]))
+    uploaded = entry.get("upload-time")
+    return LockedWheel(
+        name=wheel_file_name(entry),
+        hashes=dict(entry["hashes"]),
+        uploaded=_in_utc(uploaded) if isinstance(uploaded, datetime) else None,
+    )
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """A time of a lock; PEP 751 asks for UTC, also where no time zone is given."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def wheel_file_name(entry: Mapping[str, Any]) -> str:

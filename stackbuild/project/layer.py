@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stackbuild.environments.layout import EnvironmentLayout
 from stackbuild.errors import LockError
+from stackbuild.locking.platform_packages import Installed, PlatformPackages
 from stackbuild.locking.record import LockRecord
 from stackbuild.project.paths import LockPaths
 from stackbuild.project.project import Project
@@ -94,6 +95,11 @@ class ProjectLayer:
         return lock
 
     @property
+    def packages(self) -> PlatformPackages:
+        """What its lock has for its platform. Raises `LockError` like `lock` and `python`."""
+        return self.files.installed(self.lock, installed_on(self, self.pin), environment=os.fspath(self.environment))
+
+    @property
     def known_pin(self) -> RuntimePin | None:
         """The Python that its runtime is locked to, or declares with a full version; `None` when there is neither."""
         record = self.runtime.lock_record
@@ -174,6 +180,20 @@ class ProjectLayer:
     def archive_metadata(self) -> ArchiveMetadata | None:
         """The metadata of its archive, if it has one."""
         return ArchiveMetadata.read(self.project.archives.layer_metadata(self.build_name))
+
+
+def installed_on(layer: ProjectLayer, pin: RuntimePin, platform: TargetPlatform | None = None) -> Installed:
+    """Where the packages of a layer are installed when its Python is `pin`, by default on its project's platform."""
+    platform = platform or layer.platform
+    python = pin.python
+    return Installed(
+        platform=platform,
+        environment=platform.marker_environment(
+            python_version=python.version, implementation=python.kind.implementation
+        ),
+        linux_target=layer.declared.parsed_linux_target,
+        macos_target=layer.declared.parsed_macosx_target,
+    )
 
 
 def project_layers(project: Project, files: RecordFiles) -> Mapping[BuildName, ProjectLayer]:

@@ -4,10 +4,10 @@ import os
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from stackbuild.errors import LockError
+from stackbuild.locking.platform_packages import Installed, PlatformPackages, platform_packages
 from stackbuild.locking.pylock import LockedPackage, read_packages
 from stackbuild.locking.record import LockRecord
 from stackbuild.project.paths import LockPaths
@@ -27,10 +27,6 @@ class LayerLock:
     record: LockRecord
     packages: tuple[LockedPackage, ...]
 
-    @property
-    def locked_at(self) -> datetime:
-        return datetime.fromisoformat(self.record.locked_at).astimezone(UTC)
-
 
 class RecordFiles:
     """Reads what is locked and built, each file once for as long as it stays the same. Writes nothing.
@@ -43,6 +39,7 @@ class RecordFiles:
         self._lock_records = _ParsedFiles(lambda content, _: LockRecord.parse(content))
         self._packages = _ParsedFiles(_packages)
         self._build_records = _ParsedFiles(lambda content, _: BuildRecord.parse(content))
+        self._installed: dict[str, tuple[tuple[LockedPackage, ...], Installed, PlatformPackages]] = {}
 
     def lock_record(self, paths: LockPaths) -> LockRecord | None:
         """The record of a layer's lock, if it can be read."""
@@ -53,6 +50,15 @@ class RecordFiles:
         record = self.lock_record(paths)
         packages = None if record is None else self._packages.get(os.fspath(paths.pylock))
         return None if record is None or packages is None else LayerLock(record=record, packages=packages)
+
+    def installed(self, lock: LayerLock, where: Installed, *, environment: str) -> PlatformPackages:
+        """What a lock has for the platform of an environment, whose path is `environment`. Computed once."""
+        known = self._installed.get(environment)
+        if known is not None and known[0] is lock.packages and known[1] == where:
+            return known[2]
+        found = platform_packages(lock.packages, where)
+        self._installed[environment] = lock.packages, where, found
+        return found
 
     def build_record(self, path: str) -> BuildRecord | None:
         """The record of a build environment, if it can be read."""

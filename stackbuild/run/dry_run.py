@@ -6,7 +6,7 @@ from typing import Any
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.records import ArchiveBuildMetadata, ExportMetadata
 from stackbuild.spec.models import CATEGORIES
-from stackbuild.steps.freshness import why_archive
+from stackbuild.steps.freshness import why_pack
 from stackbuild.steps.layer_metadata import layer_metadata, next_archive
 
 
@@ -24,7 +24,7 @@ def future_manifest(layers: Sequence[ProjectLayer], *, archived: bool, forced: b
 
 def _archive(layer: ProjectLayer, *, forced: bool) -> ArchiveBuildMetadata:
     metadata, previous = layer_metadata(layer), layer.archive_metadata
-    if previous is not None and not forced and why_archive(layer) is None:
+    if previous is not None and not forced and why_pack(layer) is None:
         number, name = previous.archive_build, previous.archive_name
     else:
         number, name = next_archive(layer, metadata)

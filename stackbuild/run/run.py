@@ -94,6 +94,7 @@ class Run:
 
             write = manifest.export_manifest if step.output is StepKind.EXPORT else manifest.archive_manifest
             return write(step.project, step.layers)
+        forced = step.task_name in self.plan.forced
         match step.kind:
             case StepKind.LOCK:
                 from stackbuild.steps.lock import LockTools, lock_layer
@@ -101,7 +102,7 @@ class Run:
                 tools = LockTools(
                     run=self._run_command, runtimes=self._open_runtimes, uv_version=_uv_version(), now=_now
                 )
-                forced, reset = step.task_name in self.plan.forced, step.name in self.plan.reset
+                reset = step.name in self.plan.reset
                 upgrade = self.plan.upgrade
                 return lock_layer(step.layer, tools, forced=forced, reset=reset, upgrade=upgrade, report=report)
             case StepKind.BUILD:
@@ -112,11 +113,11 @@ class Run:
             case StepKind.ARCHIVE:
                 from stackbuild.steps.archive import archive_layer
 
-                return archive_layer(step.layer, self._output_tools(), report=report)
+                return archive_layer(step.layer, self._output_tools(), forced=forced, report=report)
             case _:
                 from stackbuild.steps.export import export_layer
 
-                return export_layer(step.layer, self._output_tools(), report=report)
+                return export_layer(step.layer, self._output_tools(), forced=forced, report=report)
 
     def _output_tools(self) -> "OutputTools":
         from stackbuild.steps.layer_byte_code import OutputTools  # as in _do

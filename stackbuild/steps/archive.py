@@ -18,10 +18,12 @@ from stackbuild.project.records import (
     NativeFileEntry,
     OutputRecord,
 )
+from stackbuild.steps.archive_time import archive_time
 from stackbuild.steps.deployed_files import built_inputs, deployed_entries
 from stackbuild.steps.digests import archive_inputs
+from stackbuild.steps.freshness import only_metadata_of_archive
 from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
-from stackbuild.steps.layer_metadata import layer_metadata, native_file_list, next_archive
+from stackbuild.steps.layer_metadata import layer_metadata, native_file_list, next_archive, replace_metadata
 from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.steps.outlines import write_kept
 from stackbuild.system.files import disk_errors, remove_file, remove_leftovers, remove_unfinished
@@ -34,8 +36,10 @@ _POLL_SECONDS = 0.2
 _SMALL = 32_000_000
 
 
-def archive_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) -> Outcome:
+def archive_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = False, report: Report) -> Outcome:
     """Write the archive of `layer`, its file manifest, its metadata and its record, in this order.
+
+    If only its metadata is out of date, nothing else is written, unless `forced`.
 
     Raises `ArchiveError`, `BuildError` or `LockError`. An old archive of the same name is then unchanged, but may no
     longer be recorded as complete.
@@ -43,6 +47,11 @@ def archive_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) ->
     paths = layer.project.archives
     inputs = archive_inputs(layer, built=built_inputs(layer))
     metadata = layer_metadata(layer)
+    previous = layer.archive_metadata
+    if previous is not None and not forced and only_metadata_of_archive(layer):
+        with disk_errors(f"write the metadata of {layer.build_name}", ArchiveError):
+            replace_metadata(paths, previous.model_copy(update=dict(metadata)))
+        return Outcome(done="kept: same content, new lock", size=previous.archive_size)
     number, name = next_archive(layer, metadata)
     archive = paths.root / name
     entries = deployed_entries(layer)
@@ -62,7 +71,7 @@ def archive_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) ->
             archive,
             _below(metadata.install_target, entries),
             format=ArchiveFormat(layer.project.archive_format),
-            mtime=int(layer.lock.locked_at.timestamp()),
+            mtime=archive_time(layer),
             on_bytes=_packed_share(total, report),
         )
         native = native_file_list(layer).files

@@ -13,6 +13,7 @@ from stackbuild.project.paths import OutputPaths
 from stackbuild.project.records import BuildRecord, LayerMetadata
 from stackbuild.project.task_names import StepKind, task_name
 from stackbuild.spec.models import ApplicationLayer
+from stackbuild.steps.archive_time import archive_time
 from stackbuild.system.files import read_file
 from stackbuild.system.json_file import digest_of
 
@@ -35,7 +36,7 @@ def build_inputs(layer: ProjectLayer) -> str:
         "platform": layer.platform,
         "python": [pin.python_implementation, pin.source],
         "distribution": file.model_dump(exclude={"url"}) if file is not None and has_files_of_python else None,
-        "requirements": layer.lock.record.requirements_hash,
+        "packages": layer.packages.content_hash,
         # a target that the layer itself declares is checked more strictly
         "linux_target": [declared.linux_target, declared.states("linux_target")] if layer.platform.is_linux else None,
         "macosx_target": [declared.macosx_target, declared.states("macosx_target")]
@@ -87,22 +88,24 @@ def not_built(layer: ProjectLayer, why: str) -> BuildError:
 
 
 def _output_inputs(layer: ProjectLayer, built: str) -> dict[str, Any]:
-    record = layer.lock.record
     return {
         "format": OUTPUT_FORMAT,
         "environment": built,
         "target": layer.install_target,
         "lower": [lower.install_target for lower in layer.lower],
         "libraries_below": libraries_below(layer),
-        "lock_version": record.lock_version if layer.declared.versioned else 1,
-        "locked_at": record.locked_at,
+        "lock_version": layer.lock.record.lock_version if layer.declared.versioned else 1,
     }
 
 
 def archive_inputs(layer: ProjectLayer, *, built: str) -> str:
     """The digest of what a layer's archive is made from. `built` is the digest of its environment's inputs."""
     inputs = _output_inputs(layer, built)
-    choices = {"archive_format": layer.project.archive_format, "tagged": layer.project.tag_outputs}
+    choices = {
+        "archive_format": layer.project.archive_format,
+        "tagged": layer.project.tag_outputs,
+        "time": archive_time(layer),
+    }
     return digest_of({**inputs, **choices, "byte_code": layer.project.has_byte_code("archives")})
 
 

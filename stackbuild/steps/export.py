@@ -12,8 +12,9 @@ from stackbuild.project.records import ExportMetadata, OutputRecord
 from stackbuild.steps.deployed_files import built_inputs, check_replaceable, deployed_entries
 from stackbuild.steps.digests import export_inputs
 from stackbuild.steps.file_manifests import exported_files
+from stackbuild.steps.freshness import only_metadata_of_export
 from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
-from stackbuild.steps.layer_metadata import layer_metadata, surroundings
+from stackbuild.steps.layer_metadata import layer_metadata, replace_metadata, surroundings
 from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.steps.outlines import outline_of, write_kept
 from stackbuild.system.files import (
@@ -27,8 +28,10 @@ from stackbuild.system.files import (
 from stackbuild.system.process import check_stopping
 
 
-def export_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) -> Outcome:
+def export_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = False, report: Report) -> Outcome:
     """Make the deployed folder of `layer` in the export folder, then its metadata and its record.
+
+    If only its metadata is out of date, nothing else is written, unless `forced`.
 
     Raises `DeployError`, `BuildError` or `LockError`. An old export is then still there, but may no longer be recorded
     as complete.
@@ -36,6 +39,10 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, report: Report) -> 
     paths = layer.project.exports
     built = built_inputs(layer)
     metadata = ExportMetadata(**dict(layer_metadata(layer)))
+    if not forced and only_metadata_of_export(layer):
+        with disk_errors(f"write the metadata of {layer.build_name}", DeployError):
+            replace_metadata(paths, metadata)
+        return Outcome(done="kept: same content, new lock")
     entries = deployed_entries(layer)
     notices: tuple[str, ...] = ()
     if layer.project.has_byte_code("exports"):

@@ -11,7 +11,7 @@ from stackbuild.errors import StackbuildError
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.lock_status import lock_status
 from stackbuild.project.paths import OutputPaths
-from stackbuild.project.records import ExportMetadata, Outline, OutputRecord
+from stackbuild.project.records import ExportMetadata, LayerMetadata, Outline, OutputRecord
 from stackbuild.steps.digests import archive_inputs, build_inputs, export_inputs, manifest_inputs
 from stackbuild.steps.outlines import kept_problem, outline_problem
 
@@ -36,7 +36,17 @@ def why_build(layer: ProjectLayer) -> str | None:
 
 
 def why_archive(layer: ProjectLayer) -> str | None:
-    """Why a layer must be archived."""
+    """Why a layer must be archived, or why its metadata must be written again."""
+    return why_pack(layer) or _outdated(layer, layer.archive_metadata)
+
+
+def only_metadata_of_archive(layer: ProjectLayer) -> bool:
+    """Whether the metadata of an archive is out of date and the archive itself is not."""
+    return why_pack(layer) is None and _outdated(layer, layer.archive_metadata) is not None
+
+
+def why_pack(layer: ProjectLayer) -> str | None:
+    """Why the archive of a layer must be packed."""
     paths = layer.project.archives
     record = OutputRecord.read(paths.record(layer.build_name))
     metadata = layer.archive_metadata
@@ -55,10 +65,24 @@ def why_archive(layer: ProjectLayer) -> str | None:
 
 
 def why_export(layer: ProjectLayer) -> str | None:
-    """Why a layer must be exported."""
+    """Why a layer must be exported, or why its metadata must be written again."""
+    return _why_place(layer) or _outdated(layer, _export_metadata(layer))
+
+
+def only_metadata_of_export(layer: ProjectLayer) -> bool:
+    """Whether the metadata of an export is out of date and the exported folder is not."""
+    return _why_place(layer) is None and _outdated(layer, _export_metadata(layer)) is not None
+
+
+def _export_metadata(layer: ProjectLayer) -> ExportMetadata | None:
+    return ExportMetadata.read(layer.project.exports.layer_metadata(layer.build_name))
+
+
+def _why_place(layer: ProjectLayer) -> str | None:
+    """Why the exported folder of a layer must be made."""
     paths = layer.project.exports
     record = OutputRecord.read(paths.record(layer.build_name))
-    if record is None or ExportMetadata.read(paths.layer_metadata(layer.build_name)) is None:
+    if record is None or _export_metadata(layer) is None:
         return "it is not exported"
     try:
         folder = paths.root / layer.install_target
@@ -71,6 +95,18 @@ def why_export(layer: ProjectLayer) -> str | None:
         or _outline_differs(record.outline, layer, folder)
         or _differs(record.inputs, lambda: export_inputs(layer, built=build_inputs(layer)))
     )
+
+
+def _outdated(layer: ProjectLayer, metadata: LayerMetadata | None) -> str | None:
+    """Why the metadata of a valid result must be written again: it tells of a lock, which may have changed elsewhere.
+
+    All else in it is also an input of the result.
+    """
+    record = layer.lock_record
+    if metadata is None or record is None:
+        return None
+    told, locked = ((it.requirements_hash, it.locked_at) for it in (metadata, record))
+    return None if told == locked else "its lock changed, but nothing that it is made from"
 
 
 def why_manifest(paths: OutputPaths, layers: Sequence[ProjectLayer]) -> str | None:

@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING
 from stackbuild.archives.format import ArchiveFormat
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.modules import module_hash
-from stackbuild.project.records import LayerMetadata, ModuleMetadata, NativeFileList
+from stackbuild.project.paths import OutputPaths
+from stackbuild.project.records import LayerMetadata, ModuleMetadata, NativeFileList, OutputRecord
 from stackbuild.spec.models import ApplicationLayer, BuildName, InstallTarget
+from stackbuild.steps.outlines import write_kept
+from stackbuild.system.files import remove_file
 
 if TYPE_CHECKING:
     from stackbuild.environments.generated_files import LayerSurroundings
@@ -76,6 +79,16 @@ def _origin(layer: ProjectLayer) -> dict[str, str | None]:
 def native_file_list(layer: ProjectLayer) -> NativeFileList:
     """The native files of a layer's build environment; empty when there is no list of them."""
     return NativeFileList.read(layer.native_files_path) or NativeFileList()
+
+
+def replace_metadata(paths: OutputPaths, metadata: LayerMetadata) -> None:
+    """Write the metadata of a finished output again, and its record, which must exist. Raises `OSError`."""
+    name = BuildName(metadata.layer_name)
+    record = OutputRecord.read(paths.record(name))
+    assert record is not None
+    remove_file(paths.record(name))
+    kept = {**record.kept, "metadata": write_kept(metadata, paths.layer_metadata(name))}
+    record.model_copy(update={"kept": kept}).write(paths.record(name))
 
 
 def next_archive(layer: ProjectLayer, metadata: LayerMetadata) -> tuple[int, str]:

@@ -16,11 +16,12 @@ import tomli_w
 from stackbuild.errors import LockError
 from stackbuild.locking.file_changes import file_changes
 from stackbuild.locking.missing_wheels import missing_wheels_error
+from stackbuild.locking.platform_packages import platform_packages
 from stackbuild.locking.pylock import LockedPackage, LowerPackage, package_summary, read_packages, requirements_hash
 from stackbuild.locking.record import LockRecord
 from stackbuild.locking.refinement import LockTarget, RefinedLock, refine
 from stackbuild.locking.validity import LockInputs
-from stackbuild.project.layer import ProjectLayer
+from stackbuild.project.layer import ProjectLayer, installed_on
 from stackbuild.project.lock_status import lock_inputs, lock_status, lock_target, packages_below
 from stackbuild.runtimes.source import RuntimeSource, WantedRuntime
 from stackbuild.spec.models import RuntimeLayer
@@ -29,6 +30,7 @@ from stackbuild.system.files import disk_errors, private_folder, remove_unfinish
 from stackbuild.system.process import Runner
 from stackbuild.system.quantities import counted
 from stackbuild.system.urls import without_credentials
+from stackbuild.targets.platforms import TargetPlatform
 from stackbuild.targets.pythons import PinnedPython
 from stackbuild.targets.runtime_pin import RuntimePin
 from stackbuild.uv import commands as uv_commands
@@ -58,8 +60,10 @@ class _LockJob:
     pin: RuntimePin
     inputs: LockInputs
     lower: tuple[LowerPackage, ...]
-    kept: tuple[LockedPackage, ...] = ()
-    """What the lock on disk contains: the new lock has the same versions, where that is possible."""
+    old: tuple[LockedPackage, ...]
+    """The packages of the lock on disk."""
+    keeps_versions: bool
+    """Whether they stay at their versions where that is possible."""
     upgrade: tuple[str, ...] = ()
     """Requirements for packages that may have other versions."""
     refresh: bool = False
@@ -100,7 +104,8 @@ def lock_layer(
         pin=pin,
         inputs=inputs,
         lower=packages_below(layer),
-        kept=() if reset or not _keeps_versions(layer, record, inputs) else old,
+        old=old,
+        keeps_versions=not reset and _keeps_versions(layer, record, inputs),
         upgrade=tuple(upgrade),
         refresh=reset,
     )
@@ -184,8 +189,8 @@ def _resolve(job: _LockJob, tools: LockTools) -> tuple[dict[str, Any], tuple[str
         query_index=project.query_index,
     )
     earlier = (
-        tomli_w.dumps(preferences(job.kept, requires_python=f"=={short}.*", config=generated.config))
-        if job.kept
+        tomli_w.dumps(preferences(job.old, requires_python=f"=={short}.*", config=generated.config))
+        if job.old and job.keeps_versions
         else None
     )
     folder = project.workspace.resolution_folder(layer.build_name)
@@ -264,7 +269,7 @@ def _write(job: _LockJob, refined: RefinedLock, old: LockRecord | None, tools: L
         lock_input_hash=inputs.lock_input_hash,
         other_inputs_hash=inputs.other_inputs_hash,
         version_inputs_hash=inputs.version_inputs_hash,
-        lock_version=_next_version(old, inputs, changed=not same),
+        lock_version=_next_version(old, inputs, changed=not same and _changes_a_platform(job, old, packages)),
         locked_at=_lock_time(old if same else None, inputs, tools.now()),
         tools={"uv": tools.uv_version},
         runtime=job.pin if layer.kind == "runtime" else None,
@@ -296,6 +301,22 @@ def _has_other_python(job: _LockJob, old: LockRecord) -> bool:
     if is_runtime:
         return before != now
     return before.feature_release != now.feature_release
+
+
+def _changes_a_platform(job: _LockJob, old: LockRecord | None, packages: Sequence[LockedPackage]) -> bool:
+    """Whether something else is installed than before on a platform that the old lock was for, too."""
+    layer = job.layer
+    if old is None or old.inputs is None or layer.project.like_venvstacks or _has_other_python(job, old):
+        return True
+    if requirements_hash(job.old) != old.requirements_hash:  # edited by hand, or missing
+        return True
+    named = old.inputs.settings.get("platforms")
+    before = named if isinstance(named, list) else list(TargetPlatform)
+    places = [installed_on(layer, job.pin, platform) for platform in layer.linked.platforms if platform in before]
+    return not places or any(
+        platform_packages(job.old, place).content_hash != platform_packages(packages, place).content_hash
+        for place in places
+    )
 
 
 def _document_on_disk(pylock: Path) -> dict[str, Any] | None:

@@ -1,10 +1,14 @@
 """What stays as it is locked when layers are locked again, by real uv with an index that gets new releases."""
 
+import json
+import tarfile
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from stackbuild.targets.platforms import current_platform
 from tests.integration.index_server import IndexServer, PackageIndex
 from tests.integration.small_stack import (
     application,
@@ -18,7 +22,7 @@ from tests.integration.small_stack import (
     small_stack,
     specify,
 )
-from tests.integration.stack_project import StackProject, make_wheel, module
+from tests.integration.stack_project import StackProject, make_wheel, module, tasks_run, tree_digests
 
 EARLY, LATE = "2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"
 ALL = ("alpha", "beta", "gamma", "low")
@@ -137,13 +141,25 @@ def test_each_platform_keeps_its_own_version(stack: StackProject, server: IndexS
 
 
 def test_another_platform_changes_nothing_for_the_others(stack: StackProject, server: IndexServer) -> None:
-    specify(stack, *parts(server, more='platforms = ["linux_x86_64"]'))
-    stack.stackbuild("lock")
-    before = lock_of(stack, "framework-f")
-    specify(stack, *parts(server, more='platforms = ["linux_x86_64", "win_amd64"]'))
-    stack.stackbuild("lock", "--if-needed")
+    here = current_platform().value
+    for platform in (here, "win_arm64"):
+        tag = platform.replace("linux", "manylinux_2_17")
+        release(server.index, "1.0", "beta", uploaded=EARLY, tag=f"py3-none-{tag}")
+    specify(stack, *parts(server, more=f'platforms = ["{here}"]\nversioned = true'))
+    stack.stackbuild("build", "--lock", "--publish")
+    archives, before = tree_digests(stack.root / "_artifacts", "*.tar"), lock_of(stack, "framework-f")
+    number = before.record.lock_version
+    with tarfile.open(stack.root / "_artifacts" / f"framework-f@{number}.tar") as packed:
+        assert {member.mtime for member in packed} == {datetime.fromisoformat(EARLY).timestamp()}
+    specify(stack, *parts(server, more=f'platforms = ["{here}", "win_arm64"]\nversioned = true'))
+    told = stack.stackbuild("build", "--lock", "--publish")
     after = lock_of(stack, "framework-f")
-    assert (after.packages, after.record.locked_at) == (before.packages, before.record.locked_at)
+    assert before.packages != after.packages  # one more wheel
+    assert (after.record.lock_version, locked(stack, "framework-f")) == (number, OLD)
+    assert tree_digests(stack.root / "_artifacts", "*.tar") == archives
+    assert {task for task in tasks_run(told.stdout) if task.startswith(("build", "archive"))} == {"archive:framework-f"}
+    metadata = json.loads((stack.root / "_artifacts/__venvstacks__/env_metadata/framework-f.json").read_text())
+    assert metadata["requirements_hash"] == after.record.requirements_hash
 
 
 def test_files_that_the_index_changed_or_lost_are_told(stack: StackProject, server: IndexServer) -> None:

@@ -4,6 +4,7 @@ import json
 import sys
 import tarfile
 import threading
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +18,10 @@ from stackbuild.project.options import Options
 from stackbuild.project.records import ArchiveMetadata, FileManifest, OutputRecord
 from stackbuild.spec.models import BuildName
 from stackbuild.steps.archive import archive_layer
-from stackbuild.steps.freshness import why_archive
+from stackbuild.steps.freshness import why_archive, why_build, why_pack
 from stackbuild.system.files import sha256_file
 from stackbuild.system.quantities import Amount
+from stackbuild.targets.runtime_pin import RuntimeFile
 from tests.unit.steps.world import ALL, World
 
 SITE = "lib/python3.11/site-packages"
@@ -102,8 +104,8 @@ def test_archive_holds_the_deployed_layer_below_its_install_target(built: World)
         "framework-web@1/share/venv/metadata",
         "framework-web@1/share/venv/metadata/venvstacks_layer.json",
     ]
-    locked_at = int(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp())
-    assert {(it.mtime, it.uid, it.gid, it.uname) for it in found.values()} == {(locked_at, 0, 0, "root")}
+    always = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())  # no upload time is known
+    assert {(it.mtime, it.uid, it.gid, it.uname) for it in found.values()} == {(always, 0, 0, "root")}
 
 
 def test_generated_files_name_the_layers_around_as_they_are_deployed(built: World) -> None:
@@ -331,3 +333,91 @@ def test_only_one_large_archive_at_a_time_is_compressed_on_every_core(
         first.result()
         second.result()
     assert reports["framework-web"].packing.is_set()
+
+
+# Times, and what does not make an archive anew
+
+
+def with_upload_time(world: World, name: str, *times: datetime | None) -> None:
+    """Have a package offered with a wheel for all platforms and one for Windows, with these upload times."""
+    wheels = []
+    for tag, time in zip(("any", "win_amd64"), times, strict=False):
+        wheel: dict[str, Any] = {
+            "url": f"https://files.example/{name}-1.0-py3-none-{tag}.whl",
+            "hashes": {"sha256": tag},
+        }
+        wheels.append(wheel if time is None else {**wheel, "upload-time": time})
+    world.uv.wheels[name] = wheels
+
+
+def times(archive: Path) -> set[int | float]:
+    return {member.mtime for member in members(archive).values()}
+
+
+@pytest.mark.parametrize(
+    ("uploaded", "expected"),
+    [
+        (datetime(2025, 6, 1, 12, 0, 1, 900_000, tzinfo=UTC), datetime(2025, 6, 1, 12, tzinfo=UTC)),
+        (datetime(1970, 1, 1, tzinfo=UTC), datetime(1980, 1, 2, tzinfo=UTC)),
+    ],
+    ids=["even seconds", "not before zip files"],
+)
+def test_files_have_the_time_of_the_newest_wheel_for_the_platform(
+    world: World, uploaded: datetime, expected: datetime
+) -> None:
+    with_upload_time(world, "low", uploaded, datetime(2026, 1, 1, tzinfo=UTC))
+    world.lock(*ALL)
+    world.build(*ALL)
+    world.archive("base")
+    assert times(output(world, "base.tar")) == {expected.timestamp()}
+    world.options = Options(archive_format="zip")
+    world.archive("base")
+    with zipfile.ZipFile(output(world, "base.zip")) as opened:
+        assert {info.date_time for info in opened.infolist()} == {expected.timetuple()[:6]}
+
+
+def test_a_runtime_has_the_time_of_its_distribution(world: World) -> None:
+    name = "cpython-3.11.13+20251014-x86_64-unknown-linux-gnu-install_only_stripped.tar.gz"
+    world.runtimes.files = {"linux_x86_64": RuntimeFile(name=name)}
+    world.replace('runtime_source = "interpreter"', 'runtime_source = "standalone"')
+    world.lock(*ALL)
+    world.build(*ALL)
+    world.archive("base")
+    assert times(output(world, "base.tar")) == {datetime(2025, 10, 14, tzinfo=UTC).timestamp()}
+
+
+def test_a_lock_with_the_same_files_for_the_platform_packs_nothing_again(built: World) -> None:
+    with_upload_time(built, "mid", None, None)
+    built.lock("framework-web", forced=True)
+    built.build("framework-web", "app-shop")
+    built.archive("framework-web")
+    packed, before = output(built, "framework-web@2.tar").read_bytes(), metadata(built, "framework-web")
+    built.now = datetime(2027, 1, 1, tzinfo=UTC)
+    with_upload_time(built, "mid", None, datetime(2026, 12, 1, tzinfo=UTC))
+    built.uv.wheels["mid"][1]["hashes"] = {"sha256": "another wheel for Windows"}
+    built.lock("framework-web", forced=True)
+    layer = built.layer("framework-web")
+    assert (why_build(layer), why_pack(layer)) == (None, None)
+    assert why_archive(layer) == "its lock changed, but nothing that it is made from"
+    assert built.archive("framework-web").done == "kept: same content, new lock"
+    after = metadata(built, "framework-web")
+    assert (after.locked_at, after.lock_version) == ("2027-01-01T00:00:00+00:00", before.lock_version)
+    assert after.requirements_hash != before.requirements_hash
+    assert (
+        after.model_copy(update={"locked_at": before.locked_at, "requirements_hash": before.requirements_hash})
+        == before
+    )
+    assert output(built, "framework-web@2.tar").read_bytes() == packed
+    assert why_archive(layer) is None
+
+
+def test_archives_do_not_depend_on_when_a_layer_was_locked(world: World, tmp_path: Path) -> None:
+    other = World(tmp_path / "other", now=datetime(2031, 5, 6, tzinfo=UTC))
+    archives = []
+    for each in (world, other):
+        each.lock(*ALL)
+        each.build(*ALL)
+        each.archive(*ALL)
+        archives.append({path.name: path.read_bytes() for path in output(each).glob("*.tar")})
+    assert archives[0] == archives[1]
+    assert len(archives[0]) == len(ALL)

@@ -61,13 +61,14 @@ class FakeUv:
     """Plays uv: resolves every declared requirement to version 1.0, and installs wheels as a module each.
 
     versions: other versions, by name; also: further packages that a layer's resolution has, by build name; files:
-    further files of a package, by name and path; failing: the verb that fails, and what it then says;
-    commands: those that were run.
+    further files of a package, by name and path; wheels: those of a package instead of one for all; failing: the verb
+    that fails, and what it then says; commands: those that were run.
     """
 
     versions: dict[str, str] = field(default_factory=dict)
     also: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     files: dict[str, dict[str, str]] = field(default_factory=dict)
+    wheels: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     failing: str | None = None
     says: str = "error: it is broken"
     commands: list[Command] = field(default_factory=list)
@@ -99,7 +100,7 @@ class FakeUv:
             "name": name,
             "version": version,
             "index": "https://index.example/simple",
-            "wheels": [wheel],
+            "wheels": self.wheels.get(name, [wheel]),
             "sdist": {"url": f"https://files.example/{name}-{version}.tar.gz", "hashes": {"sha256": "00"}},
             **keys,
         }
