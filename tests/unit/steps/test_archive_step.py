@@ -421,3 +421,12 @@ def test_archives_do_not_depend_on_when_a_layer_was_locked(world: World, tmp_pat
         archives.append({path.name: path.read_bytes() for path in output(each).glob("*.tar")})
     assert archives[0] == archives[1]
     assert len(archives[0]) == len(ALL)
+
+
+def test_as_in_venvstacks_files_have_the_time_of_the_lock(world: World) -> None:
+    world.environ["STACKBUILD_COMPATIBLE_WITH"] = "venvstacks"
+    with_upload_time(world, "low", datetime(2025, 6, 1, tzinfo=UTC))
+    world.lock(*ALL)
+    world.build(*ALL)
+    world.archive("base")
+    assert times(output(world, "base.tar")) == {datetime(2026, 1, 2, 3, 4, 4, tzinfo=UTC).timestamp()}

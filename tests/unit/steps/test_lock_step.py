@@ -557,3 +557,65 @@ def test_packages_are_those_that_the_kind_of_python_needs(world: World) -> None:
     world.lock("base")
     assert [package["name"] for package in pylock(world, "base")["packages"]] == ["low", "pypyonly"]
     assert pylock(world, "base")["requires-python"] == "==3.11.*"
+
+
+# What stays
+
+
+def preferred(world: World, name: str) -> dict[str, str] | None:
+    """The versions that uv was told to prefer."""
+    path = world.folder / "_build" / ".stackbuild" / "resolve" / name / "uv.lock"
+    if not path.exists():
+        return None
+    return {it["name"]: it["version"] for it in tomllib.loads(path.read_text(encoding="utf-8"))["package"]}
+
+
+def test_versions_of_the_old_lock_are_preferred_unless_it_is_reset(locked: World) -> None:
+    assert preferred(locked, "base") is None  # there was no lock
+    locked.lock("base", forced=True)
+    assert preferred(locked, "base") == {"low": "1.0"}
+    locked.lock("base", forced=True, reset=True)
+    assert preferred(locked, "base") is None
+
+
+def test_versions_are_not_preferred_when_another_strategy_is_asked_for_or_as_in_venvstacks(locked: World) -> None:
+    locked.specification += '[tool.uv]\nresolution = "lowest"\n'
+    locked.lock("base")
+    assert preferred(locked, "base") is None
+    locked.lock("base", forced=True)
+    assert preferred(locked, "base") == {"low": "1.0"}
+    locked.environ["STACKBUILD_COMPATIBLE_WITH"] = "venvstacks"
+    locked.lock("base", forced=True)
+    assert preferred(locked, "base") is None
+
+
+def test_packages_to_upgrade_are_named_to_uv(locked: World) -> None:
+    locked.uv.commands.clear()
+    locked.lock("base", forced=True, upgrade=("low<3",))
+    assert "--upgrade-package=low<3" in locked.uv.commands[0].argv
+
+
+def test_number_rises_with_what_is_installed_where_the_layer_was_before(locked: World) -> None:
+    def wheel(tag: str, digest: str) -> dict[str, Any]:
+        return {"url": f"https://files.example/mid-1.0-py3-none-{tag}.whl", "hashes": {"sha256": digest}}
+
+    for number, wheels, compatible in [
+        (1, [wheel("any", "mid-1.0"), wheel("win_amd64", "00")], ""),  # fits none of its platforms
+        (2, [wheel("any", "mid-1.0"), wheel("win_amd64", "11")], "venvstacks"),
+        (3, [wheel("any", "22"), wheel("win_amd64", "11")], ""),
+    ]:
+        locked.uv.wheels["mid"] = wheels
+        locked.environ["STACKBUILD_COMPATIBLE_WITH"] = compatible
+        locked.lock("framework-web", forced=True)
+        assert record(locked, "framework-web").lock_version == number
+
+
+def test_what_changed_at_the_index_is_told(locked: World) -> None:
+    url = "https://files.example/low-1.0-py3-none-any.whl"
+    locked.uv.wheels["low"] = [{"url": url, "hashes": {"sha256": "another"}}]
+    locked.uv.warns = 'warning: `low==1.0` is yanked (reason: "broken")'
+    yanked, changed = locked.lock("base", forced=True).notices
+    assert yanked == 'base: `low==1.0` is yanked (reason: "broken")'
+    assert changed.startswith(
+        "base: low-1.0-py3-none-any.whl has other content than when it was locked: sha256 was low-1.0"
+    )

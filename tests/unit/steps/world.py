@@ -62,7 +62,7 @@ class FakeUv:
 
     versions: other versions, by name; also: further packages that a layer's resolution has, by build name; files:
     further files of a package, by name and path; wheels: those of a package instead of one for all; failing: the verb
-    that fails, and what it then says; commands: those that were run.
+    that fails, and what it then says; warns: what it says otherwise; commands: those that were run.
     """
 
     versions: dict[str, str] = field(default_factory=dict)
@@ -71,6 +71,7 @@ class FakeUv:
     wheels: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     failing: str | None = None
     says: str = "error: it is broken"
+    warns: str = ""
     commands: list[Command] = field(default_factory=list)
 
     def __call__(self, command: Command, /) -> Result:
@@ -86,7 +87,7 @@ class FakeUv:
             case "pip":
                 prefix = Path(command.argv[command.argv.index("--prefix") + 1])
                 self._install(prefix, Path(command.argv[4]), Path(command.argv[-1]))
-        return Result(command=command, status=0, stdout="", stderr="")
+        return Result(command=command, status=0, stdout="", stderr=self.warns)
 
     @property
     def verbs(self) -> list[str]:
@@ -230,11 +231,14 @@ class World:
         assert old in self.specification
         self.specification = self.specification.replace(old, new)
 
-    def lock(self, *names: str, forced: bool = False, reset: bool = False) -> Outcome:
+    def lock(self, *names: str, forced: bool = False, reset: bool = False, upgrade: Sequence[str] = ()) -> Outcome:
         """Lock the layers in this order; the outcome of the last one."""
         tools = LockTools(run=self.uv, runtimes=lambda: self.runtimes, uv_version="1.2.3", now=lambda: self.now)
         return self._each(
-            names, lambda layer: lock_layer(layer, tools, report=self.reports.append, forced=forced, reset=reset)
+            names,
+            lambda layer: lock_layer(
+                layer, tools, report=self.reports.append, forced=forced, reset=reset, upgrade=upgrade
+            ),
         )
 
     def build(self, *names: str) -> Outcome:
