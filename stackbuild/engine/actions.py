@@ -9,10 +9,12 @@ from doit.action import BaseAction
 from doit.dependency import UptodateCalculator
 from doit.exceptions import TaskError, TaskFailed
 
-from stackbuild.errors import EXIT_BUG, Interrupted, StackbuildError
+from stackbuild.errors import EXIT_BUG, EXIT_FAILED, Interrupted, StackbuildError
 from stackbuild.planning.step import Step
 from stackbuild.run.cleaning import remove_result
 from stackbuild.run.run import Run
+from stackbuild.system.files import disk_errors
+from stackbuild.system.terminal import print_error
 from stackbuild.system.unexpected import unexpected
 
 DoitTask = Any
@@ -56,15 +58,18 @@ class StepAction(BaseAction):  # type: ignore[misc]  # doit has no type informat
 
 
 class CleanAction(StepAction):
-    """Removes what a step made."""
+    """Removes what a step made. A failure ends the program, as `doit clean` would hide it behind exit status 0."""
 
     def execute(self, out: object = None, err: object = None) -> TaskFailed | TaskError | None:
         del out, err
+        self._run.exit_on_signals("interrupted: run `doit clean` again to remove the rest")
         try:
             self._run.hold()
-            remove_result(self._step)
-        except (StackbuildError, OSError) as error:
-            return TaskFailed(str(error))
+            with disk_errors(f"remove what {self._step.task_name} made", StackbuildError):
+                remove_result(self._step)
+        except StackbuildError as error:
+            print_error(str(error))
+            raise SystemExit(EXIT_FAILED) from None
         return None
 
     def __str__(self) -> str:

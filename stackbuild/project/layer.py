@@ -169,7 +169,7 @@ class ProjectLayer:
     @property
     def beside_environment(self) -> Mapping[str, Path]:
         """The files that describe its environment, by their names in the build record."""
-        return {"native_files": self.native_files_path, "file_manifest": self.built_files_path}
+        return self.project.workspace.beside_environment(self.build_name)
 
     @property
     def build_record(self) -> BuildRecord | None:

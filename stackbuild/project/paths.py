@@ -100,6 +100,14 @@ class Workspace:
         """Every file of a build environment, written before its record."""
         return self.build_record(name).with_name(f"{name}.files.json")
 
+    def beside_environment(self, name: BuildName) -> Mapping[str, Path]:
+        """The files that describe a build environment, by their names in its record."""
+        return {"native_files": self.native_files(name), "file_manifest": self.built_files(name)}
+
+    def ownership(self, name: BuildName) -> Path:
+        """The note on the environment of a layer, see `ownership`."""
+        return self._of_platform(self.build / ".stackbuild") / "owned" / f"{name}.json"
+
     def resolution_folder(self, name: BuildName) -> Path:
         """Where uv resolves a layer: its generated project, configuration and raw lock."""
         return self.build / ".stackbuild" / "resolve" / name
@@ -170,6 +178,10 @@ class OutputPaths:
     def record(self, name: BuildName) -> Path:
         """What a layer's output was made from; written last, when the output is complete."""
         return self._metadata / "records" / f"{name}{self._suffix}.json"
+
+    def ownership(self, name: BuildName) -> Path:
+        """The note on the outputs of a layer, see `ownership`."""
+        return self._metadata / "owned" / f"{name}{self._suffix}.json"
 
     @property
     def manifest_record(self) -> Path:

@@ -7,12 +7,14 @@ import functools
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
-from stackbuild.errors import StackbuildError
+from stackbuild.errors import EXIT_INTERRUPTED, StackbuildError
 from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.plan import Plan, not_good
 from stackbuild.planning.step import ManifestStep, Step
@@ -24,6 +26,7 @@ from stackbuild.run.watcher import Watcher
 from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.system import process
 from stackbuild.system.files import disk_errors, project_lock
+from stackbuild.system.terminal import print_error
 
 if TYPE_CHECKING:
     from stackbuild.runtimes.source import RuntimeSource
@@ -137,10 +140,17 @@ class Run:
             process.stop_all()
             raise KeyboardInterrupt
 
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # ignored: nohup
-                signal.signal(number, interrupt)
+        _handle_signals(interrupt)
+
+    def exit_on_signals(self, told: str) -> None:
+        """From now on Ctrl-C, SIGTERM and SIGHUP end the program with this message. Called in the main thread."""
+
+        def end(_number: int, _frame: object) -> None:
+            _handle_signals(lambda _number, _frame: None)  # it is ending already
+            print_error(told)
+            raise SystemExit(EXIT_INTERRUPTED)
+
+        _handle_signals(end)
 
     def wait_until_stopped(self, *, seconds: float) -> None:
         """After an interrupt: give the steps in other threads some time to clean up."""
@@ -199,6 +209,13 @@ class _Hold:
     def _waiting(self) -> None:
         self._results.waited = True
         self._watcher.waiting(self._lock)
+
+
+def _handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # ignored: nohup
+            signal.signal(number, handler)
 
 
 def _now() -> datetime:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from stackbuild.archives.writer import ArchiveEntry, ArchiveFormat, PackedFile, WrittenArchive, write_archive
 from stackbuild.errors import ArchiveError
 from stackbuild.project.layer import ProjectLayer
+from stackbuild.project.ownership import output_place
 from stackbuild.project.records import (
     ArchiveHashes,
     ArchiveMetadata,
@@ -63,6 +64,7 @@ def archive_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fal
         _turn(ArchiveFormat(layer.project.archive_format), total, report),
     ):
         report(f"packing {format_size(total)}")
+        output_place(layer, paths).take(name, ArchiveError)
         remove_file(paths.record(layer.build_name))
         remove_unfinished(paths.record(layer.build_name), *paths.beside_output(layer.build_name).values())
         archive.parent.mkdir(parents=True, exist_ok=True)

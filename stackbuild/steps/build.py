@@ -24,11 +24,11 @@ from stackbuild.locking.local_wheels import unusable_wheels
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.lock_status import lock_target
 from stackbuild.project.modules import module_files
+from stackbuild.project.ownership import environment_place
 from stackbuild.project.records import BuildRecord
 from stackbuild.project.task_names import StepKind, task_name
 from stackbuild.spec.models import ApplicationLayer
 from stackbuild.steps.built_checks import check_built
-from stackbuild.steps.deployed_files import check_replaceable
 from stackbuild.steps.digests import build_inputs, looks_for_libraries
 from stackbuild.steps.file_manifests import built_files
 from stackbuild.steps.isolated_python import isolated_python
@@ -77,7 +77,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
     environment = layer.environment
     inputs = build_inputs(layer)
     with disk_errors(f"build {layer.build_name}", BuildError):
-        check_replaceable(environment, record=record_path, kind=BuildError)
+        environment_place(layer).take(environment.name, BuildError)
         remove_file(record_path)
         remove_leftovers(environment.parent, environment.name)
         remove_unfinished(record_path, *layer.beside_environment.values())

@@ -1,31 +1,11 @@
 """The files of a built layer as it is deployed, in an archive or an export. Writes nothing."""
 
-import os
-from pathlib import Path
-
 from stackbuild.archives.writer import ArchiveEntry, list_folder
 from stackbuild.environments.generated_files import Generated, GeneratedFile, published_files
-from stackbuild.environments.layout import LAYER_CONFIG
-from stackbuild.errors import StackbuildError
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.steps.digests import libraries_below, not_built
 from stackbuild.steps.freshness import why_build
 from stackbuild.steps.layer_metadata import surroundings
-
-
-def check_replaceable(folder: Path, *, record: Path, kind: type[StackbuildError]) -> None:
-    """Raise an error of `kind` when stackbuild did not make what is at `folder`, so that it must not be replaced.
-
-    stackbuild made it if it contains a layer's configuration or has a record. An empty folder may be replaced, too.
-    """
-    if not os.path.lexists(folder) or record.exists() or (folder / LAYER_CONFIG).exists():
-        return
-    if folder.is_dir() and not any(folder.iterdir()):
-        return
-    raise kind(
-        f"{folder} is in the way, and stackbuild did not make it",
-        hint="move it away, or choose another folder with --build-dir or --output-dir",
-    )
 
 
 def built_inputs(layer: ProjectLayer) -> str:

@@ -8,8 +8,9 @@ from stackbuild.environments.generated_files import pyvenv_cfg
 from stackbuild.environments.layout import PYVENV_CFG
 from stackbuild.errors import DeployError, NoByteCode
 from stackbuild.project.layer import ProjectLayer
+from stackbuild.project.ownership import output_place
 from stackbuild.project.records import ExportMetadata, OutputRecord
-from stackbuild.steps.deployed_files import built_inputs, check_replaceable, deployed_entries
+from stackbuild.steps.deployed_files import built_inputs, deployed_entries
 from stackbuild.steps.digests import export_inputs
 from stackbuild.steps.file_manifests import exported_files
 from stackbuild.steps.freshness import only_metadata_of_export
@@ -55,7 +56,7 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fals
     report(f"linking {len(entries)} files")
     with disk_errors(f"export {layer.build_name}", DeployError):
         target = paths.root / metadata.install_target
-        check_replaceable(target, record=paths.record(layer.build_name), kind=DeployError)
+        output_place(layer, paths).take(target.name, DeployError)
         remove_file(paths.record(layer.build_name))
         remove_unfinished(paths.record(layer.build_name), *paths.beside_output(layer.build_name).values())
         remove_leftovers(target.parent, target.name)

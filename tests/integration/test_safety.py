@@ -165,6 +165,19 @@ def test_what_is_not_good_when_the_other_run_has_ended_is_an_error(built: StackP
     assert "  py: it is not built" in stderr
 
 
+def test_an_interrupted_clean_says_so_and_the_next_one_goes_on(built: StackProject) -> None:
+    with FileLock(built.root / "_build/.stackbuild/run.lock"):
+        run = start(built, "clean")
+        assert run.stderr is not None
+        assert "another run is at work here" in run.stderr.readline()
+        run.send_signal(signal.SIGINT)
+        _, stderr = run.communicate(timeout=60)
+    assert (run.returncode, stderr) == (130, "error: interrupted: run `doit clean` again to remove the rest\n")
+    built.doit("clean")
+    assert not (built.root / "_export/app-hello").exists()
+    built.doit()
+
+
 def test_a_run_with_nothing_to_do_waits_for_nobody(built: StackProject) -> None:
     with FileLock(built.root / "_build/.stackbuild/run.lock"):
         assert "0 tasks run" in built.stackbuild("build", "--no-build", "--publish").stdout

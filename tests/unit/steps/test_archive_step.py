@@ -237,6 +237,7 @@ def test_tagged_names_have_platform_and_build_number(built: World) -> None:
     assert sorted(path.relative_to(output(built)).as_posix() for path in output(built).rglob("*.*")) == [
         "__venvstacks__/env_metadata/framework-web-linux_x86_64.json",
         "__venvstacks__/file_manifests/framework-web-linux_x86_64.json",
+        "__venvstacks__/owned/framework-web-linux_x86_64.json",
         "__venvstacks__/records/framework-web-linux_x86_64.json",
         "framework-web@1-linux_x86_64-1.tar",
         "framework-web@1-linux_x86_64-2.tar",
