@@ -41,6 +41,7 @@ def lock(
     places: Annotated[option.Places, "build_dir"],
     clean: option.Clean = False,
     if_needed: option.IfNeeded = False,
+    check: option.CheckLocks = False,
     locking: option.Locking,
     layers: Annotated[option.Layers, "include", "allow_missing", "lock_dependencies"],
     running: option.Running,
@@ -65,8 +66,14 @@ def lock(
         query_index=locking.index,
         local_wheels=locking.wheels,
     )
+    where = option.where(spec, spec_option, options)
+    if check:
+        if request.reset_lock or request.upgrade:
+            raise typer.BadParameter("nothing is locked with --check: leave out the other", param_hint="--check")
+        commands.check_locks(where, request, allow_missing=layers.allow_missing, as_json=showing.json)
+        return
     commands.run(
-        option.where(spec, spec_option, options),
+        where,
         request,
         allow_missing=layers.allow_missing,
         jobs=running.jobs,

@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from stackbuild.cli.showing import Showing, Where
-from stackbuild.errors import EXIT_FAILED, EXIT_INTERRUPTED, SpecError, StackbuildError
+from stackbuild.errors import EXIT_FAILED, EXIT_INTERRUPTED, LockError, SpecError, StackbuildError
 from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.plan import Plan, make_plan
 from stackbuild.planning.request import Request, Wish
@@ -22,6 +22,7 @@ from stackbuild.planning.status import StackStatus, stack_status, status_lines
 from stackbuild.planning.step import LayerStep
 from stackbuild.planning.upgrade import check_upgrade
 from stackbuild.project.layer import project_layers
+from stackbuild.project.lock_status import lock_problems
 from stackbuild.project.opening import open_project
 from stackbuild.project.project import Project
 from stackbuild.project.record_files import RecordFiles
@@ -174,6 +175,30 @@ def show(where: Where, request: Request, *, allow_missing: bool, as_json: bool) 
         _print_notices(project)
         layers = project_layers(project, RecordFiles())
         print_text(status_text(stack_status(project, layers, selection), as_json=as_json))
+
+
+def check_locks(where: Where, request: Request, *, allow_missing: bool, as_json: bool) -> None:
+    """Say whether the locks that a request is about are valid, so that locking them if needed would change nothing.
+
+    Nothing is written, and nobody is asked. Ends with `typer.Exit` when a lock is not valid.
+    """
+    with _told():
+        project = open_project(where.spec, where.options, os.environ)
+        selection = _select(project, request, allow_missing=allow_missing)
+        locks = [name for name, chosen in selection.items() if chosen.lock is not Wish.NO]
+        every = lock_problems(project_layers(project, RecordFiles()))
+        problems = {name: every[name] for name in locks if every[name]}
+        if as_json:
+            print_text(json.dumps({"valid": not problems, "problems": problems}, indent=2, ensure_ascii=False))
+        elif problems:
+            lines = [f"  {name}: {reason}" for name, reasons in problems.items() for reason in reasons]
+            raise LockError(
+                "\n".join(["these layers have no valid lock:", *lines]), hint="lock them: stackbuild lock --if-needed"
+            )
+        else:
+            print_text(f"{counted(len(locks), 'lock')} checked: all are valid and would stay as they are")
+        if problems:
+            raise typer.Exit(EXIT_FAILED)
 
 
 def status_text(status: StackStatus, *, as_json: bool) -> str:

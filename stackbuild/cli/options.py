@@ -56,6 +56,12 @@ Clean = Annotated[bool, typer.Option(help="Build environments anew even if nothi
 Build = Annotated[bool, typer.Option(help="Build environments.")]
 Publish = Annotated[bool, typer.Option(help="Pack the built layers as archives.")]
 IfNeeded = Annotated[bool, typer.Option(help="Keep the locks that are still good.", rich_help_panel=_LOCKING)]
+CheckLocks = Annotated[
+    bool,
+    typer.Option(
+        "--check", help="Only say whether all locks are good: exit status 1 if not.", rich_help_panel=_LOCKING
+    ),
+]
 LockIfNeeded = Annotated[
     bool,
     typer.Option(

@@ -180,3 +180,19 @@ def test_a_yanked_release_stays_locked_with_a_warning(stack: StackProject, serve
     assert "yanked" in told.stderr
     assert "it is broken" in told.stderr
     assert locked(stack, "framework-f") == OLD
+
+
+def test_a_check_says_whether_locks_are_valid_and_changes_nothing(stack: StackProject, server: IndexServer) -> None:
+    before = tree_digests(stack.root, "**/*")
+    asked = len(server.index.asked)
+    assert "3 locks checked: all are valid" in stack.stackbuild("lock", "--check").stdout
+    stack.replace("venvstacks.toml", '"alpha"', '"alpha<3"')
+    done = stack.stackbuild("lock", "--check", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "framework-f: its requirements changed: alpha -> alpha<3" in done.stderr
+    assert "app-app: no valid lock below it: framework-f" in done.stderr
+    done = stack.stackbuild("lock", "--check", "--json", check=False)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["valid"], sorted(told["problems"])) == (1, False, ["app-app", "framework-f"])
+    stack.replace("venvstacks.toml", '"alpha<3"', '"alpha"')
+    assert (tree_digests(stack.root, "**/*"), len(server.index.asked)) == (before, asked)
