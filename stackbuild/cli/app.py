@@ -225,6 +225,32 @@ def show(
     commands.show(where, request, allow_missing=layers.allow_missing, as_json=json)
 
 
+@app.command("outdated")
+@grouped
+def outdated(
+    spec: option.SpecArgument = None,
+    *,
+    places: Annotated[option.Places, "build_dir"],
+    layers: Annotated[option.Layers, "include", "allow_missing"],
+    locking: Annotated[option.Locking, "index", "local_wheels"],
+    running: Annotated[option.Running, "runtime_source"],
+    json: option.AsJson = False,
+    spec_option: option.SpecOption = None,
+) -> None:
+    """List packages with newer releases, and what holds them at their versions. Changes no lock."""
+    from stackbuild.cli import outdated
+
+    options = Options(
+        build_dir=places.build_dir,
+        runtime_source=running.runtime_source,
+        query_index=locking.index,
+        local_wheels=locking.wheels,
+    )
+    request = Request(lock=Wish.YES, include=layers.patterns)
+    where = option.where(spec, spec_option, options)
+    outdated.show_outdated(where, request, allow_missing=layers.allow_missing, as_json=json)
+
+
 @app.command("check")
 def check(
     spec: option.SpecArgument = None, *, json: option.AsJson = False, spec_option: option.SpecOption = None

@@ -37,7 +37,7 @@ from stackbuild.system.terminal import print_error, print_notice, print_text
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Turn expected failures of the block into a message on stderr and the exit status."""
     with contextlib.suppress(ValueError):  # in another thread than the main one
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
@@ -69,10 +69,10 @@ def run(
 
     `output`: the outputs that are made; `left_out`: those that the command makes only if it is asked to.
     """
-    with _told():
+    with told():
         outputs = RunOutputs.open(timings=showing.timings, report=showing.report, events=showing.events)
         project = open_project(where.spec, where.options, os.environ)
-        selection = _select(project, request, allow_missing=allow_missing)
+        selection = select(project, request, allow_missing=allow_missing)
         plan = _plan(project, request, output=output, clean=clean, force=force)
         graph, results = StackGraph.of(project, published=plan.published), RunResults()
         if request.upgrade:
@@ -146,7 +146,7 @@ def _run_plan(run: Run, display: RunDisplay, *, jobs: int | None) -> int:
     return run_plan(run, display, jobs=jobs)
 
 
-def _select(project: Project, request: Request, *, allow_missing: bool) -> Selection:
+def select(project: Project, request: Request, *, allow_missing: bool) -> Selection:
     """The selection of a request. Raises `StackbuildError` for patterns that fit no layer, unless that is allowed."""
     unmatched = unmatched_patterns(project.layers, request)
     if unmatched:
@@ -169,9 +169,9 @@ def _tell_left_out(project: Project, request: Request) -> None:
 
 def show(where: Where, request: Request, *, allow_missing: bool, as_json: bool) -> None:
     """Print the state of the included layers, of what they stand on and of what stands on them."""
-    with _told():
+    with told():
         project = open_project(where.spec, where.options, os.environ)
-        selection = _select(project, request, allow_missing=allow_missing)
+        selection = select(project, request, allow_missing=allow_missing)
         _print_notices(project)
         layers = project_layers(project, RecordFiles())
         print_text(status_text(stack_status(project, layers, selection), as_json=as_json))
@@ -182,9 +182,9 @@ def check_locks(where: Where, request: Request, *, allow_missing: bool, as_json:
 
     Nothing is written, and nobody is asked. Ends with `typer.Exit` when a lock is not valid.
     """
-    with _told():
+    with told():
         project = open_project(where.spec, where.options, os.environ)
-        selection = _select(project, request, allow_missing=allow_missing)
+        selection = select(project, request, allow_missing=allow_missing)
         locks = [name for name, chosen in selection.items() if chosen.lock is not Wish.NO]
         every = lock_problems(project_layers(project, RecordFiles()))
         problems = {name: every[name] for name in locks if every[name]}
@@ -208,7 +208,7 @@ def status_text(status: StackStatus, *, as_json: bool) -> str:
 
 def check(where: Where, *, as_json: bool) -> None:
     """Print what is wrong with a specification, or what it holds."""
-    with _told():
+    with told():
         try:
             project = open_project(where.spec, where.options, os.environ)
         except StackbuildError as error:
@@ -236,7 +236,7 @@ def init(folder: Path) -> None:
     """Start a project in `folder`, and print what was written and what to do next."""
     from stackbuild.authoring.starter import starter_files, write_starter
 
-    with _told():
+    with told():
         print_text("\n".join(write_starter(folder, starter_files()).lines()))
 
 

@@ -31,6 +31,7 @@ from stackbuild.system.terminal import print_error
 if TYPE_CHECKING:
     from stackbuild.runtimes.source import RuntimeSource
     from stackbuild.steps.layer_byte_code import OutputTools
+    from stackbuild.steps.lock import LockTools
 
 _ASKED_FOR = "it is asked for"
 
@@ -100,11 +101,9 @@ class Run:
         forced = step.task_name in self.plan.forced
         match step.kind:
             case StepKind.LOCK:
-                from stackbuild.steps.lock import LockTools, lock_layer
+                from stackbuild.steps.lock import lock_layer
 
-                tools = LockTools(
-                    run=self._run_command, runtimes=self._open_runtimes, uv_version=_uv_version(), now=_now
-                )
+                tools = self.lock_tools()
                 reset = step.name in self.plan.reset
                 upgrade = self.plan.upgrade
                 return lock_layer(step.layer, tools, forced=forced, reset=reset, upgrade=upgrade, report=report)
@@ -121,6 +120,12 @@ class Run:
                 from stackbuild.steps.export import export_layer
 
                 return export_layer(step.layer, self._output_tools(), forced=forced, report=report)
+
+    def lock_tools(self) -> "LockTools":
+        """What locking needs, and whoever asks what a lock could be."""
+        from stackbuild.steps.lock import LockTools  # as in _do
+
+        return LockTools(run=self._run_command, runtimes=self._open_runtimes, uv_version=_uv_version(), now=_now)
 
     def _output_tools(self) -> "OutputTools":
         from stackbuild.steps.layer_byte_code import OutputTools  # as in _do

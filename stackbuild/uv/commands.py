@@ -57,6 +57,22 @@ def export_command(folder: Path, *, python: Path, output: Path, environ: Mapping
     )
 
 
+def newest_command(
+    folder: Path, *, python: Path, python_version: str, output: Path, environ: Mapping[str, str]
+) -> Command:
+    """Find the newest release of each dependency of the project in `folder`, whatever these need, as a PEP 751 file."""
+    return Command(
+        argv=(
+            *(executable(), "pip", "compile", "pyproject.toml", "--config-file", os.fspath(folder / "uv.toml")),
+            *("--python", os.fspath(python), "--python-version", python_version, "--no-python-downloads"),
+            *("--universal", "--no-deps", "--format", "pylock.toml", "--output-file", os.fspath(output)),
+            *("--no-header", "--no-annotate", "--quiet"),
+        ),
+        cwd=folder,
+        env=clean_environment(environ),
+    )
+
+
 def _project_command(verb: str, folder: Path, python: Path, environ: Mapping[str, str], *arguments: str) -> Command:
     return Command(
         argv=(
