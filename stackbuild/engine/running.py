@@ -16,7 +16,7 @@ from doit.doit_cmd import DoitMain
 
 from stackbuild.engine.reporter import DoitReporter
 from stackbuild.engine.tasks import TaskCreator, TaskDict, doit_name, stack_tasks
-from stackbuild.errors import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, StackbuildError
+from stackbuild.errors import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED
 from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.plan import Plan
 from stackbuild.project.opening import open_project
@@ -26,7 +26,6 @@ from stackbuild.reporting.display import RunDisplay
 from stackbuild.reporting.outputs import RunOutputs
 from stackbuild.run.results import RunResults
 from stackbuild.run.run import Run
-from stackbuild.system.files import disk_errors
 from stackbuild.system.terminal import prepare_streams, print_error
 from stackbuild.system.unexpected import unexpected
 
@@ -110,13 +109,10 @@ _KINDS = tuple(f"{kind}@" for kind in StepKind)
 def doit_config(run: Run, reporter: DoitReporter) -> TaskDict:
     """The `DOIT_CONFIG` of a run: threads on every core, our reporter, task state in the build folder."""
     database = run.graph.project.workspace.state_database
-    with disk_errors("make the build folder", StackbuildError):
-        database.parent.mkdir(parents=True, exist_ok=True)
-    _set_damaged_aside(database)
     return {
         "default_tasks": [task_group(kind) for kind in StepKind],
         "backend": "sqlite3",
-        "dep_file": os.fspath(database),
+        "dep_file": _state_file(database),
         "num_process": os.cpu_count() or 1,
         "par_type": "thread",
         "reporter": reporter,
@@ -124,13 +120,37 @@ def doit_config(run: Run, reporter: DoitReporter) -> TaskDict:
     }
 
 
-def _set_damaged_aside(database: Path) -> None:
-    """Move an unreadable task-state database out of the way. Nothing is lost: the records say all that it said."""
-    if not database.exists():
-        return
+def _state_file(database: Path) -> str:
+    """The database with doit's task state, or one in memory where it cannot be written.
+
+    A damaged database is set aside. Nothing is lost: the records say all that it said.
+    """
     try:
-        with contextlib.closing(sqlite3.connect(database)) as connection:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(database.parent, os.W_OK):  # SQLite needs a second file beside it
+            return _IN_MEMORY
+        if _is_damaged(database):
+            database.replace(database.with_name(f"{database.name}.bad"))
+    except OSError:
+        return _IN_MEMORY
+    return os.fspath(database)
+
+
+_IN_MEMORY = ":memory:"
+_UNWRITABLE = ("unable to open", "readonly", "disk I/O error", "full")
+
+
+def _is_damaged(database: Path) -> bool:
+    """Whether the database must be set aside. Raises `OSError` when it cannot be used at all.
+
+    SQLite opens no database whose path is longer than some 500 bytes.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(database, timeout=0)) as connection:
+            connection.execute("begin immediate")
             connection.execute("select task_id, task_data from doit limit 1").fetchall()
     except sqlite3.DatabaseError as error:
-        if "no such table" not in str(error) and "locked" not in str(error):
-            database.replace(database.with_name(f"{database.name}.bad"))
+        if any(text in str(error) for text in _UNWRITABLE):
+            raise OSError(str(error)) from error
+        return "no such table" not in str(error) and "locked" not in str(error)
+    return False

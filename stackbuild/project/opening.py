@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from stackbuild.errors import StackbuildError
+from stackbuild.project.folders import check_folders
 from stackbuild.project.modules import counts
 from stackbuild.project.options import Options
 from stackbuild.project.paths import Workspace, lexical_path
@@ -24,7 +25,7 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
         export_dir=options.export_dir,
     )
     stack = read_stack(workspace.spec)
-    _check_folders(workspace, options)
+    check_folders(workspace, options, [layer.build_name for layer in stack.spec.layers])
     _check_modules(stack, workspace)
     settings = stack.spec.settings
     here = _platform()
@@ -84,30 +85,6 @@ def _local_wheels(given: tuple[str, ...], base: Path) -> tuple[Path, ...]:
                 hint="--local-wheels takes a folder, relative to the specification's folder",
             )
     return folders
-
-
-_FOLDERS = {"build_dir": "--build-dir", "artifacts_dir": "--output-dir", "export_dir": "--output-dir"}
-"""The options of a `dodo.py` for folders, and those of the command line."""
-
-
-def _check_folders(workspace: Workspace, options: Options) -> None:
-    """Raise `StackbuildError` when two of the folders are the same: each may have a folder with a layer's name."""
-    folders = {
-        "the locks": workspace.locks,
-        "the environments (--build-dir)": workspace.build,
-        "the archives": workspace.artifacts,
-        "the exports": workspace.export,
-        "the specification": workspace.spec.parent,
-    }
-    seen: dict[Path, str] = {}
-    for what, folder in folders.items():
-        if folder in seen:
-            given = [name for name in _FOLDERS if getattr(options, name) != getattr(Options, name)]
-            raise StackbuildError(
-                f"{what} and {seen[folder]} would both lie in {folder}",
-                hint="choose another folder with " + " or ".join(f"{_FOLDERS[it]} ({it} in a dodo.py)" for it in given),
-            )
-        seen[folder] = what
 
 
 def _check_modules(stack: Stack, workspace: Workspace) -> None:

@@ -1,6 +1,5 @@
 """What a run may leave besides its display: where its time went, a report, events for programs."""
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from stackbuild.errors import StackbuildError
 from stackbuild.planning.graph import StackGraph
 from stackbuild.run.results import RunResults
-from stackbuild.system.files import disk_errors, write_atomic
+from stackbuild.system.files import disk_errors
 from stackbuild.system.quantities import Amount, format_seconds
 from stackbuild.system.terminal import print_notice, print_table, print_text
 
@@ -31,12 +30,18 @@ class RunOutputs:
 
     @classmethod
     def open(cls, *, timings: bool, report: Path | None, events: Path | None) -> Self:
-        """The outputs for these options. Raises `StackbuildError` when the events cannot be written to their file."""
-        report = None if report is None else report.absolute()  # tasks of a dodo.py may change the current folder
+        """The outputs for these options. Raises `StackbuildError` when a file may not or cannot be written."""
+        if report is not None:
+            from stackbuild.reporting.given_files import check_report
+
+            report = report.absolute()  # tasks of a dodo.py may change the current folder
+            check_report(report)
         if events is None:
             return cls(timings=timings, report=report)
         from stackbuild.reporting.events import EventLog
+        from stackbuild.reporting.given_files import check_events
 
+        check_events(events)
         with disk_errors(f"write events to {events}", StackbuildError):
             return cls(timings=timings, report=report, events=EventLog(events))
 
@@ -85,14 +90,15 @@ class RunOutputs:
         self, graph: StackGraph, results: RunResults, changes: Sequence[tuple[str, "LayerChange"]], *, up_to_date: int
     ) -> None:
         # imported here: hardly any run writes a report
+        from stackbuild.reporting.given_files import write_report
         from stackbuild.reporting.html_report import report_html
         from stackbuild.reporting.report_facts import run_report
 
         assert self.report is not None
         try:
-            write_atomic(self.report, report_html(run_report(graph, results, changes, up_to_date=up_to_date)))
-        except OSError as error:
-            print_notice(f"cannot write the report {os.fspath(self.report)}: {error.strerror or error}")
+            write_report(self.report, report_html(run_report(graph, results, changes, up_to_date=up_to_date)))
+        except StackbuildError as error:
+            print_notice(error.message)
 
 
 def _details(change: "LayerChange") -> dict[str, str | float | list[str] | None]:
