@@ -20,6 +20,7 @@ from stackbuild.locking.pylock import LowerPackage, hash_strings
 from stackbuild.locking.record import LockedInputs, LockRecord
 from stackbuild.spec.models import UvSettings
 from stackbuild.spec.stack import LinkedLayer
+from stackbuild.system.json_file import digest_of
 from stackbuild.system.urls import without_credentials
 from stackbuild.targets.platforms import TargetPlatform
 
@@ -153,7 +154,7 @@ def reasons_to_relock(
             record.other_inputs_hash != inputs.other_inputs_hash,
             targets,
         ),
-        ("platforms, uv or index settings changed", ours and record.settings_hash != inputs.settings_hash, settings),
+        ("platforms, uv or index settings changed", ours and _settings_differ(record, inputs), settings),
         ("the release of its Python changed", ours and record.python_version != inputs.python_version, release),
         (
             "a layer below it pins other packages",
@@ -163,6 +164,68 @@ def reasons_to_relock(
         (f"it was locked at {record.locked_at}, after exclude-newer", too_late, ()),
     )
     return tuple(_with_details(reason, details) for reason, holds, details in checks if holds)
+
+
+_WITHOUT_EFFECT = frozenset(
+    {
+        "allow-insecure-host",
+        "cache-dir",
+        "cache-keys",
+        "check-url",
+        "compile-bytecode",
+        "concurrent-builds",
+        "concurrent-downloads",
+        "concurrent-installs",
+        "keyring-provider",
+        "link-mode",
+        "native-tls",
+        "no-build",
+        "no-cache",
+        "offline",
+        "publish-url",
+        "pypy-install-mirror",
+        "python-downloads",
+        "python-install-mirror",
+        "python-preference",
+        "reinstall",
+        "reinstall-package",
+        "system-certs",
+        "trusted-publishing",
+    }
+)
+"""Settings for uv that say how it works or what is always set, and never what a resolution contains."""
+_IN_ANY_ORDER = frozenset(
+    {
+        "build-constraint-dependencies",
+        "constraint-dependencies",
+        "exclude-dependencies",
+        "no-build-package",
+        "override-dependencies",
+        "required-environments",
+    }
+)
+"""Settings with lists whose order means nothing."""
+
+
+def _settings_differ(record: LockRecord, inputs: LockInputs) -> bool:
+    """Whether a setting changed that can change a resolution. Hashes differ also if others did, or the order of lists.
+
+    The settings themselves are compared only if the record has them as they were hashed.
+    """
+    if record.settings_hash == inputs.settings_hash:
+        return False
+    before = record.inputs.settings if record.inputs is not None else {}
+    if record.settings_hash != (digest_of(before) if before else None):
+        return True
+    return _with_effect(before) != _with_effect(inputs.readable.settings)
+
+
+def _with_effect(settings: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    return {
+        name: sorted(value, key=str) if name in _IN_ANY_ORDER and isinstance(value, list) else value
+        for name, value in settings.items()
+        if name not in _WITHOUT_EFFECT
+    }
 
 
 def _with_details(reason: str, details: Iterable[str]) -> str:

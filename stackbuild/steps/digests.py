@@ -38,8 +38,10 @@ def build_inputs(layer: ProjectLayer) -> str:
         "distribution": file.model_dump(exclude={"url"}) if file is not None and has_files_of_python else None,
         "packages": layer.packages.content_hash,
         # a target that the layer itself declares is checked more strictly
-        "linux_target": [declared.linux_target, declared.states("linux_target")] if layer.platform.is_linux else None,
-        "macosx_target": [declared.macosx_target, declared.states("macosx_target")]
+        "linux_target": [str(declared.parsed_linux_target), declared.states("linux_target")]
+        if layer.platform.is_linux
+        else None,
+        "macosx_target": [*declared.parsed_macosx_target, declared.states("macosx_target")]
         if layer.platform.is_macos
         else None,
         "dynlib_exclude": sorted(declared.dynlib_exclude),

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -24,6 +25,7 @@ from stackbuild.locking.validity import (
 from stackbuild.project.lock_status import version_inputs
 from stackbuild.spec.models import BuildName
 from stackbuild.spec.stack import Stack, read_stack
+from stackbuild.system.json_file import digest_of
 
 SPECIFICATION = """
 [[runtimes]]
@@ -394,3 +396,28 @@ def test_version_input_alone_is_no_reason_to_resolve_but_asks_for_a_version() ->
     assert needs_new_version(RECORD, inputs)
     assert not needs_new_version(RECORD, replace(inputs, versioned=False))
     assert not needs_new_version(RECORD, INPUTS)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "differ"),
+    [
+        ({"link-mode": "copy", "resolution": "lowest"}, {"resolution": "lowest"}, False),
+        ({}, {"concurrent-downloads": 4}, False),
+        ({"constraint-dependencies": ["a<2", "b<2"]}, {"constraint-dependencies": ["b<2", "a<2"]}, False),
+        ({"constraint-dependencies": ["a<2"]}, {"constraint-dependencies": ["a<3"]}, True),
+        ({"find-links": ["one", "two"]}, {"find-links": ["two", "one"]}, True),
+        ({}, {"resolution": "lowest"}, True),
+    ],
+)
+def test_only_settings_that_can_change_a_resolution_matter(
+    before: dict[str, Any], now: dict[str, Any], differ: bool
+) -> None:
+    def hashed(settings: dict[str, Any]) -> str | None:
+        return digest_of(settings) if settings else None
+
+    readable = READABLE.model_copy(update={"settings": before})
+    record = RECORD.model_copy(update={"settings_hash": hashed(before), "inputs": readable})
+    inputs = replace(INPUTS, settings_hash=hashed(now), readable=READABLE.model_copy(update={"settings": now}))
+    assert bool(reasons(record, inputs)) is differ
+    edited = record.model_copy(update={"settings_hash": "of other settings than it tells"})
+    assert reasons(edited, inputs) != ()
