@@ -188,11 +188,7 @@ def _resolve(job: _LockJob, tools: LockTools) -> tuple[dict[str, Any], tuple[str
         files={"pyproject.toml": tomli_w.dumps(generated.pyproject), "uv.toml": tomli_w.dumps(generated.config)},
         query_index=project.query_index,
     )
-    earlier = (
-        tomli_w.dumps(preferences(job.old, requires_python=f"=={short}.*", config=generated.config))
-        if job.old and job.keeps_versions
-        else None
-    )
+    earlier = tomli_w.dumps(preferences(job.old, generated)) if job.old and job.keeps_versions else None
     folder = project.workspace.resolution_folder(layer.build_name)
     try:
         return _run_uv(job, resolution, folder, tools, earlier_lock=earlier)

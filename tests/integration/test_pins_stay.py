@@ -196,3 +196,24 @@ def test_a_check_says_whether_locks_are_valid_and_changes_nothing(stack: StackPr
     assert (done.returncode, told["valid"], sorted(told["problems"])) == (1, False, ["app-app", "framework-f"])
     stack.replace("venvstacks.toml", '"alpha<3"', '"alpha"')
     assert (tree_digests(stack.root, "**/*"), len(server.index.asked)) == (before, asked)
+
+
+@pytest.mark.parametrize("kind", ["server", "server with credentials", "folder"])
+def test_packages_of_an_index_of_their_own_stay(
+    server: IndexServer, tmp_path: Path, clean_env: dict[str, str], kind: str
+) -> None:
+    url = {"server": server.url, "folder": str(server.index.folders[0])}.get(kind, server.url_with("me", "secret"))
+    own = ("own", url, "explicit = true", *(['format = "flat"'] if kind == "folder" else []))
+    indexed = 'package_indexes = { gamma = "own" }'
+    stack = small_stack(
+        tmp_path / "project",
+        clean_env,
+        index("ours", server.url, "default = true"),
+        index(*own),
+        runtime("gamma", more=indexed),
+    )
+    stack.stackbuild("lock")
+    release(server.index, "2.0", uploaded=LATE)
+    specify(stack, index("ours", server.url, "default = true"), index(*own), runtime("gamma", "low", more=indexed))
+    stack.stackbuild("lock")
+    assert locked(stack) == {"gamma": "1.0", "low": "2.0"}
