@@ -225,6 +225,24 @@ def show(
     commands.show(where, request, allow_missing=layers.allow_missing, as_json=json)
 
 
+@app.command("prune")
+@grouped
+def prune(
+    spec: option.SpecArgument = None,
+    *,
+    places: Annotated[option.Places, "build_dir"],
+    output_dir: option.OutputDirs = None,
+    dry_run: option.DryRun = False,
+    json: option.AsJson = False,
+    spec_option: option.SpecOption = None,
+) -> None:
+    """Remove what layers that are no longer there left, and old versions. Only what stackbuild made."""
+    from stackbuild.cli import pruning
+
+    where = option.where(spec, spec_option, Options(build_dir=places.build_dir))
+    pruning.prune(where, output_dir or (), dry_run=dry_run, as_json=json)
+
+
 @app.command("outdated")
 @grouped
 def outdated(

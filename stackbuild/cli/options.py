@@ -52,6 +52,16 @@ ArtifactsDir = Annotated[
 ExportDir = Annotated[
     str, typer.Option("--output-dir", metavar="DIR", help="Exported layers; relative to SPEC's folder.")
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be removed, and remove nothing.")]
+OutputDirs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--output-dir",
+        metavar="DIR",
+        help="A folder with archives or exports; relative to SPEC's folder. May be repeated.",
+        show_default="_artifacts and _export",
+    ),
+]
 Clean = Annotated[bool, typer.Option(help="Build environments anew even if nothing changed.")]
 Build = Annotated[bool, typer.Option(help="Build environments.")]
 Publish = Annotated[bool, typer.Option(help="Pack the built layers as archives.")]

@@ -164,6 +164,12 @@ _OUTPUT = rf"(@[0-9]+)?((-({_PLATFORMS})-[0-9]+)?({_SUFFIXES}))?"
 """What follows the build name of a layer in the names of its exports and archives."""
 
 
+def install_target_of(layer: str, name: str) -> str:
+    """The install target in the name of an export or archive of a layer."""
+    match = re.fullmatch(re.escape(layer) + _OUTPUT, name)
+    return name if match is None else layer + (match[1] or "")
+
+
 def environment_place(layer: ProjectLayer) -> LayerPlace:
     """Where the environment of a layer is built."""
     return LayerPlace.of_environment(layer.project.workspace, layer.build_name)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackbuild.planning.graph import StackGraph
+from stackbuild.planning.leftovers import leftovers_notice
 from stackbuild.planning.plan import Plan
 from stackbuild.planning.step import Step
 from stackbuild.reporting.outputs import RunOutputs
@@ -84,6 +85,8 @@ class RunDisplay:
         self._outputs.tell("begin", tasks=list(selected))
         for notice in self._graph.project.stack.spec.notices:
             print_notice(notice)
+        if (left := leftovers_notice(self._graph.project)) is not None:
+            print_notice(left)
         shows_live = not self._quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self._shows_live = shows_live and "CI" not in os.environ
         if self._shows_live or self._outputs.events is not None:

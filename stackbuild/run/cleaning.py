@@ -3,7 +3,6 @@
 Results go before what proves that they are the project's own, and each at once: a killed run can be repeated.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from stackbuild.planning.step import ManifestStep, Step
@@ -21,16 +20,16 @@ def remove_result(step: Step) -> None:
     else:
         place = environment_place(step.layer) if step.kind is StepKind.BUILD else output_place(step.layer, step.outputs)
         names = place.names
-        remove_outputs(place, [place.current] if place.current in names else names[-1:])
+        for name in [place.current] if place.current in names else names[-1:]:
+            discard_output(place, name)
+            place.give_up(name)
         _remove_recorded(place.described)
 
 
-def remove_outputs(place: LayerPlace, names: Iterable[str]) -> None:
-    """Remove outputs of a layer, which must be proved to be its own, and what killed runs left of them."""
-    for name in tuple(names):
-        discard(place.folder / name)
-        remove_leftovers(place.folder, name)
-        place.give_up(name)
+def discard_output(place: LayerPlace, name: str) -> None:
+    """Remove an output of a layer, which must be proved to be its own, and what killed runs left of it."""
+    discard(place.folder / name)
+    remove_leftovers(place.folder, name)
 
 
 def _remove_recorded(described: tuple[Path, ...]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 
 from stackbuild.project.records import BuildRecord
-from tests.integration.stack_project import StackProject
+from tests.integration.stack_project import StackProject, tasks_run
 
 
 def start(project: StackProject, *arguments: str, module: str = "doit") -> subprocess.Popen[str]:
@@ -241,3 +241,23 @@ def test_an_unfinished_archive_of_a_killed_run_is_removed(built: StackProject) -
     unfinished.write_bytes(b"half")
     built.stackbuild("publish", "--force")
     assert leftovers(built) == []
+
+
+def test_what_a_gone_layer_left_is_told_by_every_run_and_pruned(built: StackProject) -> None:
+    specification = built.root / "venvstacks.toml"
+    head, _, site = specification.read_text(encoding="utf-8").rpartition("[[applications]]")
+    assert "site_app" in site
+    specification.write_text(head, encoding="utf-8")
+    notice = "warning: 4 outputs of layers that are no longer there (app-site): `stackbuild prune`\n"
+    assert built.doit().stderr == notice
+    assert built.stackbuild("publish", "-q").stderr == notice
+    dry = json.loads(built.stackbuild("prune", "--dry-run", "--json").stdout)
+    assert (built.root / "_export/app-site").is_dir()
+    pruned = json.loads(built.stackbuild("prune", "--json").stdout)
+    paths = ["_build/app-site", "_artifacts/app-site.tar", "_export/app-site", "requirements/app-site"]
+    assert [it["path"] for it in pruned["removed"]] == [f"{built.root}/{path}" for path in paths]
+    assert (dry["removed"], dry["dry_run"]) == (pruned["removed"], True)
+    assert list(built.root.rglob("*app-site*")) == []
+    assert built.stackbuild("prune").stdout == "nothing to remove\n"
+    done = built.doit()
+    assert (done.stderr, tasks_run(done.stdout)) == ("", set())
