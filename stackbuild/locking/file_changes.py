@@ -1,7 +1,8 @@
-"""How the files of packages that stay at their version differ from those of an earlier lock, in words. Pure."""
+"""What an index changed: files of packages that stay at their version, and packages that could not stay. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from stackbuild.locking.newer_releases import excluding
 from stackbuild.locking.pylock import LockedPackage
 
 _SHOWN = 16
@@ -29,6 +30,30 @@ def file_changes(
                         f"{hashes[algorithm][:_SHOWN]}…, is {found[algorithm][:_SHOWN]}…; find out why before "
                         "you commit the lock"
                     )
+
+
+def moved_versions(
+    before: Iterable[LockedPackage], now: Iterable[LockedPackage], *, declared: Iterable[str]
+) -> dict[str, tuple[str, str]]:
+    """The old and the new version of each package that moved, by name, though its layer's requirements allow the old.
+
+    Only packages with one version in both locks, and their own wheels.
+    """
+    old, new = (dict(_versions(it)) for it in (before, now))
+    requirements = list(declared)
+    return {
+        name: (old[name], new[name])
+        for name in sorted(old.keys() & new.keys())
+        if old[name] != new[name] and not list(excluding(requirements, name, old[name]))
+    }
+
+
+def _versions(packages: Iterable[LockedPackage]) -> Iterator[tuple[str, str]]:
+    found: dict[str, set[str]] = {}
+    for package in packages:
+        if not package.is_shared and package.version:
+            found.setdefault(package.name, set()).add(package.version)
+    yield from ((name, min(versions)) for name, versions in found.items() if len(versions) == 1)
 
 
 def _wheels(packages: Iterable[LockedPackage]) -> Mapping[tuple[str, str], dict[str, Mapping[str, str]]]:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+from packaging.utils import canonicalize_name
 
 from stackbuild.errors import LockError
-from stackbuild.locking.file_changes import file_changes
+from stackbuild.locking.file_changes import file_changes, moved_versions
 from stackbuild.locking.missing_wheels import missing_wheels_error
 from stackbuild.locking.platform_packages import platform_packages
 from stackbuild.locking.pylock import LockedPackage, LowerPackage, package_summary, read_packages, requirements_hash
@@ -25,6 +26,7 @@ from stackbuild.project.layer import ProjectLayer, installed_on
 from stackbuild.project.lock_status import lock_inputs, lock_status, lock_target, packages_below
 from stackbuild.runtimes.source import RuntimeSource, WantedRuntime
 from stackbuild.spec.models import RuntimeLayer
+from stackbuild.steps.index_questions import index_questions
 from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.system.files import disk_errors, private_folder, remove_unfinished, write_atomic
 from stackbuild.system.process import Runner
@@ -34,11 +36,11 @@ from stackbuild.targets.platforms import TargetPlatform
 from stackbuild.targets.pythons import PinnedPython
 from stackbuild.targets.runtime_pin import RuntimePin
 from stackbuild.uv import commands as uv_commands
-from stackbuild.uv import resolution as uv_resolution
 from stackbuild.uv.conflicts import Resolution
 from stackbuild.uv.failures import resolution_error
 from stackbuild.uv.preferences import preferences
 from stackbuild.uv.report import warnings_of
+from stackbuild.uv.resolution import ResolutionProject, resolution_project
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +126,29 @@ def lock_layer(
     outcome = _write(job, refined, record, tools)
     new = read_packages(refined.document, origin=layer.build_name)
     changed = file_changes(old, new, fits=lambda wheel: bool(job.target.fitting([wheel])))
-    return replace(outcome, notices=tuple(f"{layer.build_name}: {notice}" for notice in (*warnings, *changed)))
+    notices = (*warnings, *changed, *_lost_releases(job, new, tools))
+    return replace(outcome, notices=tuple(f"{layer.build_name}: {notice}" for notice in notices))
+
+
+def _lost_releases(job: _LockJob, new: Sequence[LockedPackage], tools: LockTools) -> list[str]:
+    """A sentence for each package that has another version now because no index has the old one any more."""
+    layer = job.layer
+    if job.upgrade or not job.keeps_versions:
+        return []
+    by_url = {canonicalize_name(it.name) for it in layer.declared.requirements if it.url}
+    old = [package for package in job.old if package.name not in by_url]
+    moved = moved_versions(old, new, declared=map(str, layer.declared.requirements))
+    if not moved:
+        return []
+    generated = generated_project(layer, job.pin, job.inputs)
+    python = tools.runtimes().python(job.pin)
+    with index_questions(layer, generated, python=python, run=tools.run) as asked:
+        offered = asked.newest([f"{name}=={old}" for name, (old, _) in moved.items()], with_limit=False)
+    return [
+        f"{name} {old}, which was locked, is no longer offered: {now} took its place"
+        for name, (old, now) in moved.items()
+        if name not in offered
+    ]
 
 
 def _old_packages(layer: ProjectLayer) -> tuple[LockedPackage, ...]:
@@ -162,24 +186,29 @@ def _choose_python(layer: ProjectLayer, record: LockRecord | None, tools: LockTo
     return tools.runtimes().choose(wanted)
 
 
-def _resolve(job: _LockJob, tools: LockTools) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Uv's universal resolution of the layer as a PEP 751 document, and what uv warned of."""
-    layer, project = job.layer, job.layer.project
-    short = job.pin.python.short_version
-    if not layer.declared.requirements:
-        return {"lock-version": "1.0", "requires-python": f"=={short}.*", "packages": []}, ()
-    settings, newest = project.stack.spec.uv, job.inputs.newest_allowed
-    generated = uv_resolution.resolution_project(
+def generated_project(layer: ProjectLayer, pin: RuntimePin, inputs: LockInputs) -> ResolutionProject:
+    """The project that uv resolves to lock a layer."""
+    project, newest = layer.project, inputs.newest_allowed
+    return resolution_project(
         layer.linked,
-        settings=settings,
-        lower=job.lower,
-        python_version=job.pin.python.version,
+        settings=project.stack.spec.uv,
+        lower=packages_below(layer),
+        python_version=pin.python.version,
         # as a point in time: uv reads a date in the local time zone
         exclude_newer=None if newest is None else newest.isoformat(),
         folder=project.stack.spec.folder,
         local_wheels=project.local_wheels,
         query_index=project.query_index,
     )
+
+
+def _resolve(job: _LockJob, tools: LockTools) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Uv's universal resolution of the layer as a PEP 751 document, and what uv warned of."""
+    layer, project = job.layer, job.layer.project
+    short = job.pin.python.short_version
+    if not layer.declared.requirements:
+        return {"lock-version": "1.0", "requires-python": f"=={short}.*", "packages": []}, ()
+    settings, generated = project.stack.spec.uv, generated_project(layer, job.pin, job.inputs)
     resolution = Resolution(
         linked=layer.linked,
         settings=settings,

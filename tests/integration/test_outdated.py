@@ -66,7 +66,7 @@ def test_newer_releases_and_what_holds_each_package(
     before = tree_digests(stack.root, "requirements/**/*")
     found = outdated(stack)
     assert tree_digests(stack.root, "requirements/**/*") == before
-    assert not list(stack.root.glob("_build/.stackbuild/resolve/*/newer"))
+    assert not list(stack.root.glob("_build/.stackbuild/resolve/*/questions"))
     assert found["app-app"] == {}
     assert found["py"]["base"] == {
         "name": "base",

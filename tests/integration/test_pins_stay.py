@@ -163,7 +163,10 @@ def test_what_the_index_yanked_changed_or_lost_stays_and_is_told(stack: StackPro
     server.index.yanked["gamma-1.0-py3-none-any.whl"] = "it is broken"
     release(server.index, "1.0", "beta", uploaded=LATE, tag="py2.py3-none-any")
     (folder / "beta-1.0-py3-none-any.whl").unlink()
+    make_wheel(folder, "low", "1.1", module("low", "1.1"))
+    (folder / "low-1.0-py3-none-any.whl").unlink()
     told = stack.stackbuild("lock").stderr
+    assert "py: low 1.0, which was locked, is no longer offered: 2.0 took its place" in told
     assert "framework-f: gamma-1.0-py3-none-any.whl has other content than when it was locked" in told
     assert "framework-f: beta-1.0-py3-none-any.whl, which was locked, is no longer offered" in told
     assert 'framework-f: `gamma==1.0` is yanked (reason: "it is broken")' in told

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from stackbuild.locking.file_changes import file_changes
+from stackbuild.locking.file_changes import file_changes, moved_versions
 from stackbuild.locking.pylock import LockedPackage, LockedWheel
 
 
@@ -30,3 +30,12 @@ def test_nothing_is_told_of_another_version_or_a_shared_package() -> None:
     before = package("1", {"a-1-x.whl": "00"})
     assert told(before, package("2", {"a-2-x.whl": "11"})) == []
     assert told(before, package("1", {}, is_shared=True)) == []
+
+
+def test_versions_move_only_where_the_requirements_allow_the_old_one() -> None:
+    def lock(**versions: str) -> list[LockedPackage]:
+        return [LockedPackage(name=name, version=version) for name, version in versions.items()]
+
+    before = [*lock(kept="1", lost="1", excluded="1", gone="1", two="1"), LockedPackage(name="two", version="2")]
+    now = lock(kept="1", lost="2", excluded="2", new="1", two="3")
+    assert moved_versions(before, now, declared=["excluded>1", "lost"]) == {"lost": ("1", "2")}

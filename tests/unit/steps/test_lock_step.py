@@ -619,3 +619,15 @@ def test_what_changed_at_the_index_is_told(locked: World) -> None:
     assert changed.startswith(
         "base: low-1.0-py3-none-any.whl has other content than when it was locked: sha256 was low-1.0"
     )
+
+
+def test_packages_are_told_whose_locked_release_is_gone(locked: World) -> None:
+    for lost, upgrade, notices in [
+        (set(), (), ()),
+        ({"low"}, ("low",), ()),  # it was to move
+        ({"low"}, (), ("base: low 3.0, which was locked, is no longer offered: 4.0 took its place",)),
+    ]:
+        locked.uv.versions["low"] = f"{int(locked.uv.versions.get('low', '1.0')[0]) + 1}.0"
+        locked.uv.lost = lost
+        assert locked.lock("base", forced=True, upgrade=upgrade).notices == notices
+    assert not list(locked.folder.glob("_build/.stackbuild/resolve/base/questions"))

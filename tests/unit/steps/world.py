@@ -61,14 +61,16 @@ class FakeUv:
     """Plays uv: resolves every declared requirement to version 1.0, and installs wheels as a module each.
 
     versions: other versions, by name; also: further packages that a layer's resolution has, by build name; files:
-    further files of a package, by name and path; wheels: those of a package instead of one for all; failing: the verb
-    that fails, and what it then says; warns: what it says otherwise; commands: those that were run.
+    further files of a package, by name and path; wheels: those of a package instead of one for all; lost: packages
+    whose old releases are gone; failing: the verb that fails, and what it then says; warns: what it says otherwise;
+    commands: those that were run.
     """
 
     versions: dict[str, str] = field(default_factory=dict)
     also: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     files: dict[str, dict[str, str]] = field(default_factory=dict)
     wheels: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
     failing: str | None = None
     says: str = "error: it is broken"
     warns: str = ""
@@ -84,6 +86,8 @@ class FakeUv:
         match verb:
             case "export":
                 self._export(command)
+            case "pip" if command.argv[2] == "compile":
+                return self._offer(command)
             case "pip":
                 prefix = Path(command.argv[command.argv.index("--prefix") + 1])
                 self._install(prefix, Path(command.argv[4]), Path(command.argv[-1]))
@@ -118,6 +122,17 @@ class FakeUv:
         }
         output = Path(command.argv[command.argv.index("--output-file") + 1])
         output.write_text(tomli_w.dumps(document), encoding="utf-8")
+
+    def _offer(self, command: Command) -> Result:
+        """Say which of the asked releases there are: all but those that are lost."""
+        assert command.cwd is not None
+        project = tomllib.loads((command.cwd / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        asked = [requirement.partition("==") for requirement in project["dependencies"]]
+        packages = [{"name": name, "version": version or self.versions.get(name, "1.0")} for name, _, version in asked]
+        output = Path(command.argv[command.argv.index("--output-file") + 1])
+        output.write_text(tomli_w.dumps({"packages": packages}), encoding="utf-8")
+        lost = self.lost & {name for name, _, _ in asked}
+        return Result(command=command, status=1 if lost else 0, stdout="", stderr="")
 
     def _install(self, root: Path, python: Path, pylock: Path) -> None:
         assert not root.exists()
