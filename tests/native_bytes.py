@@ -88,9 +88,14 @@ def mach_o(
     system: int = 1,
     order: str = "<",
     bits: int = 64,
+    name: str | None = None,
+    needed: Sequence[str] = (),
 ) -> bytes:
     """A Mach-O file for one machine; `minimum` in the load command of today, `old_minimum` in that of before 2018."""
     commands = [struct.pack(order + "II8x", 0x1B, 16)]
+    for kind_of_command, library in [*([(0xD, name)] if name else []), *((0xC, it) for it in needed)]:
+        text = library.encode() + b"\0"
+        commands.append(struct.pack(order + "IIIIII", kind_of_command, 24 + len(text), 24, 0, 0, 0) + text)
     if old_minimum is not None:
         commands.append(struct.pack(order + "IIII", 0x24, 16, version(old_minimum), version("12.0")))
     if minimum is not None:
@@ -118,8 +123,16 @@ def java_class(major: int = 61) -> bytes:
     return struct.pack(">IHH", 0xCAFEBABE, 0, major) + bytes(range(200))
 
 
-def pe(machine: str = "amd64", *, flags: int = 0x2022, header_at: int = 0x80) -> bytes:
-    """A DLL, or with other `flags` (0x0022) a program."""
+def pe(machine: str = "amd64", *, flags: int = 0x2022, header_at: int = 0x80, needed: Sequence[str] = ()) -> bytes:
+    """A DLL that imports from those `needed`, or with other `flags` (0x0022) a program."""
     start = b"MZ" + bytes(0x3A) + struct.pack("<I", header_at)
-    header = b"PE\0\0" + struct.pack("<HHIIIHH", PE_MACHINES[machine], 0, 0, 0, 0, 0, flags)
-    return start.ljust(header_at, b"\0") + header
+    optional = struct.pack("<H", 0x20B) + bytes(110) + bytes(8) + struct.pack("<II", BASE, 20 * (len(needed) + 1))
+    section_at = header_at + 24 + len(optional) + 40
+    names_at, names, table = BASE + 20 * (len(needed) + 1), b"", b""
+    for library in needed:
+        table += struct.pack("<IIIII", 0, 0, 0, names_at + len(names), 0)
+        names += library.encode() + b"\0"
+    content = table + bytes(20) + names
+    header = b"PE\0\0" + struct.pack("<HHIIIHH", PE_MACHINES[machine], 1, 0, 0, 0, len(optional), flags)
+    section = b".idata\0\0" + struct.pack("<IIII", len(content), BASE, len(content), section_at) + bytes(16)
+    return start.ljust(header_at, b"\0") + header + optional + section + content

@@ -25,27 +25,33 @@ Libraries = Mapping[str, PurePosixPath]
 
 
 def offered_libraries(
-    environment: Path, site_packages: PurePosixPath, *, layer: str, excluded: Sequence[str]
+    environment: Path, site_packages: PurePosixPath, *, layer: str, excluded: Sequence[str], may_clash: bool = False
 ) -> Libraries:
     """The libraries below `site_packages`, sorted by name, all paths relative to `environment`.
 
     `layer` is the build name: the patterns of `excluded` are matched against paths that start with it (`fits_end`).
-    Files with the same name and content count as one, the first. Raises `BuildError` with every ambiguous name.
+    Files with the same name and content count as one, the first. Raises `BuildError` with every ambiguous name, or
+    leaves these out with `may_clash`, for a layer that nothing can stand on.
     """
     found: dict[str, list[PurePosixPath]] = {}
     for path in map(PurePosixPath, _library_files(environment, str(site_packages))):
         if not any(fits_end(PurePosixPath(layer, path), pattern) for pattern in excluded):
             found.setdefault(path.name, []).append(path)
-    surplus = {name: _unlike_the_first(environment, paths) for name, paths in sorted(found.items())}
-    if any(surplus.values()):
+    surplus = {name: unlike_the_first(environment, paths) for name, paths in sorted(found.items())}
+    if any(surplus.values()) and not may_clash:
         ambiguous = {name: found[name] for name, others in surplus.items() if others}
         raise _ambiguity(layer, site_packages, ambiguous, excluded, surplus=[*chain(*surplus.values())])
-    return {name: found[name][0] for name in sorted(found)}
+    return {name: found[name][0] for name in sorted(found) if not surplus[name]}
 
 
 def is_dynamic_library(name: str) -> bool:
     """Whether a file of this name is a library and not an extension module."""
-    return _LIBRARY.fullmatch(name) is not None and _EXTENSION_MODULE.fullmatch(name) is None
+    return _LIBRARY.fullmatch(name) is not None and not is_extension_module(name)
+
+
+def is_extension_module(name: str) -> bool:
+    """Whether a file of this name is an extension module for some version of Python, on any platform."""
+    return _EXTENSION_MODULE.fullmatch(name) is not None or name.endswith(".pyd")
 
 
 def fits_end(path: PurePosixPath, pattern: str) -> bool:
@@ -78,7 +84,7 @@ def _library_files(environment: Path, folder: str) -> Iterator[str]:
             yield path
 
 
-def _unlike_the_first(environment: Path, paths: Sequence[PurePosixPath]) -> list[PurePosixPath]:
+def unlike_the_first(environment: Path, paths: Sequence[PurePosixPath]) -> list[PurePosixPath]:
     """The files whose content differs from that of the first one."""
     if len(paths) == 1:
         return []

@@ -78,10 +78,13 @@ class LayerSurroundings:
         return self.lower[-1] if self.lower else None
 
 
-def environment_files(around: LayerSurroundings, *, wrapped: bool) -> tuple[Generated, ...]:
+def environment_files(
+    around: LayerSurroundings, *, wrapped: bool, own_libraries: bool = False
+) -> tuple[Generated, ...]:
     """The generated files of an environment, without layer config and post-install script; none for a runtime.
 
     `wrapped`: its `python` is a script with which the dynamic libraries of the layers below are found, else a link.
+    `own_libraries`: it finds those of the layer itself first.
     """
     layout, runtime = around.layout, around.runtime
     if runtime is None:
@@ -93,7 +96,11 @@ def environment_files(around: LayerSurroundings, *, wrapped: bool) -> tuple[Gene
     if layout.platform.is_windows:
         return (config, customize)
     return (
-        *(_wrapped_python(around, runtime) if wrapped else (_python_link(layout.python, runtime),)),
+        *(
+            _wrapped_python(around, runtime, own_libraries=own_libraries)
+            if wrapped
+            else (_python_link(layout.python, runtime),)
+        ),
         *(
             GeneratedLink(path=layout.scripts / name, target=PurePosixPath("python"))
             for name in layout.kind.other_commands(layout.short_version)
@@ -108,21 +115,22 @@ def _python_link(path: PurePosixPath, runtime: Peer) -> GeneratedLink:
     return GeneratedLink(path=path, target=upwards / in_peer(runtime.target, runtime.layout.python))
 
 
-def _wrapped_python(around: LayerSurroundings, runtime: Peer) -> tuple[Generated, ...]:
+def _wrapped_python(around: LayerSurroundings, runtime: Peer, *, own_libraries: bool) -> tuple[Generated, ...]:
     layout = around.layout
     text = python_wrapper(
         layout.platform,
         base_python=runtime.target / runtime.layout.python,
+        own=layout.dynamic_libraries if own_libraries else None,
         folders=[peer.target / peer.layout.dynamic_libraries for peer in around.lower],
     )
     return GeneratedFile(path=layout.python, text=text, mode=0o755), _python_link(layout.wrapped_python, runtime)
 
 
-def published_files(around: LayerSurroundings, *, wrapped: bool) -> tuple[Generated, ...]:
-    """All generated files of a deployed layer, whether exported or unpacked; `wrapped` as in `environment_files`."""
+def published_files(around: LayerSurroundings, *, wrapped: bool, own_libraries: bool = False) -> tuple[Generated, ...]:
+    """All generated files of a deployed layer, whether exported or unpacked; options as in `environment_files`."""
     return (
-        *environment_files(around, wrapped=wrapped),
-        GeneratedFile(path=LAYER_CONFIG, text=layer_config(around).to_json()),
+        *environment_files(around, wrapped=wrapped, own_libraries=own_libraries),
+        GeneratedFile(path=LAYER_CONFIG, text=layer_config(around, own_libraries=own_libraries).to_json()),
         GeneratedFile(path=POSTINSTALL, text=postinstall_script()),
     )
 
@@ -184,7 +192,7 @@ def _script_as_executable(layout: EnvironmentLayout) -> list[str]:
     ]
 
 
-def layer_config(around: LayerSurroundings) -> LayerConfig:
+def layer_config(around: LayerSurroundings, *, own_libraries: bool = False) -> LayerConfig:
     """The layer's `venvstacks_layer.json`, with paths in the style of the layer's platform."""
     layout, runtime = around.layout, around.runtime
 
@@ -197,7 +205,10 @@ def layer_config(around: LayerSurroundings) -> LayerConfig:
         base_python=text(layout.python if runtime is None else in_peer(runtime.target, runtime.layout.python)),
         site_dir=text(layout.site_packages),
         pylib_dirs=tuple(text(in_peer(peer.target, peer.layout.site_packages)) for peer in around.lower),
-        dynlib_dirs=tuple(text(in_peer(peer.target, peer.layout.dynamic_libraries)) for peer in around.lower),
+        dynlib_dirs=(
+            *((text(layout.dynamic_libraries),) if own_libraries else ()),
+            *(text(in_peer(peer.target, peer.layout.dynamic_libraries)) for peer in around.lower),
+        ),
         launch_module=around.launch_module,
     )
 

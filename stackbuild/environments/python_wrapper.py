@@ -70,15 +70,28 @@ __layer_root=${__layer_bin%/*/*}
 """
 
 
-def python_wrapper(platform: TargetPlatform, *, base_python: PurePosixPath, folders: Iterable[PurePosixPath]) -> str:
+_ADD_OWN = """\
+__layer_home=${{__layer_bin%/*}}
+__layer_add "${{__layer_home##*/}}"{folder}"""
+
+
+def python_wrapper(
+    platform: TargetPlatform,
+    *,
+    base_python: PurePosixPath,
+    folders: Iterable[PurePosixPath],
+    own: PurePosixPath | None = None,
+) -> str:
     """The text of the script. It starts `python_` beside it, which leads to the runtime's Python.
 
     `base_python` and `folders`, in the order in which they are searched, are relative to the folder that contains the
-    layers. Folders that do not exist when the script runs are left out.
+    layers. `own`, relative to the layer, is searched before them. Folders that do not exist when the script runs are
+    left out.
     """
     missing = f'"its runtime is missing: there is no $__layer_root/"{shlex.quote(str(base_python))}'
     lines = [
         f'[ -e "$__layer_bin/python_" ] || __layer_fail {missing}',
+        *([_ADD_OWN.format(folder=shlex.quote(f"/{own}"))] if own is not None else []),
         *(f"__layer_add {shlex.quote(str(folder))}" for folder in folders),
         'exec "$__layer_bin/python_" "$@"',
         "",

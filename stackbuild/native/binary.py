@@ -48,10 +48,16 @@ class Minimum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """The code that a file has for one machine; `machine` is spelled as in the wheel tags of the format's systems."""
+    """The code that a file has for one machine; `machine` is spelled as in the wheel tags of the format's systems.
+
+    name: what others need the library by, if it says so. needed: the libraries that it needs, as it names them; those
+    that it can do without are left out.
+    """
 
     machine: str
     minimum: Minimum | None = None
+    name: str | None = None
+    needed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

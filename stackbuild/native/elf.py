@@ -110,7 +110,14 @@ def parse_elf(content: Content) -> NativeBinary | None:
     return NativeBinary(
         format=NativeFormat.ELF,
         kind=NativeKind.EXECUTABLE if is_program else NativeKind.LIBRARY,
-        code=(Code(machine=_machine(machine, layout), minimum=minimum),),
+        code=(
+            Code(
+                machine=_machine(machine, layout),
+                minimum=minimum,
+                name=_own_name(content, segments, dynamic),
+                needed=tuple(needed),
+            ),
+        ),
     )
 
 
@@ -188,6 +195,11 @@ def _needed_libraries(content: Content, segments: list[_Segment], dynamic: list[
     if names:
         strings = _table(segments, dynamic, _STRINGS)
         yield from (text_at(content, strings + name) for name in names)
+
+
+def _own_name(content: Content, segments: list[_Segment], dynamic: list[tuple[int, int]]) -> str | None:
+    place = next((value for tag, value in dynamic if tag == _NAME), None)
+    return None if place is None else text_at(content, _table(segments, dynamic, _STRINGS) + place)
 
 
 def _glibc(

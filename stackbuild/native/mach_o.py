@@ -14,6 +14,7 @@ from stackbuild.native.binary import (
     NativeFormat,
     NativeKind,
     highest,
+    text_at,
     unpack,
 )
 
@@ -40,6 +41,7 @@ _KINDS = {
 _MOST_MACHINES = 30  # a Java class has its version there, which is 45 or more
 _MOST_COMMANDS = 4096
 _MINIMUM_VERSION, _BUILD_VERSION = 0x24, 0x32
+_NEEDED, _REEXPORTED, _NAME = 0xC, 0x8000001F, 0xD
 _MACOS = 1
 
 
@@ -76,26 +78,47 @@ def _slice(content: Content, start: int) -> tuple[NativeKind, Code] | None:
     if kind not in _KINDS:
         return None
     commands = start + (32 if magic in _WIDE else 28)
-    minimum = highest(_minimums(content, order, commands, min(count, _MOST_COMMANDS)))
+    count = min(count, _MOST_COMMANDS)
+    minimum = highest(_minimums(content, order, commands, count))
+    libraries = list(_libraries(content, order, commands, count))
     name = _MACHINES.get(machine, f"mach-o-{machine}")
     if machine == _ARM64 and subtype & _SUBTYPE_BITS == _ARM64E:
         name = "arm64e"
-    return _KINDS[kind], Code(machine=name, minimum=minimum)
+    return _KINDS[kind], Code(
+        machine=name,
+        minimum=minimum,
+        name=next((library for command, library in libraries if command == _NAME), None),
+        needed=tuple(library for command, library in libraries if command != _NAME),
+    )
 
 
-def _minimums(content: Content, order: str, command: int, count: int) -> Iterator[Minimum]:
-    """The oldest macOS, from the old or the new load command; files for other Apple systems have none."""
+def _commands(content: Content, order: str, command: int, count: int) -> Iterator[tuple[int, int]]:
+    """The kind of each load command, and where it is."""
     for _ in range(count):
         kind, size = unpack(f"{order}II", content, command)
         if size < 8:  # noqa: PLR2004 (it contains at least these two numbers)
             raise Malformed("a load command without an end")
+        yield kind, command
+        command += size
+
+
+def _libraries(content: Content, order: str, command: int, count: int) -> Iterator[tuple[int, str]]:
+    """Each command that names a library, and the name; those that may be missing (weak) are left out."""
+    for kind, place in _commands(content, order, command, count):
+        if kind in (_NEEDED, _REEXPORTED, _NAME):
+            (start,) = unpack(f"{order}I", content, place + 8)
+            yield kind, text_at(content, place + start)
+
+
+def _minimums(content: Content, order: str, first: int, count: int) -> Iterator[Minimum]:
+    """The oldest macOS, from the old or the new load command; files for other Apple systems have none."""
+    for kind, command in _commands(content, order, first, count):
         if kind == _MINIMUM_VERSION:
             yield _macos(*unpack(f"{order}I", content, command + 8))
         elif kind == _BUILD_VERSION:
             system, version = unpack(f"{order}II", content, command + 8)
             if system == _MACOS:
                 yield _macos(version)
-        command += size
 
 
 def _macos(version: int) -> Minimum:

@@ -44,6 +44,17 @@ class Outline(BaseModel):
     """How many entries the folder of packages has, without hidden ones and byte code."""
 
 
+class NeededLibraryEntry(BaseModel):
+    """A shared library that a native file needs and that neither its layer nor the system has."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    name: str
+    file: str
+    """Relative to the layer's folder."""
+    package: str | None = None
+
+
 class BuildRecord(JsonFile):
     """What a build environment was made from, and some figures about it."""
 
@@ -55,6 +66,11 @@ class BuildRecord(JsonFile):
     """Bytes of all regular files, hard links counted in full."""
     dynamic_libraries: tuple[str, ...] = ()
     """The names of the libraries that it offers to the layers above, sorted."""
+    libraries: dict[str, str] = Field(default_factory=dict)
+    """The path of each library of its packages, by every name that others may need it by."""
+    hidden_libraries: tuple[str, ...] = ()
+    """Names of libraries that its packages have, but that are left out, or belong to several that differ."""
+    needed_libraries: tuple[NeededLibraryEntry, ...] = ()
     tools: dict[str, str] = Field(default_factory=dict)
     kept: dict[str, KeptFile] = Field(default_factory=dict)
     """Its `file_manifest` and its `native_files`."""

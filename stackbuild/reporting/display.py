@@ -68,6 +68,7 @@ class RunDisplay:
         self._started = time.monotonic()
         self._seen: set[str] = set()
         self._up_to_date = 0
+        self._told: set[str] = set()
         self._failed = False
         self._changes: RunChanges | None = None
         """Of the layers whose steps ran."""
@@ -113,7 +114,9 @@ class RunDisplay:
         self._print(f"{count} {step.task_name:<{self._name_width}} {result}{told}  {format_seconds(done.seconds)}")
         with self._lock:
             for notice in done.outcome.notices:
-                print_notice(notice)
+                if notice not in self._told:  # archives and exports may tell the same
+                    self._told.add(notice)
+                    print_notice(notice)
 
     def up_to_date(self, step: Step) -> None:
         """A step did not have to run."""

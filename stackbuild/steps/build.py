@@ -25,7 +25,7 @@ from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.lock_status import lock_target
 from stackbuild.project.modules import module_files
 from stackbuild.project.ownership import environment_place
-from stackbuild.project.records import BuildRecord
+from stackbuild.project.records import BuildRecord, NeededLibraryEntry
 from stackbuild.project.task_names import StepKind, task_name
 from stackbuild.spec.models import ApplicationLayer
 from stackbuild.steps.built_checks import check_built
@@ -105,6 +105,11 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
             files=files,
             size=size,
             dynamic_libraries=libraries,
+            libraries=checked.libraries.by_name,
+            hidden_libraries=checked.libraries.hidden,
+            needed_libraries=tuple(
+                NeededLibraryEntry(name=it.name, file=it.file, package=it.package) for it in checked.libraries.needed
+            ),
             tools={"uv": tools.uv_version},
             kept=kept,
             outline=outline,
@@ -165,7 +170,7 @@ def _generated(layer: ProjectLayer) -> tuple[Generated, ...]:
     """The generated files of a build environment. The layer's configuration is already that of the deployed layer."""
     around, published = (surroundings(layer, deployed=deployed) for deployed in (False, True))
     return (
-        *environment_files(around, wrapped=looks_for_libraries(layer)),
+        *environment_files(around, wrapped=looks_for_libraries(layer), own_libraries=True),
         GeneratedFile(path=LAYER_CONFIG, text=layer_config(published).to_json()),
     )
 
@@ -253,7 +258,11 @@ def _link_libraries(layer: ProjectLayer, fresh: Path) -> tuple[str, ...]:
         return ()  # DLLs are found beside the extension modules, and in folders that `sitecustomize` adds
     layout = layer.layout
     libraries = offered_libraries(
-        fresh, layout.site_packages, layer=layer.build_name, excluded=layer.declared.dynlib_exclude
+        fresh,
+        layout.site_packages,
+        layer=layer.build_name,
+        excluded=layer.declared.dynlib_exclude,
+        may_clash=isinstance(layer.declared, ApplicationLayer),
     )
     folder = layout.dynamic_libraries
     upwards = PurePosixPath(*[".."] * len(folder.parts))

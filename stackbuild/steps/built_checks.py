@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stackbuild.environments.layer_check import ExpectedLayer, layer_problems
 from stackbuild.environments.layout import EnvironmentLayout
+from stackbuild.environments.needed_libraries import LayerLibraries, layer_libraries
 from stackbuild.environments.wheel_check import files_of_pure_wheels
 from stackbuild.errors import BuildError
 from stackbuild.native.binary import Minimum, highest
@@ -26,6 +27,7 @@ class Checked:
     """The result of checking an environment that may be used."""
 
     native_files: NativeFileList
+    libraries: LayerLibraries
     notices: tuple[str, ...]
     """Warnings about its native files."""
 
@@ -47,11 +49,18 @@ def check_built(layer: ProjectLayer, environment: Path) -> Checked:
     offenders = beyond_target(files, layer.platform, oldest)
     of_python = tuple(item for item in offenders if not _is_of_packages(item[0], layout))
     of_packages = tuple(item for item in offenders if _is_of_packages(item[0], layout))
-    if of_packages:
-        helpers = files_of_pure_wheels(environment, str(layout.site_packages))
-        of_packages = tuple(item for item in of_packages if item[0].path not in helpers)
+    helpers = files_of_pure_wheels(environment, str(layout.site_packages)) if files else frozenset()
+    of_packages = tuple(item for item in of_packages if item[0].path not in helpers)
     return Checked(
         native_files=file_list(files, layer.platform, system=oldest.system),
+        libraries=layer_libraries(
+            environment,
+            [file for file in files if _is_of_packages(file, layout) and file.path not in helpers],
+            layout,
+            libc=expected.libc,
+            layer=layer.build_name,
+            excluded=layer.declared.dynlib_exclude,
+        ),
         notices=(
             *target_notices(layer.declared, of_packages, oldest),
             *python_notices(layer.declared, of_python, oldest, copied=layer.pin.source == "interpreter"),

@@ -1,11 +1,11 @@
 """The files of a built layer as it is deployed, in an archive or an export. Writes nothing."""
 
 from stackbuild.archives.writer import ArchiveEntry, list_folder
-from stackbuild.environments.generated_files import Generated, GeneratedFile, published_files
+from stackbuild.environments.generated_files import Generated, GeneratedFile, GeneratedLink, published_files
 from stackbuild.project.layer import ProjectLayer
-from stackbuild.steps.digests import libraries_below, not_built
 from stackbuild.steps.freshness import why_build
 from stackbuild.steps.layer_metadata import surroundings
+from stackbuild.steps.library_links import library_links, link_targets, not_built
 
 
 def built_inputs(layer: ProjectLayer) -> str:
@@ -31,7 +31,12 @@ def deployed_entries(layer: ProjectLayer) -> list[ArchiveEntry]:
     are replaced by versions that use the deployed names of the other layers.
     """
     around = surroundings(layer, deployed=True)
-    generated = published_files(around, wrapped=libraries_below(layer))
+    libraries = library_links(layer)
+    links = link_targets(libraries, layer=layer.install_target, folder=around.layout.dynamic_libraries)
+    generated = (
+        *published_files(around, wrapped=libraries.wrapped, own_libraries=libraries.own_first),
+        *(GeneratedLink(path=path, target=target) for path, target in links.items()),
+    )
     replaced = {str(item.path) for wrapped in (True, False) for item in published_files(around, wrapped=wrapped)}
     root = layer.environment
     entries = list_folder(root, skip=lambda path: path in replaced or path.startswith("."))

@@ -6,14 +6,13 @@ Digests contain nothing about this machine, such as paths or file times: a recor
 from collections.abc import Iterable
 from typing import Any
 
-from stackbuild.errors import BuildError
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.modules import module_content
 from stackbuild.project.paths import OutputPaths
-from stackbuild.project.records import BuildRecord, LayerMetadata
-from stackbuild.project.task_names import StepKind, task_name
+from stackbuild.project.records import LayerMetadata
 from stackbuild.spec.models import ApplicationLayer
 from stackbuild.steps.archive_time import archive_time
+from stackbuild.steps.library_links import library_links, required_build_record
 from stackbuild.system.files import read_file
 from stackbuild.system.json_file import digest_of
 
@@ -62,40 +61,17 @@ def looks_for_libraries(layer: ProjectLayer) -> bool:
     """
     if layer.platform.is_windows:
         return False
-    return len(layer.lower) > 1 or libraries_below(layer)
-
-
-def libraries_below(layer: ProjectLayer) -> bool:
-    """Whether a layer below offers dynamic libraries, according to their build records.
-
-    Raises `BuildError` when one of them is not built.
-    """
-    records = [_required_build_record(lower) for lower in layer.lower]
-    return any(record.dynamic_libraries for record in records)
-
-
-def _required_build_record(layer: ProjectLayer) -> BuildRecord:
-    record = layer.build_record
-    if record is None:
-        raise not_built(layer, "it is not built")
-    return record
-
-
-def not_built(layer: ProjectLayer, why: str) -> BuildError:
-    """The error for an environment that is not up to date, with the task that builds it."""
-    platform = layer.project.workspace.platform
-    option = f" --platform {platform}" if platform else ""
-    task = task_name(StepKind.BUILD, layer.build_name, platform)
-    return BuildError(f"{layer.build_name}: {why}", hint=f"build it: doit {task}, or stackbuild build{option}")
+    return len(layer.lower) > 1 or any(required_build_record(lower).dynamic_libraries for lower in layer.lower)
 
 
 def _output_inputs(layer: ProjectLayer, built: str) -> dict[str, Any]:
+    libraries = library_links(layer)
     return {
         "format": OUTPUT_FORMAT,
         "environment": built,
         "target": layer.install_target,
         "lower": [lower.install_target for lower in layer.lower],
-        "libraries_below": libraries_below(layer),
+        "libraries": [libraries.wrapped, libraries.own_first, libraries.added],
         "lock_version": layer.lock.record.lock_version if layer.declared.versioned else 1,
     }
 

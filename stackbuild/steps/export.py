@@ -16,6 +16,7 @@ from stackbuild.steps.file_manifests import exported_files
 from stackbuild.steps.freshness import only_metadata_of_export
 from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
 from stackbuild.steps.layer_metadata import layer_metadata, replace_metadata, surroundings
+from stackbuild.steps.library_links import library_notices
 from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.steps.outlines import outline_of, write_kept
 from stackbuild.system.files import (
@@ -45,12 +46,14 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fals
             replace_metadata(paths, metadata)
         return Outcome(done="kept: same content, new lock")
     entries = deployed_entries(layer)
-    notices: tuple[str, ...] = ()
+    notices = library_notices(layer)
+    without_byte_code = False
     if layer.project.has_byte_code("exports"):
         try:
             entries += byte_code_entries(layer, entries, tools, report=report)
         except NoByteCode as error:
-            notices = (f"{layer.build_name}: exported without byte code: {error.message}",)
+            notices += (f"{layer.build_name}: exported without byte code: {error.message}",)
+            without_byte_code = True
     entries = _finished(layer, entries)
     size = sum(entry.stored_size for entry in entries)
     report(f"linking {len(entries)} files")
@@ -66,7 +69,7 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fals
         beside = {"file_manifest": exported_files(layer, entries), "metadata": metadata}
         places = paths.beside_output(layer.build_name)
         # an export without the byte code that it should have is not valid: it is made again when that is possible
-        inputs = export_inputs(layer, built=built, with_byte_code=not notices)
+        inputs = export_inputs(layer, built=built, with_byte_code=not without_byte_code)
         record = OutputRecord(
             inputs=inputs,
             files=len(entries),

@@ -23,6 +23,7 @@ from stackbuild.spec.models import BuildName
 from stackbuild.steps.build import write_generated
 from stackbuild.system.process import run
 from stackbuild.targets.platforms import TargetPlatform
+from tests.integration.small_stack import application, framework, runtime, settings, small_stack
 from tests.integration.stack_project import PYTHON_REQUEST, StackProject, copy_project, make_wheel, module
 
 pytestmark = [
@@ -375,3 +376,52 @@ def test_every_supported_python_is_the_layers_own_when_the_script_starts_it(
     assert said(python, "-c", code) == said(python, "-I", "-c", code) == expected
     nested = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}], env={{}}, check=True)"
     assert said(python, "-c", nested) == expected
+
+
+BINDING = """
+import ctypes, pathlib
+for name in ("libown.so", "libcross.so"):
+    print(ctypes.CDLL(str(pathlib.Path(__file__).with_name(name))).answer())
+"""
+
+
+def test_own_libraries_come_first_and_versioned_ones_are_found_below(tmp_path: Path, clean_env: dict[str, str]) -> None:
+    def library(name: str, source: str, *arguments: str, at: str = "") -> bytes:
+        return compiled(folder(at), name, source, f"-Wl,-soname,{name}", *arguments)
+
+    def folder(name: str) -> Path:
+        place = tmp_path / "compiled" / name
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+
+    use, run_path = "int {0}(void); int answer(void) {{ return {0}(); }}", "-Wl,--enable-new-dtags,-rpath,$ORIGIN"
+    old = library("libfoo.so", "int old(void) { return 0; }", at="old")
+    far = library("libfar.so.1", "int far_one(void) { return 2; }")
+    library("libgone.so.4", "int gone(void) { return 3; }")
+    binding: dict[str, str | bytes] = {
+        "binding/__init__.py": BINDING,
+        "binding/libfoo.so": library("libfoo.so", "int fresh(void) { return 1; }"),
+        "binding/libown.so": library("libown.so", use.format("fresh"), str(folder("") / "libfoo.so"), run_path),
+        "binding/libcross.so": library(
+            "libcross.so", use.format("far_one"), str(folder("") / "libfar.so.1"), f"{run_path}/../far/lib"
+        ),
+        "binding/libbad.so": library("libbad.so", use.format("gone"), str(folder("") / "libgone.so.4")),
+    }
+    project = small_stack(
+        tmp_path / "project",
+        clean_env,
+        settings("no-index = true", 'find-links = ["wheels"]'),
+        runtime(more=f'platforms = ["linux_{platform.machine()}"]'),
+        framework("low", "far"),
+        application("top", "binding", on='frameworks = ["low"]'),
+    )
+    tag, wheels = f"py3-none-linux_{platform.machine()}", project.root / "wheels"
+    make_wheel(wheels, "far", "1.0", {"far/lib/libfar.so.1": far, "far/libfoo.so": old}, tag=tag)
+    make_wheel(wheels, "binding", "1.0", binding, tag=tag)
+    (project.root / "top.py").write_text("import binding\n", encoding="utf-8")
+    project.stackbuild("lock", "-q")
+    told = project.stackbuild("local-export", "-q").stderr
+    assert project.launch("app-top", "top") == "1\n2\n"
+    assert told.count("libgone.so.4 (for ") == told.count("binding/libbad.so of binding 1.0)") == 1
+    assert "app-top: the libfoo.so of app-top is found before that of framework-low, which differs" in told
+    assert "libfar" not in told

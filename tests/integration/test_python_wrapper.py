@@ -70,7 +70,11 @@ class Layers:
 
 
 def make_layers(
-    root: Path, *, shell: str = "/bin/sh", platform: TargetPlatform = TargetPlatform.LINUX_X86_64
+    root: Path,
+    *,
+    shell: str = "/bin/sh",
+    platform: TargetPlatform = TargetPlatform.LINUX_X86_64,
+    own: PurePosixPath | None = None,
 ) -> Layers:
     layers = Layers(root=root)
     for name in FRAMEWORKS:
@@ -82,6 +86,7 @@ def make_layers(
         platform,
         base_python=PurePosixPath("base/bin/python"),
         folders=[PurePosixPath(name, LIBRARIES) for name in (*FRAMEWORKS, "base")],
+        own=own,
     )
     assert text.startswith("#!/bin/sh -\n")
     layers.python.parent.mkdir(parents=True)
@@ -250,3 +255,11 @@ def test_macos_has_a_variable_of_its_own_and_no_way_to_name_a_folder_with_a_colo
     assert (answer.libraries, answer.macos_libraries) == ("unset", f"/mine:{layers.libraries(*FRAMEWORKS)}")
     colon = make_layers(tmp_path / "a:b", platform=TargetPlatform.MACOSX_ARM64)
     assert told(colon.python).macos_libraries == "unset"
+
+
+@pytest.mark.parametrize("name", ["plain", ' it\'s "q" * -x \\ \n'])
+def test_libraries_of_the_layer_itself_come_first(tmp_path: Path, shell: str, name: str) -> None:
+    layers = make_layers(tmp_path / name, shell=shell, own=PurePosixPath(LIBRARIES))
+    assert told(layers.python).libraries == layers.libraries(*FRAMEWORKS)  # it has none
+    (layers.root / "layer" / LIBRARIES).mkdir(parents=True)
+    assert told(layers.python).libraries == layers.libraries("layer", *FRAMEWORKS)

@@ -269,7 +269,7 @@ def manifest_in(text: str) -> dict[str, list[str]]:
 
 
 def test_publishing_requests_and_manifests_are_printed_for_scripts_written_for_venvstacks(built: StackProject) -> None:
-    built.env["STACKBUILD_COMPATIBLE_WITH"] = "venvstacks"
+    built.env = {**built.env, "STACKBUILD_COMPATIBLE_WITH": "venvstacks"}  # not that of other tests
     every = {"applications": ["app-hello", "app-site"], "frameworks": ["framework-web", "framework-data"]}
     for command in (("build",), ("build", "--no-build"), ("publish",), ("local-export",), ("build", "--publish")):
         assert manifest_in(built.stackbuild(*command).stdout) == {**every, "runtimes": ["py"]}

@@ -1,5 +1,6 @@
 """Dynamic libraries of a layer: linked where it is built, looked for where layers above are built and deployed."""
 
+import json
 import os
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from stackbuild.errors import BuildError
 from stackbuild.project.records import BuildRecord
 from stackbuild.spec.models import BuildName
 from stackbuild.steps.freshness import why_archive, why_build, why_export
+from stackbuild.steps.library_links import library_notices
+from stackbuild.steps.outlines import outline_of
 from tests.unit.steps.world import ALL, World, tree
 
 SITE = "lib/python3.11/site-packages"
@@ -204,3 +207,83 @@ def test_package_with_a_file_in_the_place_of_a_generated_one_is_an_error(locked:
         f"app-shop: a package of it has files where the layer needs its own: {path}\n\n"
         "hint: leave that package out of the requirements"
     )
+
+
+def with_record(world: World, name: str, **changed: object) -> None:
+    """Give the record of a build environment other libraries, with their files."""
+    record = BuildRecord.read(build_record(world, name))
+    assert record is not None
+    changed_record = BuildRecord.model_validate({**record.model_dump(), **changed})
+    for path in changed_record.libraries.values():
+        place = folder(world, name) / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"library of {name}", encoding="utf-8")
+    outline = outline_of(folder(world, name), world.layer(name).layout)
+    changed_record.model_copy(update={"outline": outline}).write(build_record(world, name))
+
+
+def needs(*names: str) -> list[dict[str, str]]:
+    return [{"name": name, "file": f"{SITE}/top/_top.so", "package": "top 1.0"} for name in names]
+
+
+def notices(world: World, name: str) -> tuple[str, ...]:
+    return library_notices(world.layer(name))
+
+
+def test_a_library_below_that_is_needed_by_a_versioned_name_is_linked_where_it_is_needed(built: World) -> None:
+    with_record(built, "framework-web", libraries={"libx.so.1": f"{SITE}/mid/libx.so.1"})
+    assert not is_wrapped(exported(built, "app-shop"))
+    with_record(built, "app-shop", needed_libraries=needs("libx.so.1"))
+    assert why(built, "app-shop")[2] == CHANGED
+    application = exported(built, "app-shop")
+    assert is_wrapped(application)
+    target = f"../../../../framework-web@1/{SITE}/mid/libx.so.1"
+    assert os.readlink(application / "share/venv/dynlib/libx.so.1") == target
+    script = (application / "bin/python").read_text("utf-8")
+    assert script.index("/share/venv/dynlib\n") < script.index("__layer_add framework-web@1/share/venv/dynlib\n")
+    config = json.loads((application / "share/venv/metadata/venvstacks_layer.json").read_bytes())
+    assert config["dynlib_dirs"][:2] == ["share/venv/dynlib", "../framework-web@1/share/venv/dynlib"]
+    assert notices(built, "app-shop") == ()
+
+
+def test_what_a_framework_needs_from_its_runtime_is_found_above_it_too(built: World) -> None:
+    with_record(built, "base", libraries={"libx.so.1": f"{SITE}/low/libx.so.1"})
+    with_record(built, "framework-web", needed_libraries=needs("libx.so.1"))
+    assert os.path.lexists(exported(built, "framework-web") / "share/venv/dynlib/libx.so.1")
+    application = exported(built, "app-shop")
+    assert is_wrapped(application)
+    assert not os.path.lexists(application / "share/venv/dynlib")
+
+
+def test_an_own_library_is_found_before_one_of_the_same_name_below_and_that_is_told(with_library: World) -> None:
+    below, own = ({"libmid.so": f"{SITE}/{package}/libmid.so"} for package in ("mid", "top"))
+    with_record(with_library, "framework-web", libraries=below)
+    with_record(with_library, "app-shop", libraries=own)
+    application = exported(with_library, "app-shop")
+    assert os.readlink(application / "share/venv/dynlib/libmid.so") == f"../../../{SITE}/top/libmid.so"
+    (told,) = notices(with_library, "app-shop")
+    assert told.startswith("app-shop: the libmid.so of app-shop is found before that of framework-web, which differs; ")
+    assert 'dynlib_exclude = ["libmid.so"]' in told
+    (folder(with_library, "app-shop") / own["libmid.so"]).write_text("library of framework-web", encoding="utf-8")
+    assert notices(with_library, "app-shop") == ()
+
+
+def test_an_own_library_that_a_layer_below_hides_is_told(with_library: World) -> None:
+    with_record(with_library, "app-shop", hidden_libraries=["libmid.so", "libelse.so"])
+    (told,) = notices(with_library, "app-shop")
+    assert "a layer below offers libmid.so, which is found instead of those" in told
+
+
+def test_libraries_that_nothing_has_are_told_when_a_layer_is_published(built: World) -> None:
+    with_record(built, "framework-web", hidden_libraries=["liby.so.2"])
+    with_record(built, "app-shop", needed_libraries=needs("libx.so.1", "liby.so.2"))
+    (told,) = notices(built, "app-shop")
+    assert f"the system has: libx.so.1 (for {SITE}/top/_top.so of top 1.0), liby.so.2 (for " in told
+    assert told.endswith("; layers below have liby.so.2, but exclude it, or have several that differ")
+    assert built.archive("app-shop").notices == built.export("app-shop").notices == (told,)
+
+
+def test_libraries_of_an_application_may_clash_as_nothing_stands_on_it(built: World) -> None:
+    built.uv.files["top"] = {"a/libtop.so": "one", "b/libtop.so": "two", "libother.so": "other"}
+    built.build("app-shop")
+    assert links(built, "app-shop") == [f"share/venv/dynlib/libother.so -> ../../../{SITE}/top/libother.so"]
