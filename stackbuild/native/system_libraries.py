@@ -24,6 +24,7 @@ _MUSL = re.compile(r"libc\.musl-.+|libc\.so")
 _MACOS = re.compile(r"(?:/usr/lib/|/System/).*|.*libpython[23][^/]*|.*/Python")
 _WINDOWS = re.compile(r"(?:api-ms-win|ext-ms)-.*|python[23]\d*t?\.dll|(?:vcruntime140|ucrtbase|msvcrt).*\.dll|.*\.drv")
 _WINDOWS_NAMES = (
+    "aclui "
     "advapi32 authz avicap32 avifil32 avrt bcrypt bcryptprimitives bthprops.cpl cabinet cfgmgr32 comctl32 comdlg32 "
     "credui crypt32 cryptbase cryptnet cryptui d2d1 d3d10 d3d10_1 d3d11 d3d12 d3d9 d3dcompiler_47 dbgeng dbghelp dcomp "
     "dinput8 dnsapi dsound dwmapi dwrite dxcore dxgi dxva2 evr fwpuclnt gdi32 gdi32full gdiplus glu32 hid httpapi "
@@ -33,7 +34,12 @@ _WINDOWS_NAMES = (
     "shell32 shlwapi sspicli synchronization tbs urlmon user32 userenv usp10 uxtheme version virtdisk vulkan-1 "
     "wer wevtapi windowscodecs winhttp wininet winmm winscard winspool wintrust winusb wlanapi wldap32 wldp ws2_32 "
     "wsock32 wtsapi32 xinput1_4 xinput9_1_0 xmllite nvcuda nvml nvapi64 combase coremessaging dhcpcsvc inkobjcore "
-    "mfcore mfuuid ddraw d3d8 wbemuuid webauthn windows.storage win32u msctf wiatrust activeds adsldpc"
+    "mfcore mfuuid ddraw d3d8 wbemuuid webauthn windows.storage win32u msctf wiatrust activeds adsldpc "
+    "apphelp clusapi compstui cscapi davclnt dbgcore devobj dhcpcsvc6 dsrole dsuiext elscore esent evr fltlib hlink "
+    "icu icuin icuuc kdscli loadperf logoncli lz32 mapi32 mprapi msdmo msdrm mstask ndfapi netutils ntlanman ntmarta "
+    "oledlg pdhui printui profapi qmgr query quartz rasdlg resutils rtutils samcli samlib sas scrnsave sfc shdocvw "
+    "slc snmpapi srvcli sti t2embed tapi32 traffic txfw32 uiautomationcore uireng umpdc verifier vssapi wdsclient "
+    "webservices wecapi winbio windowscodecsext winsta wkscli wlanui wmvcore wpcap wsdapi wsmsvc wtsapi32"
 )
 
 _NAMES_WITH_GLIBC = frozenset(_GLIBC.split())

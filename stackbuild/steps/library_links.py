@@ -17,6 +17,7 @@ from stackbuild.errors import BuildError
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.records import BuildRecord
 from stackbuild.project.task_names import StepKind, task_name
+from stackbuild.spec.models import BuildName
 from stackbuild.system.files import sha256_file
 
 _SHOWN = 5
@@ -57,11 +58,22 @@ def not_built(layer: ProjectLayer, why: str) -> BuildError:
 
 def library_links(layer: ProjectLayer) -> LibraryLinks:
     """How a layer finds libraries. Raises `BuildError` when it or a layer below is not built."""
+    return _links(layer, {})
+
+
+def _links(layer: ProjectLayer, known: dict[BuildName, LibraryLinks]) -> LibraryLinks:
+    """As `library_links`; `known` has what was found out already, as most layers are below several others."""
+    if layer.build_name not in known:
+        known[layer.build_name] = _links_of(layer, known)
+    return known[layer.build_name]
+
+
+def _links_of(layer: ProjectLayer, known: dict[BuildName, LibraryLinks]) -> LibraryLinks:
     records = [(lower, required_build_record(lower)) for lower in layer.lower]
     if layer.platform.is_windows or not layer.lower:
         return LibraryLinks()
     own = required_build_record(layer)
-    below = frozenset(name for lower, record in records for name in _offered(lower, record))
+    below = frozenset(name for lower, record in records for name in _offered(lower, record, known))
     found = {name: (layer, own.libraries[name]) for name in sorted(below) if name in own.libraries}
     for name in (needed.name for needed in own.needed_libraries if needed.name not in below):
         for lower, record in records:
@@ -71,9 +83,9 @@ def library_links(layer: ProjectLayer) -> LibraryLinks:
     return LibraryLinks(below=below, added=tuple(sorted(added)), own_first=bool(found))
 
 
-def _offered(layer: ProjectLayer, record: BuildRecord) -> set[str]:
+def _offered(layer: ProjectLayer, record: BuildRecord, known: dict[BuildName, LibraryLinks]) -> set[str]:
     """The names in the deployed folder of libraries of a layer."""
-    return {*record.dynamic_libraries, *(name for name, _, _ in library_links(layer).added)}
+    return {*record.dynamic_libraries, *(name for name, _, _ in _links(layer, known).added)}
 
 
 def library_notices(layer: ProjectLayer) -> tuple[str, ...]:
