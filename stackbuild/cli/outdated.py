@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from stackbuild.cli.commands import select, told
 from stackbuild.cli.showing import Where
+from stackbuild.locking.newer_releases import HolderKind
 from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.plan import Plan
 from stackbuild.planning.request import Request
@@ -62,5 +63,8 @@ def as_lines(found: Mapping[BuildName, LayerReleases]) -> Iterator[str]:
             yield f"  {package.name} {', '.join(package.locked)} -> {package.newest}{upgrade}, held by {holders}"
         for unknown in releases.unknown:
             yield f"  {unknown}: no index has a release of it that could be used"
-    if not any(releases.outdated for releases in found.values()):
+    outdated = [package for releases in found.values() for package in releases.outdated]
+    if not outdated:
         yield f"{counted(len(found), 'layer')}: nothing newer"
+    if any(holder.kind is HolderKind.LOCK for package in outdated for holder in package.held_by):
+        yield "what is held by the lock only is upgraded by: stackbuild lock --upgrade-package NAME"

@@ -40,7 +40,7 @@ class Holder:
 
     def __str__(self) -> str:
         texts = {
-            HolderKind.LOCK: "the lock only: stackbuild lock --upgrade-package",
+            HolderKind.LOCK: "the lock only",
             HolderKind.REQUIREMENT: "the requirement",
             HolderKind.SETTING: "the setting",
             HolderKind.LOWER_LAYER: "the layer below,",
@@ -48,7 +48,7 @@ class Holder:
             HolderKind.PLATFORM: "a platform without wheels:",
             HolderKind.EXCLUDE_NEWER: "exclude-newer",
         }
-        return f"{texts[self.kind]} {self.what}".strip()
+        return texts[self.kind] if self.kind is HolderKind.LOCK else f"{texts[self.kind]} {self.what}".strip()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+from packaging.version import Version
 
 from stackbuild.errors import LockError
 from stackbuild.locking.pylock import LockedPackage, read_packages
 from stackbuild.project.layer import ProjectLayer
+from stackbuild.project.lock_status import lock_target
 from stackbuild.system.files import disk_errors, private_folder, remove_tree, write_atomic
 from stackbuild.system.process import Runner
 from stackbuild.uv import commands as uv_commands
 from stackbuild.uv.resolution import ResolutionProject
 
-_INDEXES = ("workspace", "index", "sources")
-"""Settings of a project that say where releases come from."""
+_SETTINGS = ("workspace", "index", "sources", "environments")
+"""Settings of a project that say where releases come from, and for which Python and platforms."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ class IndexQuestions:
 
     def _newest(self, requirements: Sequence[str], *, with_limit: bool) -> dict[str, LockedPackage] | None:
         given = self.generated.pyproject
-        tool = {key: value for key, value in given["tool"]["uv"].items() if key in _INDEXES}
+        tool = {key: value for key, value in given["tool"]["uv"].items() if key in _SETTINGS}
         config = dict(self.generated.config)
         if not with_limit:
             config.pop("exclude-newer", None)
@@ -58,7 +60,11 @@ class IndexQuestions:
         )
         if self.run(command).status:
             return None
-        return {package.name: package for package in self.read()}
+        # uv answers for later Pythons, too, under markers
+        target = lock_target(self.layer, self.layer.pin)
+        packages = [package for package in self.read() if target.matching(package.marker)]
+        packages.sort(key=lambda package: Version(package.version))
+        return {package.name: package for package in packages}
 
     @property
     def answer(self) -> Path:

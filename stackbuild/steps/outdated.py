@@ -77,31 +77,29 @@ def _compared(asked: IndexQuestions, own: list[LockedPackage]) -> LayerReleases:
     newest = asked.newest(list(locked), with_limit=False)
     is_limited = "exclude-newer" in asked.generated.config
     allowed = asked.newest(list(locked), with_limit=True) if is_limited else newest
-    if not newest:
-        said = _resolved(asked)
-        if isinstance(said, str):  # the index cannot be reached, for example
-            raise resolution_error(_question(asked), said)
     candidates = [name for name in locked if name in newest and is_newer(newest[name].version, locked[name])]
-    upgraded = _resolved(asked) if candidates else ()
-    resolved = () if isinstance(upgraded, str) else upgraded
-    versions, target = versions_of(resolved), lock_target(asked.layer, asked.layer.pin)
-    incomplete = {(it.name, it.version) for it in resolved if lacking_wheels(it, [it], target)}
+    # without any answer, this tells why: the index cannot be reached, for example
+    upgraded = _resolved(asked) if candidates or not newest else ()
+    if isinstance(upgraded, str):
+        raise resolution_error(_question(asked), upgraded)
+    versions, target = versions_of(upgraded), lock_target(asked.layer, asked.layer.pin)
+    incomplete = {(it.name, it.version) for it in upgraded if lacking_wheels(it, [it], target)}
     found = []
     for name in candidates:
-        best = versions.get(name, ())[-1:]
+        best = versions.get(name, ())
         holders = []
         if name not in allowed or newest[name].version != allowed[name].version:
             holders.append(Holder(kind=HolderKind.EXCLUDE_NEWER))
         if name in allowed and is_newer(allowed[name].version, locked[name]):
             entries = [package for package in own if package.name == name]
             holders += _holders(asked, allowed[name], entries, best=best)
-        upgrade = next((it for it in best if is_newer(it, locked[name]) and (name, it) not in incomplete), None)
+        better = [it for it in best if it not in locked[name] and (name, it) not in incomplete]
         found.append(
             Outdated(
                 name=name,
                 locked=locked[name],
                 newest=newest[name].version,
-                upgrade=upgrade,
+                upgrade=better[-1] if better and is_newer(better[-1], locked[name]) else None,
                 held_by=tuple(holders),
             )
         )
@@ -111,14 +109,17 @@ def _compared(asked: IndexQuestions, own: list[LockedPackage]) -> LayerReleases:
 def _holders(
     asked: IndexQuestions, release: LockedPackage, entries: list[LockedPackage], *, best: tuple[str, ...]
 ) -> Iterator[Holder]:
-    """What keeps the layer from having a release that exclude-newer allows. `best`: what an upgrade would take."""
+    """What keeps the layer from having a release that exclude-newer allows, on some platform at least.
+
+    `best`: the versions that an upgrade would take, oldest first.
+    """
     layer = asked.layer
     gaps = lacking_wheels(release, entries, lock_target(layer, layer.pin))
     if gaps:
         yield Holder(kind=HolderKind.PLATFORM, what=", ".join(gaps))
+    if release.version in best and release.version not in versions_of(entries)[release.name] and not gaps:
+        yield Holder(kind=HolderKind.LOCK, what=release.name)
     if best == (release.version,):
-        if not gaps:
-            yield Holder(kind=HolderKind.LOCK, what=release.name)
         return
     declared = list(excluding(map(str, layer.declared.requirements), release.name, release.version))
     settings = layer.project.stack.spec.uv.other
@@ -129,7 +130,9 @@ def _holders(
     ]
     yield from (Holder(kind=HolderKind.REQUIREMENT, what=text) for text in declared)
     yield from (Holder(kind=HolderKind.SETTING, what=text) for text in set_)
-    if not declared and not set_:
+    if not best and not declared:
+        yield Holder(kind=HolderKind.OTHER_PACKAGES, what="an upgrade of the layer does without it")
+    elif release.version not in best and not (gaps or declared or set_):
         yield from _held_by_others(asked, release)
 
 

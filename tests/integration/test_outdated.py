@@ -17,8 +17,9 @@ EARLY, LATE, LATEST = "2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "2026-01-0
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[IndexServer]:
     with IndexServer(PackageIndex(folders=(tmp_path / "served",))) as running:
-        for name in ("base", "free", "capped", "needy", "holder", "held", "windows", "limited"):
+        for name in ("base", "free", "capped", "split", "needy", "holder", "held", "windows", "limited"):
             release(running, name, "1.0", uploaded=EARLY, requires=("held<2",) if name == "holder" else ())
+        release(running, "split", "1.1", uploaded=EARLY)
         yield running
 
 
@@ -30,8 +31,10 @@ def release(
     uploaded: str,
     requires: tuple[str, ...] = (),
     tag: str = "py3-none-any",
+    requires_python: str | None = None,
 ) -> None:
-    wheel = make_wheel(server.index.folders[0], name, version, module(name, version), requires=requires, tag=tag)
+    (folder,), files = server.index.folders, module(name, version)
+    wheel = make_wheel(folder, name, version, files, requires=requires, tag=tag, requires_python=requires_python)
     server.index.upload_times[wheel.name] = uploaded
 
 
@@ -40,7 +43,18 @@ def parts(server: IndexServer, limit: str) -> tuple[str, ...]:
         settings(f'exclude-newer = "{limit}"', 'constraint-dependencies = ["limited<2"]'),
         index("ours", server.url, "default = true"),
         runtime("base"),
-        framework("f", "free", "capped<2", "needy", "holder", "held", "windows", "limited"),
+        framework(
+            "f",
+            "free",
+            "capped<2",
+            "split<1.1 ; sys_platform == 'win32'",
+            "split>1.0 ; sys_platform != 'win32'",
+            "needy",
+            "holder",
+            "held",
+            "windows",
+            "limited",
+        ),
         application("app", on='frameworks = ["f"]'),
     )
 
@@ -56,13 +70,14 @@ def test_newer_releases_and_what_holds_each_package(
     stack = small_stack(tmp_path / "project", clean_env, *parts(server, "2025-06-01T00:00:00Z"))
     (stack.root / "app.py").write_text("", encoding="utf-8")
     stack.stackbuild("lock")
-    assert stack.stackbuild("outdated").stdout == "3 layers: nothing newer\n"
-    for name in ("base", "capped", "held", "limited"):
+    assert stack.stackbuild("outdated", "--include", "py").stdout == "1 layer: nothing newer\n"
+    for name in ("base", "capped", "split", "held", "limited"):
         release(server, name, "2.0", uploaded=LATE)
     release(server, "needy", "2.0", uploaded=LATE, requires=("base>=2",))
     release(server, "windows", "2.0", uploaded=LATE, tag="py3-none-win_amd64")
     release(server, "free", "2.0", uploaded=LATE)
     release(server, "free", "3.0", uploaded=LATEST)
+    release(server, "free", "4.0", uploaded=EARLY, requires_python=">=3.99")  # not for this Python
     before = tree_digests(stack.root, "requirements/**/*")
     found = outdated(stack)
     assert tree_digests(stack.root, "requirements/**/*") == before
@@ -86,6 +101,7 @@ def test_newer_releases_and_what_holds_each_package(
         "free": [("exclude-newer", ""), ("lock", "free")],
         "limited": [("setting", "constraint-dependencies: limited<2")],
         "needy": [("lower-layer", "which pins base==1.0 (py)")],
+        "split": [("lock", "split"), ("requirement", 'split<1.1; sys_platform == "win32"')],
         "windows": [("platform", "linux_aarch64, linux_x86_64, macosx_arm64, macosx_x86_64, win_arm64")],
     }
     text = stack.stackbuild("outdated", "--include", "framework-f").stdout
