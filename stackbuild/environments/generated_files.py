@@ -5,10 +5,13 @@ relative: a layer can be moved, mounted read-only or signed, as long as the laye
 """
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from pydantic import Field
 
 from stackbuild.environments.layout import LAYER_CONFIG, POSTINSTALL, PYVENV_CFG, EnvironmentLayout, in_peer
 from stackbuild.environments.python_wrapper import python_wrapper
@@ -28,6 +31,8 @@ class LayerConfig(JsonFile):
     site_dir: str
     pylib_dirs: tuple[str, ...]
     dynlib_dirs: tuple[str, ...]
+    pylib_needs: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """By folder of `pylib_dirs`: the `.dist-info` folders of packages that must be there, if any."""
     launch_module: str | None = None
 
 
@@ -53,10 +58,15 @@ Generated = GeneratedFile | GeneratedLink
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """A lower layer as seen from a layered environment: the name of its folder beside it, and its layout."""
+    """A lower layer as seen from a layered environment: the name of its folder beside it, and its layout.
+
+    needed: the names of the `.dist-info` folders of its packages that the layer above was locked with, as far as they
+    are known.
+    """
 
     target: InstallTarget | BuildName
     layout: EnvironmentLayout
+    needed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +109,7 @@ def environment_files(
         *(
             _wrapped_python(around, runtime, own_libraries=own_libraries)
             if wrapped
-            else (_python_link(layout.python, runtime),)
+            else _linked_python(layout, runtime)
         ),
         *(
             GeneratedLink(path=layout.scripts / name, target=PurePosixPath("python"))
@@ -110,20 +120,30 @@ def environment_files(
     )
 
 
-def _python_link(path: PurePosixPath, runtime: Peer) -> GeneratedLink:
-    upwards = PurePosixPath(*[".."] * len(path.parent.parts))
-    return GeneratedLink(path=path, target=upwards / in_peer(runtime.target, runtime.layout.python))
+def _linked_python(layout: EnvironmentLayout, runtime: Peer) -> tuple[Generated, ...]:
+    """The link to the runtime's Python: by way of a link to the runtime, inside the layer.
+
+    From 3.11 on Python takes `a/b/../c` for `a/c` when it follows the link to itself. That would be wrong where `a/b`
+    is a link to this layer from elsewhere: so the path does not lead out of the layer.
+    """
+    link = layout.runtime_link
+    return (
+        GeneratedLink(path=layout.python, target=PurePosixPath("..", link, runtime.layout.versioned_python)),
+        GeneratedLink(path=link, target=PurePosixPath(*[".."] * len(link.parts), runtime.target)),
+    )
 
 
 def _wrapped_python(around: LayerSurroundings, runtime: Peer, *, own_libraries: bool) -> tuple[Generated, ...]:
     layout = around.layout
+    base_python = runtime.target / runtime.layout.versioned_python
     text = python_wrapper(
         layout.platform,
-        base_python=runtime.target / runtime.layout.python,
+        base_python=base_python,
         own=layout.dynamic_libraries if own_libraries else None,
         folders=[peer.target / peer.layout.dynamic_libraries for peer in around.lower],
     )
-    return GeneratedFile(path=layout.python, text=text, mode=0o755), _python_link(layout.wrapped_python, runtime)
+    link = GeneratedLink(path=layout.wrapped_python, target=PurePosixPath("../..", base_python))
+    return GeneratedFile(path=layout.python, text=text, mode=0o755), link
 
 
 def published_files(around: LayerSurroundings, *, wrapped: bool, own_libraries: bool = False) -> tuple[Generated, ...]:
@@ -149,47 +169,32 @@ def pyvenv_cfg(python_version: str, *, home: str | None = None) -> str:
 def sitecustomize(around: LayerSurroundings, *, wrapped: bool) -> str:
     """A `sitecustomize.py` that appends the lower layers' packages, found relative to itself, to the import path.
 
-    `wrapped`: it also puts the script into `sys.executable`, so that child processes find the dynamic libraries, too.
+    It says so when a layer below is missing or is another one, and corrects what Python says about itself. `wrapped`:
+    as in `environment_files`.
     """
-    depth = len(around.layout.site_packages.parts)
-    folders = [str(in_peer(peer.target, peer.layout.site_packages)) for peer in around.lower]
-    lines = [
-        '"""Makes the packages of the layers below importable, wherever this layer and they lie together."""',
-        "",
-        "import os",
-        "import site",
-        *(["import sys"] if wrapped else []),
-        "",
-        f"_layer = os.path.abspath(os.path.join(os.path.dirname(__file__), {', '.join([repr('..')] * depth)}))",
-        "for _folder in (",
-        *(f"    {folder!r}," for folder in folders),
-        "):",
-        "    site.addsitedir(os.path.normpath(os.path.join(_layer, _folder)))",
-        *(_libraries_on_windows(around) if around.layout.platform.is_windows else []),
-        *(_script_as_executable(around.layout) if wrapped else []),
-        "",
-    ]
-    return "\n".join(lines)
+    layout = around.layout
+    runtime = around.lower[-1]
+    facts = {
+        "UPWARDS": "/".join([".."] * len(layout.site_packages.parts)),
+        "LOWER": tuple((str(peer.target / peer.layout.site_packages), peer.needed) for peer in around.lower),
+        "LIBRARIES": tuple(str(peer.target / peer.layout.dynamic_libraries) for peer in around.lower)
+        if layout.platform.is_windows
+        else (),
+        "BASE_PYTHON": str(runtime.target / runtime.layout.versioned_python),
+        "WRAPPED": wrapped,
+    }
+    lines = _injected("sitecustomize.py").splitlines(keepends=True)
+    return "".join(_with_fact(line, facts) for line in lines)
 
 
-def _libraries_on_windows(around: LayerSurroundings) -> list[str]:
-    folders = [str(in_peer(peer.target, peer.layout.dynamic_libraries)) for peer in around.lower]
-    return [
-        "for _folder in (",
-        *(f"    {folder!r}," for folder in folders),
-        "):",
-        "    _libraries = os.path.normpath(os.path.join(_layer, _folder))",
-        "    if os.path.isdir(_libraries):",
-        "        os.add_dll_directory(_libraries)",
-    ]
-
-
-def _script_as_executable(layout: EnvironmentLayout) -> list[str]:
-    parts = ", ".join(map(repr, layout.python.parts))
-    return [
-        f"if os.path.basename(sys.executable or '') == {layout.wrapped_python.name!r}:",
-        f"    sys.executable = os.path.join(_layer, {parts})",
-    ]
+def _with_fact(line: str, facts: Mapping[str, object]) -> str:
+    """A line of a script, with the value of the fact that it defines, if it does."""
+    name = re.split("[ :]", line, maxsplit=1)[0]
+    if name not in facts:
+        return line
+    declared, _, value = line.partition(" = ")
+    comment = value.rstrip("\n").partition("  #")[2]
+    return f"{declared} = {facts[name]!r}{comment and f'  #{comment}'}\n"
 
 
 def layer_config(around: LayerSurroundings, *, own_libraries: bool = False) -> LayerConfig:
@@ -209,14 +214,22 @@ def layer_config(around: LayerSurroundings, *, own_libraries: bool = False) -> L
             *((text(layout.dynamic_libraries),) if own_libraries else ()),
             *(text(in_peer(peer.target, peer.layout.dynamic_libraries)) for peer in around.lower),
         ),
+        pylib_needs={
+            text(in_peer(peer.target, peer.layout.site_packages)): peer.needed for peer in around.lower if peer.needed
+        },
         launch_module=around.launch_module,
     )
 
 
-@cache
 def postinstall_script() -> str:
     """The post-install script that is part of every deployed layer."""
-    return Path(__file__).with_name("injected").joinpath("postinstall.py").read_text(encoding="utf-8")
+    return _injected("postinstall.py")
+
+
+@cache
+def _injected(name: str) -> str:
+    """The text of a program that layers carry."""
+    return Path(__file__).with_name("injected").joinpath(name).read_text(encoding="utf-8")
 
 
 def launch_command(folder: str, layout: EnvironmentLayout, module: str) -> tuple[str, ...]:

@@ -121,6 +121,11 @@ def _is_local(direct_url: Path) -> bool:
         return False
 
 
+def installed_distributions(site_packages: Path) -> tuple[str, ...]:
+    """The names of the `.dist-info` folders of the packages in a folder, sorted."""
+    return tuple(sorted(name for name in os.listdir(site_packages) if name.endswith(".dist-info")))
+
+
 def tree_size(root: Path) -> tuple[int, int]:
     """Number and total bytes of the regular files below `root`, without byte code."""
     files = size = 0

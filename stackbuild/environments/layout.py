@@ -59,6 +59,18 @@ class EnvironmentLayout:
         return PurePosixPath("python.exe") if self.is_runtime else PurePosixPath("Scripts/python.exe")
 
     @property
+    def versioned_python(self) -> PurePosixPath:
+        """The Python of a runtime under the name that only this kind and feature release has."""
+        if self.platform.is_windows or self.kind is PythonKind.GRAALPY:
+            return self.python
+        return PurePosixPath("bin", self.kind.library(self.short_version))
+
+    @property
+    def runtime_link(self) -> PurePosixPath:
+        """The link to the runtime's folder in an environment whose `python` is a link."""
+        return PurePosixPath("share/venv/runtime")
+
+    @property
     def wrapped_python(self) -> PurePosixPath:
         """The link to the runtime's Python in an environment whose `python` is a script that starts it."""
         return PurePosixPath("bin/python_")

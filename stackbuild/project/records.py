@@ -71,6 +71,8 @@ class BuildRecord(JsonFile):
     hidden_libraries: tuple[str, ...] = ()
     """Names of libraries that its packages have, but that are left out, or belong to several that differ."""
     needed_libraries: tuple[NeededLibraryEntry, ...] = ()
+    distributions: tuple[str, ...] = ()
+    """The names of the `.dist-info` folders of its packages, sorted."""
     tools: dict[str, str] = Field(default_factory=dict)
     kept: dict[str, KeptFile] = Field(default_factory=dict)
     """Its `file_manifest` and its `native_files`."""

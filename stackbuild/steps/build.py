@@ -15,7 +15,7 @@ from stackbuild.environments.generated_files import (
     environment_files,
     layer_config,
 )
-from stackbuild.environments.installed_packages import make_portable, tree_size
+from stackbuild.environments.installed_packages import installed_distributions, make_portable, tree_size
 from stackbuild.environments.layout import LAYER_CONFIG, EnvironmentLayout
 from stackbuild.environments.placement import Placement, move_packages
 from stackbuild.environments.windows_launchers import windows_launchers
@@ -94,6 +94,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
             report("checking the environment")
             checked = check_built(layer, fresh)
             files, size = tree_size(fresh)
+            distributions = installed_distributions(fresh / layer.layout.site_packages)
             manifest, outline = built_files(layer, fresh), outline_of(fresh, layer.layout)
         kept = {
             "native_files": write_kept(checked.native_files, layer.native_files_path),
@@ -110,6 +111,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
             needed_libraries=tuple(
                 NeededLibraryEntry(name=it.name, file=it.file, package=it.package) for it in checked.libraries.needed
             ),
+            distributions=distributions,
             tools={"uv": tools.uv_version},
             kept=kept,
             outline=outline,

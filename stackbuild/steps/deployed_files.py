@@ -3,6 +3,7 @@
 from stackbuild.archives.writer import ArchiveEntry, list_folder
 from stackbuild.environments.generated_files import Generated, GeneratedFile, GeneratedLink, published_files
 from stackbuild.project.layer import ProjectLayer
+from stackbuild.steps.digests import needed_below
 from stackbuild.steps.freshness import why_build
 from stackbuild.steps.layer_metadata import surroundings
 from stackbuild.steps.library_links import library_links, link_targets, not_built
@@ -30,7 +31,7 @@ def deployed_entries(layer: ProjectLayer) -> list[ArchiveEntry]:
     These are the entries of the build environment, without byte code and hidden entries at the top. Generated files
     are replaced by versions that use the deployed names of the other layers.
     """
-    around = surroundings(layer, deployed=True)
+    around = surroundings(layer, deployed=True, needed=needed_below(layer))
     libraries = library_links(layer)
     links = link_targets(libraries, layer=layer.install_target, folder=around.layout.dynamic_libraries)
     generated = (

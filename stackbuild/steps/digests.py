@@ -3,14 +3,18 @@
 Digests contain nothing about this machine, such as paths or file times: a record made elsewhere is valid here.
 """
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.modules import module_content
 from stackbuild.project.paths import OutputPaths
 from stackbuild.project.records import LayerMetadata
-from stackbuild.spec.models import ApplicationLayer
+from stackbuild.spec.models import ApplicationLayer, BuildName
 from stackbuild.steps.archive_time import archive_time
 from stackbuild.steps.library_links import library_links, required_build_record
 from stackbuild.system.files import read_file
@@ -64,6 +68,28 @@ def looks_for_libraries(layer: ProjectLayer) -> bool:
     return len(layer.lower) > 1 or any(required_build_record(lower).dynamic_libraries for lower in layer.lower)
 
 
+def needed_below(layer: ProjectLayer) -> dict[BuildName, tuple[str, ...]]:
+    """The packages of each layer below that the layer's lock shares, by the names of their `.dist-info` folders.
+
+    Raises `BuildError` when a layer below is not built.
+    """
+    shared = {(package.name, package.version) for package in layer.lock.packages if package.is_shared}
+    return {
+        lower.build_name: tuple(
+            name for name in required_build_record(lower).distributions if _distribution(name) in shared
+        )
+        for lower in layer.lower
+    }
+
+
+def _distribution(folder: str) -> tuple[str, str]:
+    """The canonical name and version of the package that a `.dist-info` folder belongs to."""
+    name, _, version = folder.removesuffix(".dist-info").rpartition("-")
+    with contextlib.suppress(InvalidVersion):
+        version = str(Version(version))
+    return canonicalize_name(name), version
+
+
 def _output_inputs(layer: ProjectLayer, built: str) -> dict[str, Any]:
     libraries = library_links(layer)
     return {
@@ -72,6 +98,7 @@ def _output_inputs(layer: ProjectLayer, built: str) -> dict[str, Any]:
         "target": layer.install_target,
         "lower": [lower.install_target for lower in layer.lower],
         "libraries": [libraries.wrapped, libraries.own_first, libraries.added],
+        "needed_below": needed_below(layer),
         "lock_version": layer.lock.record.lock_version if layer.declared.versioned else 1,
     }
 

@@ -1,5 +1,6 @@
 """The metadata of a layer, as archives and exports have it."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from stackbuild.archives.format import ArchiveFormat
@@ -15,8 +16,13 @@ if TYPE_CHECKING:
     from stackbuild.environments.generated_files import LayerSurroundings
 
 
-def surroundings(layer: ProjectLayer, *, deployed: bool) -> "LayerSurroundings":
-    """What the generated files of a layer depend on. Other layers have their install targets if `deployed`."""
+def surroundings(
+    layer: ProjectLayer, *, deployed: bool, needed: Mapping[BuildName, tuple[str, ...]] | None = None
+) -> "LayerSurroundings":
+    """What the generated files of a layer depend on. Other layers have their install targets if `deployed`.
+
+    needed: what is needed of the layers below, as in `Peer`.
+    """
     from stackbuild.environments.generated_files import (  # slow to import, and no digest needs it
         LayerSurroundings,
         Peer,
@@ -30,7 +36,10 @@ def surroundings(layer: ProjectLayer, *, deployed: bool) -> "LayerSurroundings":
     return LayerSurroundings(
         layout=layer.layout,
         python_version=layer.python.version,
-        lower=tuple(Peer(target=target(lower), layout=lower.layout) for lower in layer.lower),
+        lower=tuple(
+            Peer(target=target(lower), layout=lower.layout, needed=(needed or {}).get(lower.build_name, ()))
+            for lower in layer.lower
+        ),
         launch_module=declared.launch_name if isinstance(declared, ApplicationLayer) else None,
         home=str(layer.runtime.environment) if runs_here else None,
     )

@@ -1,7 +1,8 @@
 """Finish a deployed layer: run this file with any Python from 3.10 on, as often as you like.
 
-It reads `share/venv/metadata/venvstacks_layer.json` beside it, checks that the layer is complete and that everything
-it refers to lies in the folder that holds this layer, and compiles the layer's modules to byte code. On Windows it also
+It reads `share/venv/metadata/venvstacks_layer.json` beside it, checks that everything it refers to lies in the folder
+that holds this layer, that the layers below are there and are the ones that the layer was made for, and compiles the
+layer's modules to byte code. On Windows it also
 writes where the layer's runtime lies, which a layer there needs in order to run: run it again when layers have moved.
 Elsewhere a layer runs without this step: modules are then compiled when they are first imported, if the layer can be
 written to.
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from py_compile import PycInvalidationMode
+from typing import Any
 
 CONFIG = Path("share", "venv", "metadata", "venvstacks_layer.json")
 
@@ -37,13 +39,49 @@ class UnusableLayer(Exception):
 def load_config(layer: Path) -> "dict[str, Path]":
     """The layer's own paths made absolute, all paths of its configuration checked. Raises `UnusableLayer`."""
     try:
-        config = json.loads((layer / CONFIG).read_text(encoding="utf-8"))
-        for key in ("pylib_dirs", "dynlib_dirs"):
-            for entry in config[key]:
-                resolve(layer, entry)
-        return {key: resolve(layer, config[key]) for key in ("python", "base_python", "site_dir")}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        config = read_config(layer)
+        for entry in config["dynlib_dirs"]:
+            resolve(layer, entry)
+        paths = {key: resolve(layer, config[key]) for key in ("python", "base_python", "site_dir")}
+        problems = [problem_of_lower_layer(layer, config, entry) for entry in config["pylib_dirs"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UnusableLayer(f"cannot use {layer / CONFIG}: {error!r}") from error
+    if any(problems):
+        raise UnusableLayer(f"\n{layer.name}: ".join(filter(None, problems)))
+    return paths
+
+
+def read_config(layer: Path) -> "dict[str, Any]":
+    """The configuration of a layer. Raises `OSError` or `ValueError`."""
+    config: dict[str, Any] = json.loads((layer / CONFIG).read_text(encoding="utf-8"))
+    return config
+
+
+def problem_of_lower_layer(layer: Path, config: "dict[str, Any]", packages: str) -> "str | None":
+    """What is wrong with the layer below that has this entry in `pylib_dirs`.
+
+    It may be missing, or not the one that this layer was made for: with another Python, or without a package in the
+    version that this layer was locked with.
+    """
+    folder = resolve(layer, packages)
+    lower = layer.parent / folder.relative_to(layer.parent).parts[0]
+    if not lower.exists():
+        return f"there is no {lower}: put it beside this layer first"
+    other = f"{lower.name} is not the layer that this one was made for"
+    try:
+        found = os.listdir(folder)
+    except OSError as error:
+        return f"{other}: cannot read {folder}: {error.strerror}"
+    missing = sorted(set(config.get("pylib_needs", {}).get(packages, ())).difference(found))
+    if missing:
+        return f"{other}: there is no {missing[0]} in {folder}"
+    versions = [feature_release(config), feature_release(read_config(lower))]
+    return f"{other}: it has Python {versions[1]}, not {versions[0]}" if versions[0] != versions[1] else None
+
+
+def feature_release(config: "dict[str, Any]") -> str:
+    """`3.11` of a layer for Python 3.11.13."""
+    return ".".join(str(config["py_version"]).split(".")[:2])
 
 
 def resolve(layer: Path, relative: object) -> Path:
@@ -152,6 +190,8 @@ def main() -> int:
         compile_folder(sys.argv[2])
         return 0
     layer = Path(__file__).absolute().parent
+    if layer.is_symlink():  # from elsewhere than the folder of the layers
+        layer = layer.resolve()
     try:
         finish(layer)
     except UnusableLayer as error:

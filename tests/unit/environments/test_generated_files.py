@@ -1,10 +1,7 @@
 """Texts and links of a layer: exact, relative, and working where they are put."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
-
-import pytest
+from pathlib import PurePosixPath
 
 from stackbuild.environments.generated_files import (
     GeneratedFile,
@@ -51,31 +48,18 @@ def application(platform: TargetPlatform = TargetPlatform.LINUX_X86_64) -> Layer
 RUNTIME = LayerSurroundings(layout=layout(is_runtime=True), python_version="3.11.13", lower=())
 SITE = "lib/python3.11/site-packages"
 
-CUSTOMIZE = f'''"""Makes the packages of the layers below importable, wherever this layer and they lie together."""
-
-import os
-import site
-
-_layer = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '..'))
-for _folder in (
-    '../framework-near@2/{SITE}',
-    "../framework-far's/{SITE}",
-    '../base/{SITE}',
-):
-    site.addsitedir(os.path.normpath(os.path.join(_layer, _folder)))
-'''
-
 
 def test_layered_environment_has_links_configuration_and_import_path() -> None:
     assert environment_files(application(), wrapped=False) == (
-        GeneratedLink(path=PurePosixPath("bin/python"), target=PurePosixPath("../../base/bin/python")),
+        GeneratedLink(path=PurePosixPath("bin/python"), target=PurePosixPath("../share/venv/runtime/bin/python3.11")),
+        GeneratedLink(path=PurePosixPath("share/venv/runtime"), target=PurePosixPath("../../../base")),
         GeneratedLink(path=PurePosixPath("bin/python3"), target=PurePosixPath("python")),
         GeneratedLink(path=PurePosixPath("bin/python3.11"), target=PurePosixPath("python")),
         GeneratedFile(
             path=PurePosixPath("pyvenv.cfg"),
             text="include-system-site-packages = false\nversion = 3.11.13\n",
         ),
-        GeneratedFile(path=PurePosixPath(SITE, "sitecustomize.py"), text=CUSTOMIZE),
+        GeneratedFile(path=PurePosixPath(SITE, "sitecustomize.py"), text=sitecustomize(application(), wrapped=False)),
     )
 
 
@@ -86,32 +70,19 @@ def test_above_dynamic_libraries_python_is_a_script_beside_the_link_to_the_runti
             path=PurePosixPath("bin/python"),
             text=python_wrapper(
                 TargetPlatform.LINUX_X86_64,
-                base_python=PurePosixPath("base/bin/python"),
+                base_python=PurePosixPath("base/bin/python3.11"),
                 folders=[
                     PurePosixPath(name, "share/venv/dynlib") for name in ("framework-near@2", "framework-far's", "base")
                 ],
             ),
             mode=0o755,
         ),
-        GeneratedLink(path=PurePosixPath("bin/python_"), target=PurePosixPath("../../base/bin/python")),
+        GeneratedLink(path=PurePosixPath("bin/python_"), target=PurePosixPath("../../base/bin/python3.11")),
     )
-    assert wrapped[2:-1] == plain[1:-1]
+    assert wrapped[2:-1] == plain[2:-1]
     assert wrapped[-1] == GeneratedFile(
         path=PurePosixPath(SITE, "sitecustomize.py"), text=sitecustomize(application(), wrapped=True)
     )
-
-
-def test_child_processes_are_started_by_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = compile(sitecustomize(application(), wrapped=True), "sitecustomize", "exec")
-    monkeypatch.setattr(sys, "path", [])
-    for given, expected in {
-        "/lay ers/app-shop/bin/python_": "/lay ers/app-shop/bin/python",
-        "/lay ers/base/bin/python3.11": "/lay ers/base/bin/python3.11",
-        "": "",
-    }.items():
-        monkeypatch.setattr(sys, "executable", given)
-        exec(code, {"__file__": f"/lay ers/app-shop/{SITE}/sitecustomize.py"})
-        assert sys.executable == expected
 
 
 def test_runtime_has_no_generated_files_of_an_environment() -> None:
@@ -124,8 +95,8 @@ def test_runtime_has_no_generated_files_of_an_environment() -> None:
 
 def test_published_layer_has_its_configuration_and_post_install_script_too() -> None:
     published = published_files(application(), wrapped=False)
-    assert published[:5] == environment_files(application(), wrapped=False)
-    assert published[5:] == (
+    assert published[:6] == environment_files(application(), wrapped=False)
+    assert published[6:] == (
         GeneratedFile(
             path=PurePosixPath("share/venv/metadata/venvstacks_layer.json"),
             text=layer_config(application()).to_json(),
@@ -175,32 +146,16 @@ def test_environment_on_windows_has_no_links_and_knows_its_runtime_where_that_is
     assert config == GeneratedFile(path=PurePosixPath("pyvenv.cfg"), text=pyvenv_cfg("3.11.13"))
     assert customize.path == PurePosixPath("Lib/site-packages/sitecustomize.py")
     assert isinstance(customize, GeneratedFile)
-    assert "    '../base/Library/bin',\n):\n" in customize.text
-    assert "        os.add_dll_directory(_libraries)\n" in customize.text
+    facts = [line for line in customize.text.splitlines() if line.startswith(("LIBRARIES", "BASE_PYTHON", "UPWARDS"))]
+    folders = ("framework-near@2/Library/bin", "framework-far's/Library/bin", "base/Library/bin")
+    assert facts == [
+        "UPWARDS = '../..'  # from here to the layer's folder",
+        f'LIBRARIES: "tuple[str, ...]" = {folders!r}  # folders of DLLs, on Windows',
+        "BASE_PYTHON = 'base/python.exe'  # that of the runtime",
+    ]
     home = environment_files(replace(plan, home="C:\\layers\\base"), wrapped=False)[0]
     assert isinstance(home, GeneratedFile)
     assert home.text.splitlines()[0] == "home = C:\\layers\\base"
-
-
-def test_import_path_of_lower_layers_is_found_wherever_the_layers_lie(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = tmp_path / "a place with 'quotes'"
-    own = place / "app-shop" / SITE
-    own.mkdir(parents=True)
-    (own / "sitecustomize.py").write_text(sitecustomize(application(), wrapped=False), encoding="utf-8")
-    lower = [place / name / SITE for name in ("framework-near@2", "framework-far's", "base")]
-    for folder in lower:
-        folder.mkdir(parents=True)
-    (lower[0] / "more.pth").write_text("extra\n", encoding="utf-8")
-    (lower[0] / "extra").mkdir()
-    monkeypatch.setattr(sys, "path", ["first"])
-    # runpy itself imports from the path that is replaced here
-    exec(
-        compile((own / "sitecustomize.py").read_text(), "sitecustomize", "exec"),
-        {"__file__": str(own / "sitecustomize.py")},
-    )
-    assert sys.path == ["first", str(lower[0]), str(lower[0] / "extra"), str(lower[1]), str(lower[2])]
 
 
 def test_post_install_script_stands_alone() -> None:
@@ -231,7 +186,8 @@ def test_layer_of_a_free_threaded_python_has_its_command_and_folders() -> None:
         if isinstance(item, GeneratedLink)
     }
     assert links == {
-        "bin/python": "../../base/bin/python",
+        "bin/python": "../share/venv/runtime/bin/python3.13t",
+        "share/venv/runtime": "../../../base",
         **dict.fromkeys(("bin/python3", "bin/python3.13", "bin/python3.13t"), "python"),
     }
     config = layer_config(deployment)

@@ -32,8 +32,14 @@ class Layer:
         self.folder = root / "app-shop"
         self.config = self.folder / "share" / "venv" / "metadata" / "venvstacks_layer.json"
         self.site_packages = self.folder / SITE
-        for folder in (self.config.parent, self.site_packages, self.folder / "bin", root / "base" / "bin"):
+        self.base = root / "base"
+        self.base_packages = self.base / SITE
+        base_config = self.base / self.config.relative_to(self.folder)
+        for folder in (self.config.parent, self.site_packages, self.folder / "bin", self.base / "bin"):
             folder.mkdir(parents=True)
+        self.base_packages.mkdir(parents=True)
+        base_config.parent.mkdir(parents=True)
+        base_config.write_text(json.dumps({"py_version": "3.11.9"}), encoding="utf-8")
         (root / "base" / "bin" / "python").symlink_to(PYTHON)
         (self.folder / "bin" / "python").symlink_to("../../base/bin/python")
         (self.site_packages / "shop.py").write_text("answer = 42\n", encoding="utf-8")
@@ -227,6 +233,44 @@ def test_missing_runtime_is_refused(layer: Layer, capsys: pytest.CaptureFixture[
     python.unlink()
     assert layer.finish() == 1
     assert capsys.readouterr().err == f"app-shop: there is no {python}: put its runtime beside it first\n"
+
+
+def test_layers_below_that_are_missing_or_others_are_refused_all_at_once(
+    layer: Layer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    web = f"../framework-web/{SITE}"
+    layer.configure(
+        pylib_dirs=[web, f"../base/{SITE}"], pylib_needs={web: ["mid-1.0.dist-info"], f"../base/{SITE}": ["low-1.0.x"]}
+    )
+    assert layer.finish() == 1
+    place, other = layer.folder.parent, "is not the layer that this one was made for"
+    assert capsys.readouterr().err == (
+        f"app-shop: there is no {place}/framework-web: put it beside this layer first\n"
+        f"app-shop: base {other}: there is no low-1.0.x in {layer.base_packages}\n"
+    )
+    (layer.base_packages / "low-1.0.x").mkdir()
+    (place / "framework-web").mkdir()
+    assert layer.finish() == 1
+    packages = place / "framework-web" / SITE
+    assert capsys.readouterr().err == (
+        f"app-shop: framework-web {other}: cannot read {packages}: No such file or directory\n"
+    )
+
+
+def test_runtime_of_another_feature_release_is_refused(layer: Layer, capsys: pytest.CaptureFixture[str]) -> None:
+    layer.configure(py_version="3.12.1")
+    assert layer.finish() == 1
+    told = "app-shop: base is not the layer that this one was made for: it has Python 3.11, not 3.12\n"
+    assert capsys.readouterr().err == told
+
+
+def test_layer_is_finished_through_a_link_from_elsewhere(layer: Layer, tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere" / "current"
+    link.parent.mkdir()
+    link.symlink_to(layer.folder)
+    done = subprocess.run([sys.executable, link / "postinstall.py"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert any(name.endswith(".pyc") for name in layer.files())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a script as Python")
