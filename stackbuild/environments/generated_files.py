@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from pydantic import Field
-
 from stackbuild.environments.layout import LAYER_CONFIG, POSTINSTALL, PYVENV_CFG, EnvironmentLayout, in_peer
 from stackbuild.environments.python_wrapper import python_wrapper
 from stackbuild.spec.models import BuildName, InstallTarget
@@ -31,7 +29,7 @@ class LayerConfig(JsonFile):
     site_dir: str
     pylib_dirs: tuple[str, ...]
     dynlib_dirs: tuple[str, ...]
-    pylib_needs: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    pylib_needs: dict[str, tuple[str, ...]] | None = None
     """By folder of `pylib_dirs`: the `.dist-info` folders of packages that must be there, if any."""
     launch_module: str | None = None
 
@@ -204,6 +202,7 @@ def layer_config(around: LayerSurroundings, *, own_libraries: bool = False) -> L
     def text(path: PurePosixPath) -> str:
         return str(PureWindowsPath(path)) if layout.platform.is_windows else str(path)
 
+    needs = {text(in_peer(peer.target, peer.layout.site_packages)): peer.needed for peer in around.lower if peer.needed}
     return LayerConfig(
         python=text(layout.python),
         py_version=around.python_version,
@@ -214,9 +213,7 @@ def layer_config(around: LayerSurroundings, *, own_libraries: bool = False) -> L
             *((text(layout.dynamic_libraries),) if own_libraries else ()),
             *(text(in_peer(peer.target, peer.layout.dynamic_libraries)) for peer in around.lower),
         ),
-        pylib_needs={
-            text(in_peer(peer.target, peer.layout.site_packages)): peer.needed for peer in around.lower if peer.needed
-        },
+        pylib_needs=needs or None,
         launch_module=around.launch_module,
     )
 

@@ -297,7 +297,7 @@ def test_without_the_library_links_and_script_vanish(changed: StackProject) -> N
     assert "archive:app-speaker" in changed.ran()
     for folder in ("_build", "_export"):
         assert not (changed.root / folder / "framework-native/share/venv/dynlib").exists()
-    assert os.readlink(changed.root / "_export/app-speaker/bin/python") == "../../py/bin/python"
+    assert os.readlink(changed.root / "_export/app-speaker/bin/python").startswith("../share/venv/runtime/bin/python3.")
     assert not os.path.lexists(changed.root / "_export/app-speaker/bin/python_")
     assert changed.ran() == set()
 
@@ -371,8 +371,8 @@ def test_every_supported_python_is_the_layers_own_when_the_script_starts_it(
     (root / "framework-native").symlink_to(native.root / "_export/framework-native")
     python = root / "layer/bin/python"
     load = "import ctypes, sys; from os.path import normpath; ctypes.CDLL('libgreet.so')"
-    code = f"{load}; print(sys.executable, sys.prefix, normpath(sys.base_prefix), sep='|')"
-    expected = f"{python}|{root}/layer|{root}/py"
+    code = f"{load}; print(sys.executable, sys.prefix, normpath(sys.base_prefix), sys._base_executable, sep='|')"
+    expected = f"{python}|{root}/layer|{root}/py|{root}/py/bin/{interpreter.name}"
     assert said(python, "-c", code) == said(python, "-I", "-c", code) == expected
     nested = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}], env={{}}, check=True)"
     assert said(python, "-c", nested) == expected

@@ -103,6 +103,7 @@ def test_archive_holds_the_deployed_layer_below_its_install_target(built: World)
         "framework-web@1/share/venv",
         "framework-web@1/share/venv/metadata",
         "framework-web@1/share/venv/metadata/venvstacks_layer.json",
+        "framework-web@1/share/venv/runtime",
     ]
     always = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())  # no upload time is known
     assert {(it.mtime, it.uid, it.gid, it.uname) for it in found.values()} == {(always, 0, 0, "root")}
@@ -111,10 +112,11 @@ def test_archive_holds_the_deployed_layer_below_its_install_target(built: World)
 def test_generated_files_name_the_layers_around_as_they_are_deployed(built: World) -> None:
     built.archive("app-shop")
     with tarfile.open(output(built, "app-shop.tar")) as opened:
-        assert opened.getmember("app-shop/bin/python").linkname == "../../base/bin/python"
+        assert opened.getmember("app-shop/bin/python").linkname == "../share/venv/runtime/bin/python3.11"
+        assert opened.getmember("app-shop/share/venv/runtime").linkname == "../../../base"
         customize = opened.extractfile(f"app-shop/{SITE}/sitecustomize.py")
         assert customize is not None
-        assert f"'../framework-web@1/{SITE}'" in customize.read().decode()
+        assert f"'framework-web@1/{SITE}'" in customize.read().decode()
 
 
 def test_hidden_entries_at_the_top_and_byte_code_are_left_out(built: World) -> None:

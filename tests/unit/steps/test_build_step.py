@@ -60,7 +60,7 @@ def test_layered_environment_has_its_own_packages_and_links_to_the_runtime(locke
         "bin/python",
         "bin/python3 -> python",
         "bin/python3.11 -> python",
-        "bin/python_ -> ../../base/bin/python",
+        "bin/python_ -> ../../base/bin/python3.11",
         f"{SITE}/__pycache__/top.cpython-311.pyc",
         f"{SITE}/helpers/__init__.py",
         f"{SITE}/helpers/tool.py",
@@ -77,7 +77,7 @@ def test_layered_environment_has_its_own_packages_and_links_to_the_runtime(locke
 
 def test_layers_below_are_named_by_folder_in_the_environment_and_by_target_in_its_configuration(built: World) -> None:
     root = environment(built, "app-shop")
-    assert "'../framework-web/lib/python3.11/site-packages'" in (root / SITE / "sitecustomize.py").read_text("utf-8")
+    assert "'framework-web/lib/python3.11/site-packages'" in (root / SITE / "sitecustomize.py").read_text("utf-8")
     assert json.loads((root / "share/venv/metadata/venvstacks_layer.json").read_bytes()) == {
         "python": "bin/python",
         "py_version": "3.11.13",
@@ -161,6 +161,7 @@ def test_record_says_what_the_environment_was_made_from(locked: World) -> None:
         packages=1,
         files=len(counted),
         size=sum(path.stat().st_size for path in counted),
+        distributions=("low-1.0.dist-info",),
         tools={"uv": "1.2.3"},
         kept={
             what: KeptFile(size=len(path.read_bytes()), sha256=sha256_file(path))

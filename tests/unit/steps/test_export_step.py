@@ -32,7 +32,7 @@ def why(world: World, name: str) -> str | None:
 def test_export_is_the_deployed_layer_named_by_its_install_target(built: World) -> None:
     outcome = built.export("framework-web")
     assert tree(output(built, "framework-web@1")) == [
-        "bin/python -> ../../base/bin/python",
+        "bin/python -> ../share/venv/runtime/bin/python3.11",
         "bin/python3 -> python",
         "bin/python3.11 -> python",
         BYTE_CODE.format("mid"),
@@ -44,10 +44,11 @@ def test_export_is_the_deployed_layer_named_by_its_install_target(built: World) 
         "postinstall.py",
         "pyvenv.cfg",
         "share/venv/metadata/venvstacks_layer.json",
+        "share/venv/runtime -> ../../../base",
     ]
     assert (outcome.done, built.reports) == (
-        "21 files",
-        ["compiling modules: 0 of 2", "compiling modules: 2 of 2", "linking 21 files"],
+        "22 files",
+        ["compiling modules: 0 of 2", "compiling modules: 2 of 2", "linking 22 files"],
     )
 
 
@@ -103,7 +104,7 @@ def test_links_lead_to_the_exported_runtime(built: World) -> None:
     built.export(*ALL)
     python = output(built, "app-shop", "bin", "python")
     assert python.resolve() == output(built, "base", "bin", "python3.11").resolve()
-    assert f"'../framework-web@1/{SITE}'" in output(built, "app-shop", SITE, "sitecustomize.py").read_text("utf-8")
+    assert f"'framework-web@1/{SITE}'" in output(built, "app-shop", SITE, "sitecustomize.py").read_text("utf-8")
 
 
 def test_files_are_hard_links_into_the_build_environment_and_generated_ones_are_not(built: World) -> None:

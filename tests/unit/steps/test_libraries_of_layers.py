@@ -36,9 +36,8 @@ def is_wrapped(environment: Path) -> bool:
     """Whether the Python of an environment is a script, with its link to the runtime's beside it."""
     python, link = environment / "bin/python", environment / "bin/python_"
     assert os.path.lexists(link) == (not python.is_symlink())
-    assert ("sys.executable = " in (environment / SITE / "sitecustomize.py").read_text("utf-8")) == os.path.lexists(
-        link
-    )
+    customize = (environment / SITE / "sitecustomize.py").read_text("utf-8")
+    assert f"WRAPPED = {os.path.lexists(link)} " in customize
     return not python.is_symlink()
 
 
