@@ -368,7 +368,10 @@ def test_every_supported_python_is_the_layers_own_when_the_script_starts_it(
     write_generated(root / "layer", environment_files(plan, wrapped=True))
     (root / "py").mkdir()
     copy_interpreter(interpreter, root / "py", run=run)
-    (root / "framework-native").symlink_to(native.root / "_export/framework-native")
+    (root / "framework-native" / layout.site_packages).mkdir(parents=True)
+    libraries = native.root / "_export/framework-native/share/venv/dynlib"
+    (root / "framework-native/share/venv").mkdir(parents=True)
+    (root / "framework-native/share/venv/dynlib").symlink_to(libraries)
     python = root / "layer/bin/python"
     load = "import ctypes, sys; from os.path import normpath; ctypes.CDLL('libgreet.so')"
     code = f"{load}; print(sys.executable, sys.prefix, normpath(sys.base_prefix), sys._base_executable, sep='|')"
