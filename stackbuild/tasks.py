@@ -6,6 +6,10 @@ import gc
 # nothing changed.
 gc.disable()
 
+from stackbuild.system.interrupts import leave_at_interrupts  # noqa: E402
+
+leave_at_interrupts()  # until doit runs or cleans steps, which handle Ctrl-C themselves
+
 from stackbuild.engine.running import load_stack  # noqa: E402
 
 gc.freeze()

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from stackbuild.planning.step import Step
 from stackbuild.run.cleaning import remove_result
 from stackbuild.run.run import Run
 from stackbuild.system.files import disk_errors
-from stackbuild.system.terminal import print_error
+from stackbuild.system.terminal import print_error, print_notice
 from stackbuild.system.unexpected import unexpected
 
 DoitTask = Any
@@ -99,6 +100,7 @@ class RecordIsValid(UptodateCalculator):  # type: ignore[misc]  # doit has no ty
     def setup(self, dep_manager: DoitValue, tasks_dict: Mapping[str, DoitTask]) -> None:
         super().setup(dep_manager, tasks_dict)
         self._dependencies = dep_manager
+        _save_if_possible(dep_manager)
 
     def configure_task(self, task: DoitTask) -> None:
         """Have doit save the states of the file dependencies with the task."""
@@ -125,6 +127,21 @@ class RecordIsValid(UptodateCalculator):  # type: ignore[misc]  # doit has no ty
 
     def __repr__(self) -> str:
         return f"the record of {self._step.task_name} is good" + (f" (no: {self._why})" if self._why else "")
+
+
+def _save_if_possible(dep_manager: DoitValue) -> None:
+    """Have doit say in a sentence that it could not save its state, on which nothing depends, and go on."""
+    if "close" in vars(dep_manager):
+        return  # another task has seen to it
+    close = dep_manager.close
+
+    def close_if_possible() -> None:
+        try:
+            close()
+        except sqlite3.Error as error:
+            print_notice(f"doit's task state was not saved ({error}): that costs a check in the next run")
+
+    dep_manager.close = close_if_possible
 
 
 _FILES = "files"

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -144,14 +145,17 @@ class ByteCodeCache:
             os.rename(fresh, place)
 
     def _remove_unused(self) -> None:
-        """Remove units unused for a long time, and what killed runs left."""
+        """Remove units unused for a long time, and what killed runs left. Other files in the folder are not ours."""
         now = time.time()
-        with os.scandir(self._folder) as units:
-            for unit in units:
+        with os.scandir(self._folder) as entries:
+            for unit in (entry for entry in entries if _UNIT.fullmatch(entry.name)):
                 kept = _LEFT_SECONDS if unit.name.startswith(".") else _KEPT_SECONDS
                 with contextlib.suppress(OSError):  # another run may remove it, too, or it belongs to another user
                     if unit.stat(follow_symlinks=False).st_mtime < now - kept:
                         remove_tree(Path(unit.path))
+
+
+_UNIT = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{64}\.[0-9]+\.[0-9]+")
 
 
 def _index_of(folder: Path) -> Index:

@@ -173,7 +173,7 @@ class PythonDownloads:
         for path in sorted(archives.glob(f"{download.sha256 or '*'}/{download.name}")):
             if sha256_file(path) == path.parent.name:
                 yield Archive(path=path, sha256=path.parent.name)
-            else:
+            elif _SHA256.fullmatch(path.parent.name):  # nobody else's folder
                 remove_tree(path.parent)
 
     def _download(self, download: Download, kept: Archive | None, folder: Path) -> Archive:
@@ -241,6 +241,7 @@ class PythonDownloads:
             yield
 
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _HASHES = re.compile(r"Hash mismatch.*?Expected:\s*(\S+)\s*Computed:\s*(\S+)", re.DOTALL)
 _NOT_REACHED = re.compile(
     r"Failed to (?:download|fetch)|error sending request|offline|timed out|failed to query metadata|"

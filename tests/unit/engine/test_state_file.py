@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stackbuild.engine.actions import _save_if_possible
 from stackbuild.engine.running import _state_file
 
 
@@ -55,3 +56,21 @@ def test_a_folder_that_cannot_be_written_needs_none(tmp_path: Path, monkeypatch:
     write(tmp_path / ".doit.db")
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)  # root may write anything
     assert _state_file(tmp_path / ".doit.db") == ":memory:"
+
+
+def test_a_state_that_cannot_be_saved_is_told_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    class Dependencies:
+        closed = 0
+
+        def close(self) -> None:
+            self.closed += 1
+            raise sqlite3.OperationalError("database or disk is full")
+
+    state = Dependencies()
+    for _ in range(2):  # for each task
+        _save_if_possible(state)
+    state.close()
+    assert state.closed == 1
+    assert capsys.readouterr().err == (
+        "warning: doit's task state was not saved (database or disk is full): that costs a check in the next run\n"
+    )

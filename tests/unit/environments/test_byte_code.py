@@ -280,6 +280,9 @@ def test_damaged_unit_is_compiled_again(environment: Environment, damage: str) -
 def test_units_that_nobody_uses_are_removed_when_something_is_compiled(environment: Environment) -> None:
     environment.entries()
     old, *others = environment.cache.iterdir()
+    foreign = environment.cache / "somebody else's"
+    foreign.touch()
+    os.utime(foreign, (1, 1))
     month = 30 * 24 * 3600
     os.utime(old, (time.time() - 4 * month,) * 2)
     os.utime(others[0], (time.time() - 2 * month,) * 2)
@@ -289,6 +292,7 @@ def test_units_that_nobody_uses_are_removed_when_something_is_compiled(environme
     environment.entries()
     assert not old.exists()
     assert others[0].exists()
+    assert foreign.exists()
 
 
 def test_using_a_unit_keeps_it(environment: Environment) -> None:
