@@ -106,8 +106,11 @@ class LayerPlace:
             return name == self.layer
         return re.fullmatch(re.escape(self.layer) + _OUTPUT, name) is not None
 
-    def take(self, name: str, kind: type[StackbuildError]) -> None:
-        """Note that `name` is about to be made here. Raises an error of `kind` if something else has its place."""
+    def take(self, name: str, kind: type[StackbuildError]) -> tuple[str, ...]:
+        """Note that `name` is about to be made here; return warnings about what it replaces.
+
+        Raises an error of `kind` if something that stackbuild did not make has its place.
+        """
         path = self.folder / name
         if os.path.lexists(path) and name not in self.names and not self._is_replaceable(path):
             raise kind(
@@ -115,7 +118,18 @@ class LayerPlace:
                 hint="move it away, or choose another folder with --build-dir or --output-dir",
             )
         others = [other for other in self.names if other != name and os.path.lexists(self.folder / other)]
+        maker = self._other_maker() if os.path.lexists(path) else None
         self._write((*others, name))
+        if maker is None:
+            return ()
+        return (f"{self.layer}: replaces {path}, which was made for {maker}: give each project a folder of its own",)
+
+    def _other_maker(self) -> Path | None:
+        """The specification of another project that the note names, if it is still there."""
+        if self.note is None or self.is_of_this_specification:
+            return None
+        noted = Path(os.path.normpath(self.folder / self.note.specification))
+        return noted if noted.exists() and noted.parent != self.specification.parent else None
 
     def give_up(self, name: str) -> None:
         """Note that `name` is no longer here."""

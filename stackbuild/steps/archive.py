@@ -65,7 +65,7 @@ def archive_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fal
         _turn(ArchiveFormat(layer.project.archive_format), total, report),
     ):
         report(f"packing {format_size(total)}")
-        output_place(layer, paths).take(name, ArchiveError)
+        replaced = output_place(layer, paths).take(name, ArchiveError)
         remove_file(paths.record(layer.build_name))
         remove_unfinished(paths.record(layer.build_name), *paths.beside_output(layer.build_name).values())
         archive.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,8 @@ def archive_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fal
             kept={what: write_kept(file, places[what]) for what, file in beside.items()},
         )
         record.write(paths.record(layer.build_name))
-    return Outcome(done=f"packed {format_size(total)}", size=written.size, notices=library_notices(layer))
+    notices = (*replaced, *library_notices(layer))
+    return Outcome(done=f"packed {format_size(total)}", size=written.size, notices=notices)
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fals
     report(f"linking {len(entries)} files")
     with disk_errors(f"export {layer.build_name}", DeployError):
         target = paths.root / metadata.install_target
-        output_place(layer, paths).take(target.name, DeployError)
+        replaced = output_place(layer, paths).take(target.name, DeployError)
         remove_file(paths.record(layer.build_name))
         remove_unfinished(paths.record(layer.build_name), *paths.beside_output(layer.build_name).values())
         remove_leftovers(target.parent, target.name)
@@ -78,7 +78,7 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fals
             outline=outline,
         )
         record.write(paths.record(layer.build_name))
-    return Outcome(done=f"{len(entries)} files", size=size, notices=notices)
+    return Outcome(done=f"{len(entries)} files", size=size, notices=(*notices, *replaced))
 
 
 def _finished(layer: ProjectLayer, entries: list[ArchiveEntry]) -> list[ArchiveEntry]:

@@ -299,8 +299,12 @@ def disk_errors(doing: str, kind: type[StackbuildError]) -> Iterator[None]:
     except OSError as error:
         path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
         where = f" ({path})" if path and not doing.endswith(path) else ""
-        hint = _DISK_HINTS.get(error.errno or 0, _DISK_HINT)
-        raise kind(f"cannot {doing}{where}: {error.strerror or error}", hint=hint) from error
+        raise kind(f"cannot {doing}{where}: {error.strerror or error}", hint=disk_hint(error)) from error
+
+
+def disk_hint(error: OSError) -> str | None:
+    """What to do about an error of the file system."""
+    return _DISK_HINTS.get(error.errno or 0, _DISK_HINT)
 
 
 _IN_THE_WAY = "something else is in its place: move it away, or choose another folder"

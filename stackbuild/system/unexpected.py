@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from stackbuild import __version__
 from stackbuild.errors import EXIT_BUG, EXIT_FAILED, StackbuildError
-from stackbuild.system.files import create_temporary
+from stackbuild.system.files import create_temporary, disk_hint
 from stackbuild.system.urls import without_credentials
 
 
@@ -46,7 +46,7 @@ def unexpected(error: BaseException) -> Unexpected:
             return _failed("the system allows no further thread", hint=f"allow more (`ulimit -u`), or {_FEWER}")
         case OSError() if error.filename is not None or error.errno in _LIMITS:
             where = f"{error.filename}: " if error.filename is not None else ""
-            return _failed(f"{where}{error.strerror or error}", hint=_LIMITS.get(error.errno or 0))
+            return _failed(f"{where}{error.strerror or error}", hint=_LIMITS.get(error.errno or 0) or disk_hint(error))
     return Unexpected(error=_bug(error), status=EXIT_BUG)
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -261,3 +262,32 @@ def test_what_a_gone_layer_left_is_told_by_every_run_and_pruned(built: StackProj
     assert built.stackbuild("prune").stdout == "nothing to remove\n"
     done = built.doit()
     assert (done.stderr, tasks_run(done.stdout)) == ("", set())
+
+
+AS_ANYBODY = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+"""Starts a program for which permissions count even if root runs it."""
+
+
+@pytest.mark.skipif(os.getuid() == 0 and shutil.which(AS_ANYBODY[0]) is None, reason="root needs setpriv for this")
+def test_a_project_that_cannot_be_written_works_with_nothing_to_do_and_else_says_so(built: StackProject) -> None:
+    folders = [built.root, *(path for path in built.root.rglob("*") if path.is_dir() and not path.is_symlink())]
+    as_anybody = AS_ANYBODY if os.getuid() == 0 else ()
+    (built.root / "hello.py").write_text("print('changed')\n", encoding="utf-8")
+    modes = [(path, path.stat().st_mode) for path in folders]
+    for path, mode in modes:
+        path.chmod(mode & ~0o222)
+    try:
+        done = built.run(*as_anybody, sys.executable, "-m", "doit", "build:app-site")
+        assert (tasks_run(done.stdout), done.stderr) == (set(), "")
+        done = built.run(*as_anybody, sys.executable, "-m", "stackbuild", "build", check=False)
+        assert done.returncode == 1
+        assert "run.lock): Permission denied\n\nhint: check the permissions of this path" in done.stderr
+        assert "Traceback" not in done.stderr
+        done = built.run(*as_anybody, sys.executable, "-m", "doit", "clean", check=False)
+        assert done.returncode == 1
+        assert "Permission denied" in done.stderr
+        assert "Traceback" not in done.stderr
+    finally:
+        for path, mode in modes:
+            path.chmod(mode)
+    built.doit()

@@ -161,3 +161,16 @@ def test_a_note_belongs_to_the_specification_that_it_names_or_to_a_renamed_one(t
     (tmp_path / "elsewhere").mkdir()
     place = LayerPlace.of_outputs(OutputPaths(root=tmp_path / "out"), X, specification=tmp_path / "elsewhere/v.toml")
     assert not place.is_of_this_specification
+
+
+def test_replacing_what_another_project_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "v.toml").touch()
+    paths = OutputPaths(root=tmp_path / "out")
+    other = LayerPlace.of_outputs(paths, X, specification=tmp_path / "other" / "v.toml")
+    assert other.take("x", ArchiveError) == ()
+    (tmp_path / "out" / "x").mkdir()
+    (notice,) = outputs(tmp_path).take("x", ArchiveError)
+    made = f"x: replaces {tmp_path}/out/x, which was made for {tmp_path}/other/v.toml"
+    assert notice == f"{made}: give each project a folder of its own"
+    assert outputs(tmp_path).take("x", ArchiveError) == ()
