@@ -4,6 +4,7 @@ It knows nothing about doit: `engine` turns steps into tasks.
 """
 
 import functools
+import os
 import signal
 import threading
 import time
@@ -26,7 +27,6 @@ from stackbuild.run.watcher import Watcher
 from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.system import process
 from stackbuild.system.files import disk_errors, project_lock
-from stackbuild.system.terminal import print_error
 
 if TYPE_CHECKING:
     from stackbuild.runtimes.source import RuntimeSource
@@ -152,7 +152,7 @@ class Run:
 
         def end(_number: int, _frame: object) -> None:
             _handle_signals(lambda _number, _frame: None)  # it is ending already
-            print_error(told)
+            os.write(2, f"error: {told}\n".encode())  # not `print`, which may be what is interrupted
             raise SystemExit(EXIT_INTERRUPTED)
 
         _handle_signals(end)

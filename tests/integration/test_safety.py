@@ -281,7 +281,7 @@ def test_a_project_that_cannot_be_written_works_with_nothing_to_do_and_else_says
         assert (tasks_run(done.stdout), done.stderr) == (set(), "")
         done = built.run(*as_anybody, sys.executable, "-m", "stackbuild", "build", check=False)
         assert done.returncode == 1
-        assert "run.lock): Permission denied\n\nhint: check the permissions of this path" in done.stderr
+        assert "): Permission denied\n\nhint: check the permissions of this path" in done.stderr
         assert "Traceback" not in done.stderr
         done = built.run(*as_anybody, sys.executable, "-m", "doit", "clean", check=False)
         assert done.returncode == 1
