@@ -90,7 +90,9 @@ def test_the_first_index_that_has_a_package_gives_it(stack: StackProject, server
     stack.doit("lock")
     assert (origin(stack, servers, "shared"), locked(stack)) == ("one", {"shared": "1.0", "tool": "1.0"})
     specify(stack, two, index("one", servers.one.url, DEFAULT), runtime("shared", "tool"))
-    stack.doit("lock")
+    stack.doit("lock")  # both indexes have the locked version of `shared`
+    assert (origin(stack, servers, "shared"), locked(stack)) == ("two", {"shared": "1.0", "tool": "1.0+cpu"})
+    stack.stackbuild("lock", "--upgrade")
     assert (origin(stack, servers, "shared"), locked(stack)) == ("two", {"shared": "2.0", "tool": "1.0+cpu"})
 
 
