@@ -29,6 +29,7 @@ METADATA_DIFFERENCES = {
 EXPORT_DIFFERENCES = {**ORIGIN, "locked_at": METADATA_DIFFERENCES["locked_at"]}
 OUR_FOLDERS = {
     "file_manifests": "every file of each archive with its digest",
+    "owned": "what stackbuild made, so that it may remove it",
     "records": "what each output was made from",
 }
 PEER_PATHS = {
@@ -193,7 +194,7 @@ def test_the_manifest_of_a_run_on_some_layers_lists_these_alone_as_that_of_the_p
     assert (ours["frameworks"], ours["runtimes"], len(ours["applications"])) == ([], [], len(APPLICATIONS))
 
 
-def test_output_folders_hold_what_the_peer_puts_there_and_two_folders_of_ours(pair: Pair, tagged: Tagged) -> None:
+def test_output_folders_hold_what_the_peer_puts_there_and_folders_of_ours(pair: Pair, tagged: Tagged) -> None:
     def listing(project: ToolProject, output: str) -> set[str]:
         root = project.folder / output
         paths = [path for path in root.glob("*") if path.name != "__venvstacks__"]
