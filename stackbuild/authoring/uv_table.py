@@ -9,16 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from stackbuild.spec.fields import RequirementField
 
+_SOURCE = {
+    "type": "object",
+    "properties": {
+        "index": {"type": "string", "description": "The name of an index."},
+        "marker": {"type": "string", "description": "The environments in which it is used; by default all."},
+    },
+    "required": ["index"],
+    "additionalProperties": False,
+}
 _Source = Annotated[
-    dict[str, str],
-    WithJsonSchema(
-        {
-            "type": "object",
-            "properties": {"index": {"type": "string", "description": "The name of an index."}},
-            "required": ["index"],
-            "additionalProperties": False,
-        }
-    ),
+    dict[str, str] | list[dict[str, str]],
+    WithJsonSchema({"anyOf": [_SOURCE, {"type": "array", "items": _SOURCE}]}),
 ]
 _Markers = Annotated[str | list[str], WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}})]
 _Metadata = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]

@@ -2,12 +2,12 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from stackbuild.system.files import sha256_file
+from stackbuild.system.toml import parse_toml
 
 
 def unusable_wheels(pylock: Path, *, named_in: str) -> Iterator[str]:
@@ -15,7 +15,7 @@ def unusable_wheels(pylock: Path, *, named_in: str) -> Iterator[str]:
 
     Only for packages that are named in the text: wheels for other platforms need not exist here.
     """
-    for package in tomllib.loads(pylock.read_text(encoding="utf-8")).get("packages", ()):
+    for package in parse_toml(pylock.read_text(encoding="utf-8")).get("packages", ()):
         if not re.search(rf"(?<![\w.-]){re.escape(package['name'])}(?![\w-])", named_in):
             continue
         for wheel in package.get("wheels", ()):

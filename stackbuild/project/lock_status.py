@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from stackbuild.errors import StackbuildError
-from stackbuild.locking.exclude_newer import exclude_newer_time
 from stackbuild.locking.pylock import LowerPackage, hash_strings, lower_packages, pin_changes, requirements_hash
 from stackbuild.locking.record import LockRecord
 from stackbuild.locking.validity import (
@@ -22,6 +21,7 @@ from stackbuild.locking.validity import (
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.modules import module_hash
 from stackbuild.project.record_files import LayerLock
+from stackbuild.spec.exclude_newer import exclude_newer_time
 from stackbuild.spec.models import ApplicationLayer, BuildName, RuntimeLayer
 from stackbuild.spec.stack import LinkedLayer
 from stackbuild.system.files import read_file

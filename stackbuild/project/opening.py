@@ -10,10 +10,11 @@ from stackbuild.project.modules import counts
 from stackbuild.project.options import Options
 from stackbuild.project.paths import Workspace, lexical_path
 from stackbuild.project.project import Project
+from stackbuild.spec.exclude_newer import parse_exclude_newer
 from stackbuild.spec.fields import known_word
 from stackbuild.spec.models import ARCHIVE_FORMATS, COMPATIBLE_TOOLS, RUNTIME_SOURCES, BuildName
 from stackbuild.spec.stack import Stack, read_stack
-from stackbuild.targets.platforms import TargetPlatform, current_platform
+from stackbuild.targets.platforms import TargetPlatform, current_platform, meant_platform
 
 
 def open_project(spec: str | os.PathLike[str], options: Options, environ: Mapping[str, str]) -> Project:
@@ -27,6 +28,7 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
     stack = read_stack(workspace.spec)
     check_folders(workspace, options, [layer.build_name for layer in stack.spec.layers])
     _check_modules(stack, workspace)
+    _check_exclude_newer(environ)
     settings = stack.spec.settings
     here = _platform()
     environ = _with_absolute_paths(environ)
@@ -99,6 +101,14 @@ def _check_modules(stack: Stack, workspace: Workspace) -> None:
                     )
 
 
+def _check_exclude_newer(environ: Mapping[str, str]) -> None:
+    if text := environ.get("UV_EXCLUDE_NEWER"):
+        try:
+            parse_exclude_newer(text)
+        except ValueError as error:
+            raise StackbuildError(f"UV_EXCLUDE_NEWER: {error}") from None
+
+
 def _platform() -> TargetPlatform:
     try:
         return current_platform()
@@ -109,10 +119,13 @@ def _platform() -> TargetPlatform:
 def _platforms(given: Iterable[str], stack: Stack, here: TargetPlatform) -> tuple[TargetPlatform, ...]:
     """The platforms with these names, each once. Raises `StackbuildError` for names that a run cannot be for."""
     names = list(dict.fromkeys(name.strip() for name in given))
-    unknown = [repr(name) for name in names if name not in tuple(TargetPlatform)]
+    unknown = [name for name in names if name not in tuple(TargetPlatform)]
     if unknown:
+        meant = [platform for name in unknown if (platform := meant_platform(name))]
+        usable = meant if len(meant) == len(unknown) else list(TargetPlatform)
         raise StackbuildError(
-            f"{', '.join(unknown)}: no platform that is supported", hint=f"use some of {', '.join(TargetPlatform)}"
+            f"{', '.join(map(repr, unknown))}: no platform that is supported",
+            hint=f"use {'some of ' if usable is not meant else ''}{', '.join(usable)}",
         )
     taken = [name for name in names if name != here and BuildName(name) in stack.by_build_name]
     if taken:

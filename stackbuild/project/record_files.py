@@ -1,7 +1,6 @@
 """The lock files and records of a project as they are on disk, valid or not."""
 
 import os
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -13,6 +12,7 @@ from stackbuild.locking.record import LockRecord
 from stackbuild.project.paths import LockPaths
 from stackbuild.project.records import BuildRecord
 from stackbuild.system.files import read_file
+from stackbuild.system.toml import parse_toml
 
 T = TypeVar("T")
 
@@ -89,6 +89,6 @@ class _ParsedFiles(Generic[T]):
 
 def _packages(pylock: bytes, origin: str) -> tuple[LockedPackage, ...]:
     try:
-        return read_packages(tomllib.loads(pylock.decode()), origin=origin)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return read_packages(parse_toml(pylock.decode()), origin=origin)
+    except ValueError as error:
         raise LockError(f"{origin} cannot be read: {error}", hint="remove it and lock the layer again") from error

@@ -140,6 +140,7 @@ class _DraftReader:
         reader = UvSettingsReader(table, path=path, key_path=key_path, subject=subject)
         settings = reader.read()
         self._problems.extend(reader.problems)
+        self._notices.extend(f"{subject}: {notice}" if subject else notice for notice in reader.notices)
         return settings, reader.index_names_known
 
     def _settings(self, tools: Mapping[str, Any]) -> StackbuildSettings:

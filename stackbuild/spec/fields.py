@@ -7,16 +7,25 @@ layers can be made in code as well. Each has a JSON Schema too, as near as one c
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import InvalidName, NormalizedName, canonicalize_name
 from pydantic import AfterValidator, BeforeValidator, GetPydanticSchema, StrictStr, ValidationInfo, WithJsonSchema
 from pydantic_core import core_schema
 
 from stackbuild.spec.problems import expected, quote, unknown_word
-from stackbuild.targets.platforms import PYTHON_IMPLEMENTATIONS, LinuxTarget, TargetPlatform, parse_macos_target
+from stackbuild.spec.requirements import read_requirement
+from stackbuild.targets.platforms import (
+    PYTHON_IMPLEMENTATIONS,
+    LinuxTarget,
+    TargetPlatform,
+    meant_platform,
+    parse_macos_target,
+)
 from stackbuild.targets.python_request import PythonRequest
+
+T = TypeVar("T")
 
 # Prefix, version, archive suffix and lock file name are added to a name; most file systems end at 255 bytes.
 _LONGEST_NAME = 200
@@ -61,16 +70,7 @@ def _layer_name(name: str) -> str:
 
 
 def _requirement(value: object) -> Requirement:
-    if isinstance(value, Requirement):
-        return value
-    text = _string(value)
-    try:
-        return Requirement(text)
-    except InvalidRequirement as error:
-        # The lines after the first draw a marker under the text, which needs a terminal of its own.
-        raise ValueError(f"invalid requirement {quote(text)}: {str(error).splitlines()[0]}") from None
-    except RecursionError:
-        raise ValueError(f"invalid requirement {quote(text)}: nested too deeply") from None
+    return value if isinstance(value, Requirement) else read_requirement(_string(value))
 
 
 def _platform(value: object) -> TargetPlatform:
@@ -78,7 +78,9 @@ def _platform(value: object) -> TargetPlatform:
     try:
         return TargetPlatform(text)
     except ValueError:
-        raise ValueError(unknown_word("platform", text, sorted(TargetPlatform))) from None
+        meant = meant_platform(text)
+        unknown = unknown_word("platform", text, sorted(TargetPlatform))
+        raise ValueError(f"unknown platform {quote(text)}: write {quote(meant)}" if meant else unknown) from None
 
 
 def _checked(parse: Callable[[str], object]) -> Callable[[str], str]:
@@ -111,7 +113,7 @@ def _package_name(value: object) -> NormalizedName:
         raise ValueError(f"{quote(text)} is not a package name") from None
 
 
-def normalize_package_names(table: Mapping[str, str]) -> dict[NormalizedName, str]:
+def normalize_package_names(table: Mapping[str, T]) -> dict[NormalizedName, T]:
     """The table with normalised package names as keys. Two spellings of one package are an error."""
     spellings: dict[NormalizedName, str] = {}
     for spelling in table:

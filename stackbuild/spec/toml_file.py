@@ -1,21 +1,24 @@
 """Read a TOML file; every failure is a `SpecError`."""
 
+import errno
 import os
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from stackbuild.errors import SpecError
+from stackbuild.system.files import read_file
+from stackbuild.system.toml import parse_toml
+
+_MOST_BYTES = 16_000_000
+"""A larger file is not read: nobody writes a specification like that."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The table in a TOML file (`~` in the path is expanded). Raises `SpecError`."""
     text = _read_text(path)
     try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise SpecError(f"{path}: not valid TOML: nested too deeply") from None
-    except ValueError as error:  # TOMLDecodeError, and Python's limit on the digits of an integer
+        return parse_toml(text)
+    except ValueError as error:
         raise SpecError(f"{path}: not valid TOML: {error}") from None
 
 
@@ -24,14 +27,14 @@ def _read_text(path: Path) -> str:
     if os.path.isdir(location):  # opening a folder fails differently on each system
         raise SpecError(f"{path}: a folder, not a file", hint=_file_in(path, location))
     try:
-        with open(location, "rb") as file:
-            text = file.read().decode("utf-8")
+        text = read_file(location, most=_MOST_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: not UTF-8 text (byte {error.start})", hint="save the file as UTF-8") from None
     except FileNotFoundError:
         raise SpecError(f"{path}: there is no such file") from None
     except OSError as error:
-        raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
+        hint = "save it to a file first" if error.errno == errno.EINVAL else None  # a pipe or a device
+        raise SpecError(f"{path}: cannot be read: {error.strerror}", hint=hint) from None
     except ValueError as error:  # a NUL in the path
         raise SpecError(f"{str(path)!r}: cannot be read: {error}") from None
     if text.startswith("\ufeff"):

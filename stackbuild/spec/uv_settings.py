@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from packaging.markers import InvalidMarker, Marker, UndefinedComparison, Undefi
 from packaging.utils import NormalizedName
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
+from stackbuild.spec.exclude_newer import parse_exclude_newer
 from stackbuild.spec.fields import absolute_path, normalize_package_names
-from stackbuild.spec.problems import KeyPath, Problem, expected, quote, translate, unknown_word
+from stackbuild.spec.problems import KeyPath, Problem, expected, format_key_path, quote, translate, unknown_word
+from stackbuild.spec.uv_keys import LIST_KEYS, WITHOUT_EFFECT, wrong_type
 from stackbuild.targets.platforms import TargetPlatform
 
 UV_SETTINGS_FILE = "venvstacks.uv.toml"
@@ -50,12 +53,24 @@ class UvIndex(BaseModel):
         return self.model_dump(exclude_unset=True)
 
 
+@dataclass(frozen=True, kw_only=True)
+class UvSource:
+    """The index of a package, perhaps under a marker only: one entry of `sources`."""
+
+    index: str
+    marker: str | None = None
+
+    def to_toml(self) -> dict[str, str]:
+        """The entry as uv reads it."""
+        return {"index": self.index} if self.marker is None else {"index": self.index, "marker": self.marker}
+
+
 class UvSettings(BaseModel):
     """What uv is told when it locks, beside what stackbuild always sets.
 
-    path: the file that the settings stand in, None when there are none; given: the table as it stands there;
-    indexes: in the order given; sources: package → name of an index; other: every other key as given, relative paths
-    of `find-links`, `index-url` and `extra-index-url` made absolute.
+    path: the file that the settings stand in, None when there are none; given: the table as it stands there, without
+    keys that have no effect; indexes: in the order given; sources: package → its indexes; other: every other key as
+    given, relative paths of `cache-dir`, `find-links`, `index-url` and `extra-index-url` made absolute.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,7 +78,7 @@ class UvSettings(BaseModel):
     path: Path | None = None
     given: dict[str, Any] = {}
     indexes: tuple[UvIndex, ...] = ()
-    sources: dict[NormalizedName, str] = {}
+    sources: dict[NormalizedName, tuple[UvSource, ...]] = {}
     exclude_newer: str | None = None
     other: dict[str, Any] = {}
 
@@ -74,7 +89,7 @@ class UvSettings(BaseModel):
 
 
 class UvSettingsReader:
-    """Reads one table of uv settings; `problems` holds what is wrong with it.
+    """Reads one table of uv settings; `problems` holds what is wrong with it, `notices` what has no effect.
 
     path: the file it stands in; key_path: where in that file; subject: see `Problem`;
     index_names_known: False when an index that could not be read may have any name.
@@ -82,6 +97,7 @@ class UvSettingsReader:
 
     def __init__(self, table: Mapping[str, Any], *, path: Path, key_path: KeyPath, subject: str | None) -> None:
         self.problems: list[Problem] = []
+        self.notices: list[str] = []
         self.index_names_known = True
         self._table = table
         self._path = path
@@ -90,6 +106,7 @@ class UvSettingsReader:
 
     def read(self) -> UvSettings:
         """The settings; what is faulty is left out and reported in `problems`."""
+        self._table = {key: value for key, value in self._table.items() if not self._is_without_effect(key)}
         indexes = tuple(self._indexes(self._table.get("index", [])))
         names = [index.name for index in indexes if index.name]
         return UvSettings(
@@ -103,6 +120,12 @@ class UvSettingsReader:
 
     def _report(self, key_path: KeyPath, message: str) -> None:
         self.problems.append(Problem(key_path=(*self._key_path, *key_path), message=message, subject=self._subject))
+
+    def _is_without_effect(self, key: str) -> bool:
+        if key not in WITHOUT_EFFECT:
+            return False
+        self.notices.append(f"{format_key_path((*self._key_path, key))}: has no effect here: remove it")
+        return True
 
     def _indexes(self, tables: object) -> Iterator[UvIndex]:
         if not isinstance(tables, list):
@@ -128,24 +151,35 @@ class UvSettingsReader:
             names.add(index.name or "")
             yield index.model_copy(update={"url": self._location(index.url)})
 
-    def _sources(self, table: object, index_names: list[str]) -> dict[NormalizedName, str]:
+    def _sources(self, table: object, index_names: list[str]) -> dict[NormalizedName, tuple[UvSource, ...]]:
         if not isinstance(table, dict):
             self._report(("sources",), expected("a table", table))
             return {}
-        sources: dict[str, str] = {}
-        for package, source in table.items():
-            match source:
-                case {"index": str(name)} if len(source) == 1:
-                    if name not in index_names and self.index_names_known:
-                        self._report(("sources", package, "index"), unknown_word("index", name, index_names))
-                    sources[package] = name
-                case _:
-                    self._report(("sources", package), 'only { index = "<name>" } can be a source here')
+        sources: dict[str, tuple[UvSource, ...]] = {}
+        for package, given in table.items():
+            key_path = ("sources", package)
+            if isinstance(given, list):
+                read = [self._source(item, (*key_path, place), index_names) for place, item in enumerate(given)]
+            else:
+                read = [self._source(given, key_path, index_names)]
+            sources[package] = tuple(source for source in read if source is not None)
         try:
             return normalize_package_names(sources)
         except ValueError as error:
             self._report(("sources",), str(error))
             return {}
+
+    def _source(self, given: object, key_path: KeyPath, index_names: list[str]) -> UvSource | None:
+        if isinstance(given, dict) and given.keys() <= {"index", "marker"}:
+            name, marker = given.get("index"), given.get("marker")
+            if isinstance(name, str) and isinstance(marker, str | None):
+                if name not in index_names and self.index_names_known:
+                    self._report((*key_path, "index"), unknown_word("index", name, index_names))
+                if marker is not None:
+                    self._check_marker((*key_path, "marker"), marker)
+                return UvSource(index=name, marker=marker)
+        self._report(key_path, 'only { index = "<name>" } can be a source here, with a marker if need be')
+        return None
 
     def _exclude_newer(self) -> str | None:
         value = self._table.get("exclude-newer")
@@ -154,26 +188,31 @@ class UvSettingsReader:
         if not isinstance(value, str):
             self._report(("exclude-newer",), f"{expected('a string', value)}: put it in quotes")
             return None
-        if not any(character.isdigit() for character in value):
-            self._report(("exclude-newer",), f'{quote(value)} is not a date, a time or a duration such as "7 days"')
+        try:
+            parse_exclude_newer(value)
+        except ValueError as error:
+            self._report(("exclude-newer",), str(error))
         return value
 
     def _other(self) -> Iterator[tuple[str, Any]]:
         for key, value in self._table.items():
-            match key:
-                case "index" | "sources" | "exclude-newer":
-                    continue
-                case "find-links" | "extra-index-url":
-                    yield key, [self._location(text) for _, text in self._strings(key, value)]
-                case "index-url" if self._is_string((key,), value):
-                    yield key, self._location(value)
-                case "constraint-dependencies":
-                    yield key, [text for _, text in self._strings(key, value)]
-                case "environments":
-                    self._check_environments(key, value)
-                    yield key, value
-                case _:
-                    yield key, value
+            if key not in ("index", "sources", "exclude-newer"):
+                yield key, self._checked(key, value)
+
+    def _checked(self, key: str, value: object) -> object:
+        """The value of another key, paths made absolute; what is faulty is reported."""
+        match key:
+            case "environments" | "required-environments":
+                self._check_environments(key, value)
+            case "find-links" | "extra-index-url":
+                return [self._location(text) for _, text in self._strings(key, value)]
+            case "index-url" | "cache-dir" if self._is_string((key,), value):
+                return self._location(str(value))
+            case _ if key in LIST_KEYS:
+                return [text for _, text in self._strings(key, value)]
+            case _ if sentence := wrong_type(key, value):
+                self._report((key,), sentence)
+        return value
 
     def _is_string(self, key_path: KeyPath, value: object) -> bool:
         if isinstance(value, str):
@@ -194,12 +233,17 @@ class UvSettingsReader:
             self._report((key,), expected("a marker or a list of markers", value))
             return
         for key_path, text in [((key,), value)] if isinstance(value, str) else self._strings(key, value):
-            try:
-                Marker(text).evaluate(_SOME_ENVIRONMENT)
-            except InvalidMarker as error:
-                self._report(key_path, f"{quote(text)} is not a marker: {str(error).splitlines()[0]}")
-            except (UndefinedComparison, UndefinedEnvironmentName):
-                self._report(key_path, f"{quote(text)} compares what cannot be compared")
+            self._check_marker(key_path, text)
+
+    def _check_marker(self, key_path: KeyPath, text: str) -> None:
+        try:
+            Marker(text).evaluate(_SOME_ENVIRONMENT)
+        except InvalidMarker as error:
+            self._report(key_path, f"{quote(text)} is not a marker: {str(error).splitlines()[0]}")
+        except RecursionError:
+            self._report(key_path, f"{quote(text)} is not a marker: nested too deeply")
+        except (UndefinedComparison, UndefinedEnvironmentName, ValueError):
+            self._report(key_path, f"{quote(text)} compares what cannot be compared")
 
     def _location(self, text: str) -> str:
         """A URL as given; a path made absolute relative to the folder of the settings' file."""

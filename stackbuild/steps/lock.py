@@ -31,6 +31,7 @@ from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.system.files import disk_errors, private_folder, remove_unfinished, write_atomic
 from stackbuild.system.process import Runner
 from stackbuild.system.quantities import counted
+from stackbuild.system.toml import parse_toml
 from stackbuild.system.urls import without_credentials
 from stackbuild.targets.platforms import TargetPlatform
 from stackbuild.targets.pythons import PinnedPython
@@ -347,7 +348,7 @@ def _changes_a_platform(job: _LockJob, old: LockRecord | None, packages: Sequenc
 def _document_on_disk(pylock: Path) -> dict[str, Any] | None:
     """The lock file as it is on disk, perhaps edited by hand; `None` when it cannot be read."""
     try:
-        return tomllib.loads(pylock.read_text("utf-8"))
+        return parse_toml(pylock.read_text("utf-8"))
     except (OSError, ValueError):
         return None
 

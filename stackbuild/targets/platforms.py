@@ -79,6 +79,24 @@ class TargetPlatform(StrEnum):
         return f"sys_platform == '{markers['sys_platform']}' and platform_machine == '{machine}'"
 
 
+_OTHER_SYSTEMS = re.compile(
+    r"(?P<linux>(?:many|musl)?linux.*)|(?P<macosx>mac.*|osx.*|darwin.*|apple.*)|(?P<win>win.*)", re.IGNORECASE
+)
+_OTHER_MACHINES = re.compile(r"(?P<x86>x86[-_]?64|x64|amd64|intel)|(?P<arm>arm64|aarch64|arm64e)", re.IGNORECASE)
+
+
+def meant_platform(text: str) -> TargetPlatform | None:
+    """The platform that another name for it means: `linux_amd64`, `macos-arm64`, `windows_x64`; else `None`."""
+    words = re.fullmatch(rf"(?P<system>[a-z0-9_.-]*?)[-_]?(?P<machine>{_OTHER_MACHINES.pattern})", text, re.IGNORECASE)
+    system = _OTHER_SYSTEMS.fullmatch(words["system"]) if words else None
+    if words is None or system is None:
+        return None
+    is_arm = words["arm"] is not None
+    machines = {"linux": ("x86_64", "aarch64"), "macosx": ("x86_64", "arm64"), "win": ("amd64", "arm64")}
+    name = str(system.lastgroup)
+    return TargetPlatform(f"{name}_{machines[name][is_arm]}")
+
+
 _SYSTEM_MARKERS = {
     "linux": {"os_name": "posix", "sys_platform": "linux", "platform_system": "Linux"},
     "macosx": {"os_name": "posix", "sys_platform": "darwin", "platform_system": "Darwin"},
@@ -111,7 +129,7 @@ class LinuxTarget:
             raise ValueError(f"unknown libc {variant!r}, expected one of {', '.join(sorted(_LIBC_TAGS))}")
         if not has_version:
             return cls(variant=variant, version=_LIBC_DEFAULTS[variant])
-        match = re.fullmatch(r"(\d+)\.(\d+)", version)
+        match = re.fullmatch(r"([0-9]{1,4})\.([0-9]{1,4})", version)
         if match is None:
             raise ValueError(f"libc version {version!r} is not of the form X.Y")
         return cls(variant=variant, version=(int(match[1]), int(match[2])))
@@ -149,7 +167,7 @@ class LinuxTarget:
 
 def parse_macos_target(text: str) -> tuple[int, int]:
     """Read a macOS version, `14` or `14.1`; a third number is ignored. Raises `ValueError`."""
-    match = re.fullmatch(r"(\d+)(?:\.(\d+))?(?:\.\d+)?", text)
+    match = re.fullmatch(r"([0-9]{1,4})(?:\.([0-9]{1,4}))?(?:\.[0-9]{1,4})?", text)
     if match is None:
         raise ValueError(f"macOS version {text!r} is not of the form X or X.Y")
     return int(match[1]), int(match[2] or 0)
@@ -166,9 +184,9 @@ def uv_platform(platform: TargetPlatform, linux_target: LinuxTarget) -> str:
 
 
 _LEGACY_MANYLINUX = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
-_LIBC_TAG = re.compile(r"(manylinux|musllinux)_(\d+)_(\d+)_(.+)")
+_LIBC_TAG = re.compile(r"(manylinux|musllinux)_([0-9]{1,4})_([0-9]{1,4})_(.+)")
 _LEGACY_TAG = re.compile(r"(manylinux1|manylinux2010|manylinux2014)_(.+)")
-_MACOS_TAG = re.compile(r"macosx_(\d+)_(\d+)_(.+)")
+_MACOS_TAG = re.compile(r"macosx_([0-9]{1,4})_([0-9]{1,4})_(.+)")
 _MACOS_FAT = {"arm64": {"arm64", "universal2"}, "x86_64": {"x86_64", "universal2", "intel", "fat64"}}
 
 

@@ -113,7 +113,7 @@ def _specific_advice(asked: Resolution, report: UvReport) -> Iterator[str]:
     text = " ".join(report.text.split())
     if pins := _pins(asked.lower, text):
         yield f"layers below pin {'; '.join(pins)}: change the requirement here or in that layer"
-    if "no usable wheels" in text or "Building source distributions" in text or _uses_repository(asked.linked):
+    if "no usable wheels" in text or "Building source distributions" in text:
         yield _ONLY_WHEELS
     if "-compatible wheels" in text:
         yield _platforms_hint(asked, report)
@@ -135,10 +135,6 @@ def _pins(lower: Sequence[LowerPackage], text: str) -> list[str]:
         for item in lower
         if re.search(rf"(?<![\w.-]){re.escape(item.package.name)}(?![\w-])", text)
     ]
-
-
-def _uses_repository(linked: LinkedLayer) -> bool:
-    return any("+" in str(requirement.url or "").partition(":")[0] for requirement in linked.layer.requirements)
 
 
 def _platforms_hint(asked: Resolution, report: UvReport) -> str:

@@ -17,6 +17,7 @@ from stackbuild.locking.release_marker import release_marker
 from stackbuild.spec.fields import absolute_path
 from stackbuild.spec.models import BuildName, UvSettings
 from stackbuild.spec.stack import LinkedLayer
+from stackbuild.spec.uv_settings import UvSource
 from stackbuild.targets.platforms import TargetPlatform
 from stackbuild.targets.pythons import short_version
 
@@ -76,15 +77,16 @@ def resolution_project(
         *(by_url.get(item.package.pin, item.package.pin) for item in lower),
     ]
     tool["environments"] = _environments(tool.get("environments", ()), linked.platforms, python_version)
-    sources = {**settings.sources, **linked.package_indexes}
+    of_layer = {name: (UvSource(index=index),) for name, index in linked.package_indexes.items()}
+    sources = {**settings.sources, **of_layer}
     for item in lower:
         if item.package.pin in by_url:  # uv would rather ask the index than take the wheel
             sources.pop(canonicalize_name(item.package.name), None)
-    indexes = _layer_indexes(linked, settings, used=sources.values())
+    indexes = _layer_indexes(linked, settings, used={entry.index for entries in sources.values() for entry in entries})
     if indexes:
         tool["index"] = config["index"] = indexes
     if sources:
-        tool["sources"] = {name: {"index": index} for name, index in sorted(sources.items())}
+        tool["sources"] = {name: _source(entries) for name, entries in sorted(sources.items()) if entries}
     project = {
         "name": project_name(linked.build_name),
         "version": "0",
@@ -92,6 +94,11 @@ def resolution_project(
         "requires-python": f"=={short_version(python_version)}.*",
     }
     return ResolutionProject(pyproject={"project": project, "tool": {"uv": tool}}, config=config)
+
+
+def _source(entries: Sequence[UvSource]) -> dict[str, str] | list[dict[str, str]]:
+    tables = [entry.to_toml() for entry in entries]
+    return tables[0] if len(tables) == 1 else tables
 
 
 def _environments(given: str | Sequence[str], platforms: Sequence[TargetPlatform], python_version: str) -> list[str]:

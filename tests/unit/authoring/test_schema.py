@@ -157,7 +157,7 @@ SOUND = {
     "every kind of requirement": RUNTIME.replace(
         "[]",
         """[
-    "numpy==2.1.3", "mlx @ git+https://git.invalid/mlx@0123456789", "local @ file:///wheels/local-1.0-py3-none-any.whl",
+    "numpy==2.1.3", "mlx @ https://files.invalid/mlx-1-py3-none-any.whl", "local @ file:///wheels/local-1.0-py3-none-any.whl",
     "remote@https://files.invalid/remote-1.0-py3-none-any.whl#sha256=00ff", " old (>=1.0, <2) ",
     "pyobjc[x,y]>=10; sys_platform == 'darwin'", "a-b.c_d [e] ~= 1.0", "x===1", "x!=1", "x ; os_name == 'nt'",
 ]""",

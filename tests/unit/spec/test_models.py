@@ -10,6 +10,7 @@ from stackbuild.errors import SpecError
 from stackbuild.spec.models import ApplicationLayer, FrameworkLayer, RuntimeLayer, StackSpec
 from stackbuild.spec.problems import Problem, format_key_path, quote
 from stackbuild.spec.stack import read_stack
+from stackbuild.spec.uv_settings import UvSource
 from stackbuild.targets.platforms import LinuxTarget, TargetPlatform
 
 RUNTIME = """
@@ -62,7 +63,7 @@ def test_layer_fields_are_parsed() -> None:
         {
             "name": "torch",
             "runtime": "base",
-            "requirements": ["Torch[x]>=2; sys_platform == 'linux'", "a @ git+https://git.invalid/a@0123"],
+            "requirements": ["Torch[x]>=2; sys_platform == 'linux'", "a @ https://files.invalid/a-1-py3-none-any.whl"],
             "platforms": ["win_amd64", "linux_x86_64"],
             "linux_target": "musl",
             "macosx_target": "14.1",
@@ -74,7 +75,7 @@ def test_layer_fields_are_parsed() -> None:
     )
     assert layer.requirements == (
         Requirement("Torch[x]>=2; sys_platform == 'linux'"),
-        Requirement("a @ git+https://git.invalid/a@0123"),
+        Requirement("a @ https://files.invalid/a-1-py3-none-any.whl"),
     )
     assert layer.platforms == (TargetPlatform.WIN_AMD64, TargetPlatform.LINUX_X86_64)
     assert layer.parsed_linux_target == LinuxTarget(variant="musl", version=(1, 2))
@@ -219,7 +220,7 @@ def test_uv_settings_are_read_from_either_place(tmp_path: Path, inline: bool) ->
     uv = load(tmp_path / "s.toml", text).uv
     assert uv.path == tmp_path / ("s.toml" if inline else "venvstacks.uv.toml")
     assert uv.exclude_newer == "7 days"
-    assert uv.sources == {"my-torch": "gpu"}
+    assert uv.sources == {"my-torch": (UvSource(index="gpu"),)}
     assert [index.to_toml() for index in uv.indexes] == [
         {"name": "gpu", "url": "https://index.invalid/gpu", "explicit": True, "authenticate": "always"},
         {"url": str(tmp_path / "flat"), "format": "flat", "default": True},
@@ -288,7 +289,7 @@ def test_specification_in_a_folder_of_its_own_is_accepted(tmp_path: Path) -> Non
         '[[runtimes]]\nname = "cpython-3.11"\npython_implementation = "cpython@3.11.13"\n'
         "requirements = [\n"
         '    "numpy==2.1.3",\n'
-        '    "mlx @ git+https://git.invalid/mlx@0123456789012345678901234567890123456789",\n'
+        '    "mlx @ https://files.invalid/mlx-1-py3-none-any.whl#sha256=0123",\n'
         '    "local @ file:///wheels/local-1.0-py3-none-any.whl",\n'
         '    "remote @ https://files.invalid/remote-1.0-py3-none-any.whl#sha256=00ff",\n'
         "    \"pyobjc[x,y]>=10; sys_platform == 'darwin'\",\n"
@@ -342,3 +343,30 @@ def test_quoted_values_are_short_and_on_one_line() -> None:
 
 def test_problem_without_a_key_path_is_about_its_subject() -> None:
     assert str(Problem(key_path=(), message="gone", subject="venvstacks.uv.toml")) == "venvstacks.uv.toml: gone"
+
+
+def test_a_package_may_come_from_an_index_per_platform(tmp_path: Path) -> None:
+    markers = ("sys_platform == 'linux'", "sys_platform != 'linux'")
+    entries = ", ".join(
+        f'{{ index = "{name}", marker = "{marker}" }}' for name, marker in zip("ab", markers, strict=True)
+    )
+    indexes = "".join(f'[[tool.uv.index]]\nname = "{name}"\nurl = "wheels"\n' for name in "ab")
+    uv = load(tmp_path / "s.toml", f"[tool.uv.sources]\nTorch = [{entries}]\nempty = []\n{indexes}{RUNTIME}").uv
+    assert uv.sources == {
+        "torch": (UvSource(index="a", marker=markers[0]), UvSource(index="b", marker=markers[1])),
+        "empty": (),
+    }
+
+
+def test_keys_for_projects_have_no_effect_and_are_told(tmp_path: Path) -> None:
+    settings = "[tool.uv]\npackage = true\nmanaged = 1\nworkspace = { members = [] }\nresolution = 'lowest'\n"
+    spec = load(tmp_path / "s.toml", settings + RUNTIME)
+    assert spec.notices == tuple(
+        f"tool.uv.{key}: has no effect here: remove it" for key in ("package", "managed", "workspace")
+    )
+    assert spec.uv.given == spec.uv.other == {"resolution": "lowest"}
+
+
+def test_the_cache_is_one_folder_wherever_uv_runs(tmp_path: Path) -> None:
+    uv = load(tmp_path / "s.toml", f"[tool.uv]\ncache-dir = 'cache'\n{RUNTIME}").uv
+    assert uv.other["cache-dir"] == str(tmp_path / "cache")

@@ -433,12 +433,12 @@ MALFORMED: list[tuple[str, str, tuple[str, ...]]] = [
     (
         "source that is no index",
         '[tool.uv.sources]\ntorch = { git = "https://git.invalid" }',
-        ('tool.uv.sources.torch: only { index = "<name>" } can be a source here',),
+        ('tool.uv.sources.torch: only { index = "<name>" } can be a source here, with a marker if need be',),
     ),
     (
-        "source with a marker",
-        INDEXES + '[tool.uv.sources]\ntorch = { index = "cpu", marker = "os_name == \'nt\'" }',
-        ('tool.uv.sources.torch: only { index = "<name>" } can be a source here',),
+        "source with a faulty marker",
+        INDEXES + '[tool.uv.sources]\ntorch = { index = "cpu", marker = "os" }',
+        ('tool.uv.sources.torch.marker: "os" is not a marker',),
     ),
     (
         "source from an unknown index",
@@ -455,7 +455,11 @@ MALFORMED: list[tuple[str, str, tuple[str, ...]]] = [
         "[tool.uv]\nexclude-newer = 2025-01-01",
         ("tool.uv.exclude-newer: expected a string, got a date or time: put it in quotes",),
     ),
-    ("exclude-newer in words", '[tool.uv]\nexclude-newer = "soon"', ("tool.uv.exclude-newer", "is not a date")),
+    (
+        "exclude-newer in words",
+        '[tool.uv]\nexclude-newer = "soon"',
+        ("tool.uv.exclude-newer", "is not a time, a date or a duration"),
+    ),
     ("find-links as a string", '[tool.uv]\nfind-links = "x"', ("tool.uv.find-links: expected a list of strings",)),
     ("find-links as a table", "[tool.uv]\nfind-links = {}", ("tool.uv.find-links: expected a list of strings, got a",)),
     ("index-url as a number", "[tool.uv]\nindex-url = 3", ("tool.uv.index-url: expected a string, got an integer",)),
@@ -587,7 +591,7 @@ def test_all_problems_are_told_at_once_in_file_order(folder: Path) -> None:
         read_stack(path)
     assert str(caught.value) == (
         f"{path}: 6 problems\n"
-        '  tool.uv.sources.x: only { index = "<name>" } can be a source here\n'
+        '  tool.uv.sources.x: only { index = "<name>" } can be a source here, with a marker if need be\n'
         '  framework "sklearn": frameworks[0].requirments: unknown field — did you mean "requirements"?\n'
         '  framework "torch": frameworks[1].platforms[0]: unknown platform "linux", expected one of "linux_aarch64", '
         '"linux_x86_64", "macosx_arm64", "macosx_x86_64", "win_amd64", "win_arm64"\n'
@@ -989,3 +993,60 @@ def test_any_uv_file_is_loaded_or_refused(tmp_path_factory: pytest.TempPathFacto
     (folder / "stack.toml").write_text(RUNTIME, encoding="utf-8")
     (folder / "venvstacks.uv.toml").write_text(tomli_w.dumps(data), encoding="utf-8")
     load_or_refuse(folder / "stack.toml")
+
+
+FAULTY_SETTINGS = """
+[tool.uv]
+constraint-dependencies = 7
+override-dependencies = "a"
+environments = [1]
+required-environments = 2
+find-links = true
+index-url = 1
+resolution = []
+no-index = "yes"
+concurrent-downloads = 0
+allow-insecure-host = [1]
+cache-dir = 2
+exclude-newer = "1965-01-01"
+
+[tool.uv.sources]
+torch = [{ index = "cpu", marker = 1 }, 1]
+"""
+
+
+def test_settings_of_another_type_are_told_all_at_once(folder: Path) -> None:
+    only_an_index = 'only { index = "<name>" } can be a source here, with a marker if need be'
+    assert set(problems(folder, FAULTY_SETTINGS + RUNTIME)) == {
+        "tool.uv.constraint-dependencies: expected a list of strings, got an integer",
+        "tool.uv.override-dependencies: expected a list of strings, got a string",
+        "tool.uv.environments[0]: expected a string, got an integer",
+        "tool.uv.required-environments: expected a marker or a list of markers, got an integer",
+        "tool.uv.find-links: expected a list of strings, got a boolean",
+        "tool.uv.index-url: expected a string, got an integer",
+        "tool.uv.resolution: expected a string, got a list",
+        "tool.uv.no-index: expected true or false, got a string",
+        "tool.uv.concurrent-downloads: must be at least 1",
+        "tool.uv.allow-insecure-host[0]: expected a string, got an integer",
+        "tool.uv.cache-dir: expected a string, got an integer",
+        "tool.uv.exclude-newer: '1965-01-01' is not between 1970-01-01 and 9999-12-30",
+        f"tool.uv.sources.torch[0]: {only_an_index}",
+        f"tool.uv.sources.torch[1]: {only_an_index}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("linux_amd64", "linux_x86_64"),
+        ("linux_arm64", "linux_aarch64"),
+        ("manylinux_2_28_x86_64", "linux_x86_64"),
+        ("macos-aarch64", "macosx_arm64"),
+        ("darwin_x64", "macosx_x86_64"),
+        ("Windows-x86_64", "win_amd64"),
+        ("win_aarch64", "win_arm64"),
+    ],
+)
+def test_another_name_of_a_platform_is_told_with_the_right_one(folder: Path, given: str, meant: str) -> None:
+    (problem,) = problems(folder, RUNTIME + f'platforms = ["{given}"]')
+    assert problem.endswith(f'unknown platform "{given}": write "{meant}"')
