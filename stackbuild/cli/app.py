@@ -269,6 +269,33 @@ def outdated(
     outdated.show_outdated(where, request, allow_missing=layers.allow_missing, as_json=json)
 
 
+@app.command("verify")
+@grouped
+def verify(
+    spec: option.SpecArgument = None,
+    *,
+    places: option.Places,
+    artifacts_dir: option.VerifiedArchives = "_artifacts",
+    export_dir: option.VerifiedExports = "_export",
+    outputs: Annotated[option.Outputs, "tag_outputs"],
+    layers: Annotated[option.Layers, "include", "allow_missing"],
+    json: option.AsJson = False,
+    spec_option: option.SpecOption = None,
+) -> None:
+    """Compare every file of environments, archives and exports with what was recorded; exit status 1 if one differs."""
+    from stackbuild.cli import verifying
+
+    options = Options(
+        build_dir=places.build_dir,
+        artifacts_dir=artifacts_dir,
+        export_dir=export_dir,
+        tag_outputs=outputs.tag_outputs,
+        platforms=places.platforms,
+    )
+    where = option.where(spec, spec_option, options)
+    verifying.verify_results(where, Request(include=layers.patterns), allow_missing=layers.allow_missing, as_json=json)
+
+
 @app.command("check")
 def check(
     spec: option.SpecArgument = None, *, json: option.AsJson = False, spec_option: option.SpecOption = None

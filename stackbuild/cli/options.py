@@ -62,6 +62,12 @@ OutputDirs = Annotated[
         show_default="_artifacts and _export",
     ),
 ]
+VerifiedArchives = Annotated[
+    str, typer.Option("--artifacts-dir", metavar="DIR", help="Where the archives are; relative to SPEC's folder.")
+]
+VerifiedExports = Annotated[
+    str, typer.Option("--export-dir", metavar="DIR", help="Where the exports are; relative to SPEC's folder.")
+]
 Clean = Annotated[bool, typer.Option(help="Build environments anew even if nothing changed.")]
 Build = Annotated[bool, typer.Option(help="Build environments.")]
 Publish = Annotated[bool, typer.Option(help="Pack the built layers as archives.")]
