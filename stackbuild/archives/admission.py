@@ -14,7 +14,11 @@ from stackbuild.errors import ArchiveError
 from stackbuild.targets.windows_names import is_bad_on_windows
 
 _MAX_MEMBERS = 1 << 19
+_MAX_NAMES = 128 << 20  # bytes of memory for the paths and targets of all members, which compress to almost nothing
+_MAX_PATH = 4095  # bytes of a path or target, as on Linux
+_MAX_DEPTH = 255  # folders in one another; a tree that is much deeper cannot even be removed by recursion
 _MAX_LINKS = 40  # in one path, as on Linux
+_MAX_SHOWN = 200  # characters
 _UNSAFE_PARTS = frozenset(("", ".", ".."))
 _DRIVE = re.compile(r"(?:^|/)[A-Za-z]:")
 
@@ -50,7 +54,8 @@ class Member:
 class Admission:
     """Admits the members of one archive one after the other, and its links when all members are known.
 
-    Whatever is not admitted raises a `NotAdmitted` that names it.
+    Whatever is not admitted raises a `NotAdmitted` that names it. Time and memory are bounded by the size of the names,
+    and the names are bounded: so is what an archive of a few kilobytes can cost.
     """
 
     def __init__(
@@ -75,6 +80,8 @@ class Admission:
         self._windows = windows
         self._folders: dict[str, bool] = {}  # whether it is a member itself
         self._files: set[str] = set()
+        self._names_left = _MAX_NAMES
+        self._places: dict[str, tuple[str, int]] = {}  # where links lead, after how many links
 
     def admit(self, member: Member) -> list[str]:
         """The folders to make for `member`, outermost first: those around it and itself, unless they are known already.
@@ -86,8 +93,8 @@ class Admission:
         is_folder = member.kind is MemberKind.FOLDER
         if self._is_known(path, is_folder=is_folder):
             raise NotAdmitted(f"{path}: two members have this path")
-        if len(self._folders) + len(self._files) + len(self.links) >= _MAX_MEMBERS:
-            raise NotAdmitted(f"{path}: this is member {_MAX_MEMBERS + 1}, more than any layer has")
+        if not is_folder:
+            self._count(path, path)
         missing = self._missing_folders(path, path if is_folder else path.rpartition("/")[0])
         self._add(member)
         return missing
@@ -97,10 +104,23 @@ class Admission:
 
         A link is also refused if this is uncertain: it goes up again from something that is no folder of this archive.
         """
-        for path, link in self.links.items():
-            self._follow(path, link.target or "")
+        for path in self.links:
+            self._place(path, 0)
+
+    def _count(self, path: str, name: str) -> None:
+        """Count a further member or folder, `name`, because of the member `path`."""
+        if len(self._folders) + len(self._files) + len(self.links) >= _MAX_MEMBERS:
+            raise NotAdmitted(f"{_shown(path)}: this is member {_MAX_MEMBERS + 1}, more than any layer has")
+        self._keep_name(path, name)
+
+    def _keep_name(self, path: str, name: str) -> None:
+        self._names_left -= sys.getsizeof(name)
+        if self._names_left < 0:
+            raise NotAdmitted(f"{_shown(path)}: with this member, the paths and targets are longer than any layer's")
 
     def _check_path(self, path: str) -> None:
+        if self._is_long(path):
+            raise NotAdmitted(f"{_shown(path)}: the path is longer or deeper than any layer needs")
         parts = path.split("/")
         if self._is_unsafe(path) or not _UNSAFE_PARTS.isdisjoint(parts):
             raise NotAdmitted(f"unsafe path of a member: {path!r}")
@@ -123,7 +143,9 @@ class Admission:
                 raise NotAdmitted(f"{path} needs the folder {folder}, which is a file or link")
             missing.append(folder)
             folder = folder.rpartition("/")[0]
-        self._folders.update(dict.fromkeys(missing, False))
+        for folder in missing:
+            self._count(path, folder)
+            self._folders[folder] = False
         return missing[::-1]
 
     def _add(self, member: Member) -> None:
@@ -145,8 +167,13 @@ class Admission:
                 raise NotAdmitted(f"{path}: with this file of {member.size} bytes it becomes larger than expected")
 
     def _check_target(self, path: str, target: str) -> None:
+        if self._is_long(target):
+            raise NotAdmitted(
+                f"{path}: the target of the link, {_shown(target)!r}, is longer or deeper than any layer needs"
+            )
+        self._keep_name(path, target)
         if not target or target.startswith("/") or self._is_unsafe(target):
-            raise NotAdmitted(f"{path}: the link has the unsafe target {target!r}")
+            raise NotAdmitted(f"{path}: the link has the unsafe target {_shown(target)!r}")
 
     def _check_original(self, path: str, original: str) -> None:
         if not self._hard_links:
@@ -154,35 +181,54 @@ class Admission:
         if original not in self._files:
             raise NotAdmitted(f"{path}: the hard link to {original!r} names no file that came before it")
 
+    @staticmethod
+    def _is_long(path: str) -> bool:
+        return len(path.encode()) > _MAX_PATH or path.count("/") > _MAX_DEPTH
+
     def _is_unsafe(self, path: str) -> bool:
         """Whether some system would not read all parts of a path or target as names in folders."""
         if "\\" in path or "\0" in path or (":" in path and _DRIVE.search(path)):
             return True
         return self._windows and is_bad_on_windows(path)
 
-    def _follow(self, path: str, target: str) -> None:
-        at = path.split("/")[:-1]
-        ahead = target.split("/")[::-1]
-        followed = 0
-        while ahead:
-            part = ahead.pop()
+    def _place(self, path: str, followed: int) -> tuple[str, int]:
+        """Where the link `path` leads, and after how many links; `followed` led to it. Each link is followed once."""
+        known = self._places.get(path)
+        if known is None:
+            if followed >= _MAX_LINKS:
+                target = self.links[path].target or ""
+                raise NotAdmitted(f"{path}: the link to {_shown(target)!r} leads in a circle")
+            known = self._places[path] = self._follow(path, self.links[path].target or "", followed + 1)
+            self._keep_name(path, known[0])
+        if followed + known[1] > _MAX_LINKS:
+            raise NotAdmitted(f"{path}: the link leads through more than {_MAX_LINKS} links")
+        return known
+
+    def _follow(self, path: str, target: str, followed: int) -> tuple[str, int]:
+        at = path.rpartition("/")[0]
+        count = 1
+        for part in target.split("/"):
             if part == "..":
                 self._check_up(path, target, at)
-                at.pop()
+                at = at.rpartition("/")[0]
             elif part not in _UNSAFE_PARTS:
-                link = self.links.get("/".join((*at, part)))
-                if link is None:
-                    at.append(part)
-                    continue
-                followed += 1
-                if followed > _MAX_LINKS:
-                    raise NotAdmitted(f"{path}: the link to {target!r} leads in a circle")
-                ahead.extend((link.target or "").split("/")[::-1])
+                at = f"{at}/{part}" if at else part
+                if at in self.links:
+                    at, more = self._place(at, followed)
+                    count += more
+                if len(at) > _MAX_PATH:
+                    raise NotAdmitted(f"{path}: the link to {_shown(target)!r} leads to a path that is too long")
+        return at, count
 
-    def _check_up(self, path: str, target: str, at: list[str]) -> None:
+    def _check_up(self, path: str, target: str, at: str) -> None:
         if not at:
-            raise NotAdmitted(f"{path}: the link to {target!r} leads out of the folder that holds the layers")
-        if self._own_links and len(at) == 1:
-            raise NotAdmitted(f"{path}: the link to {target!r} leads out of {self.top_folder}")
-        if "/".join(at) not in self._folders:
-            raise NotAdmitted(f"{path}: the link to {target!r} goes up from {'/'.join(at)}, no folder of the archive")
+            raise NotAdmitted(f"{path}: the link to {_shown(target)!r} leads out of the folder that holds the layers")
+        if self._own_links and "/" not in at:
+            raise NotAdmitted(f"{path}: the link to {_shown(target)!r} leads out of {self.top_folder}")
+        if at not in self._folders:
+            raise NotAdmitted(f"{path}: the link to {_shown(target)!r} goes up from {at}, no folder of the archive")
+
+
+def _shown(name: str) -> str:
+    """A name for a message, cut where it is long."""
+    return name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}…"

@@ -7,6 +7,7 @@ to decide what is safe: everything in the new folder comes from members that wer
 import hashlib
 import io
 import os
+import stat
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -75,7 +76,7 @@ def unpack_archive(
     With `hash_files`, the result has the SHA-256 of each file. If the archive consists of several frames, `threads`
     threads decompress it (`None`: one for each core). `on_bytes` is told about each further mebibyte or so of content.
     """
-    with _unpacking(archive), io.FileIO(archive) as file:
+    with _unpacking(archive), _opened(archive) as file:
         if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256.lower():
             raise ArchiveError("its SHA-256 is not the one expected")
         admission = Admission(top_folder=top_folder, max_size=max_size)
@@ -99,9 +100,15 @@ def unpack_members(
     Raises `NotAdmitted` for a member that may not be unpacked, and another `ArchiveError` for damage. Earlier members
     have then been written.
     """
-    with io.FileIO(archive) as file, _contents(file, Packing.of(file.read(_START))) as contents:
+    with _opened(archive) as file, _contents(file, Packing.of(file.read(_START))) as contents:
         tree = UnpackedTree(root, top_folder=admission.top_folder or "", merging=True)
         _write_members(_admitted(contents, admission, choose), admission, tree, Meter(lambda _: None))
+
+
+def _opened(archive: Path) -> io.FileIO:
+    if not stat.S_ISREG(archive.stat().st_mode):  # opening a pipe would wait for its other end
+        raise ArchiveError("it is not a file")
+    return io.FileIO(archive)
 
 
 def _admitted(
@@ -120,22 +127,24 @@ def _write_members(
     admitted: Iterator[_Admitted], admission: Admission, tree: UnpackedTree, meter: Meter
 ) -> tuple[UnpackedMember, ...]:
     """Write all members: folders and files as they come, symbolic links and the times of folders at the end."""
-    members = []
+    unpacked = []
+    folders = []  # with times that change while something is put into them
     for member, new_folders, pieces in admitted:
         for folder in new_folders:
             tree.make_folder(folder)
         sha256 = tree.write_file(member, _metered(pieces, meter)) if member.kind is MemberKind.FILE else None
         if member.kind is MemberKind.HARD_LINK:
             tree.write_copy(member)
-        members.append((member, sha256))
+        elif member.kind is MemberKind.FOLDER:
+            folders.append(member)
+        unpacked.append(_unpacked(member, sha256))
     admission.check_links()
     for link in admission.links.values():
         tree.make_link(link)
-    for member, _ in members:
-        if member.kind is MemberKind.FOLDER:
-            tree.date_folder(member)
+    for member in folders:
+        tree.date_folder(member)
     meter.report()
-    return tuple(_unpacked(member, sha256) for member, sha256 in members)
+    return tuple(unpacked)
 
 
 def _metered(pieces: Iterator[_Piece], meter: Meter) -> Iterator[_Piece]:
@@ -179,3 +188,7 @@ def _unpacking(archive: Path) -> Iterator[None]:
             yield
         except ArchiveError as error:
             raise ArchiveError(f"cannot unpack {archive}: {error.message}", hint=error.hint or _HINT) from error
+        except UnicodeEncodeError as error:
+            raise ArchiveError(
+                f"cannot unpack {archive}: this system cannot store the name {error.object!r}"
+            ) from error

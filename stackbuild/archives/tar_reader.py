@@ -13,6 +13,7 @@ from stackbuild.errors import ArchiveError
 _ZEROS = bytes(BLOCK)
 _MAX_FILL = 1 << 20  # zeros after the end: some programs fill records of many blocks
 _MAX_EXTENSION = 1 << 16  # bytes of a header that describes the next one
+_MAX_DIGITS = 20  # of a number in a pax header, as 2**64 has
 _POSIX, _GNU = b"ustar\x0000", b"ustar  \0"
 _CHECKSUM = slice(148, 156)
 _BLANK_SUM = 8 * 0x20  # the checksum is computed with blanks in place of itself
@@ -81,16 +82,17 @@ def _extension(flag: bytes, data: bytes) -> dict[bytes, bytes]:
 def _pax_records(data: bytes) -> dict[bytes, bytes]:
     """The records `length key=value` of a pax header; the last one of a key counts, as POSIX says."""
     records = {}
-    while data:
-        length, _, _ = data[:20].partition(b" ")
-        size = int(length) if length.isdigit() else 0
-        key, separator, value = data[len(length) + 1 : size].partition(b"=")
-        if not separator or not value.endswith(b"\n") or size > len(data):
+    start = 0
+    while start < len(data):
+        length, _, _ = data[start : start + _MAX_DIGITS].partition(b" ")
+        end = start + int(length) if length.isdigit() else 0
+        key, separator, value = data[start + len(length) + 1 : end].partition(b"=")
+        if not separator or not value.endswith(b"\n") or end > len(data):
             raise ArchiveError("an extended header is damaged")
         if key.startswith(b"GNU.sparse."):
             raise ArchiveError("it holds a sparse file, which no layer needs")
         records[key] = value[:-1]
-        data = data[size:]
+        start = end
     return records
 
 
@@ -156,8 +158,8 @@ def _number(block: bytes, start: int, end: int) -> int:
 
 
 def _pax_size(value: bytes) -> int:
-    if not value.isdigit():
-        raise ArchiveError(f"an extended header holds the unusable size {value!r}")
+    if not value.isdigit() or len(value) > _MAX_DIGITS:
+        raise ArchiveError(f"an extended header holds the unusable size {value[:_MAX_DIGITS]!r}")
     return int(value)
 
 

@@ -1,13 +1,14 @@
 """Read the members of a zip file."""
 
 import calendar
+import os
 import stat
 import struct
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Any
 
 from stackbuild.archives.admission import Member
 from stackbuild.archives.tar_headers import MemberKind
@@ -18,7 +19,12 @@ _MAX_TARGET = 1 << 12
 _UNIX = 3  # the system whose permission bits the attributes hold
 _ENCRYPTED, _UTF8 = 0x1, 0x800  # flags
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_END_RECORD = 22
+_DAMAGE = zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OverflowError, struct.error
+_END = struct.Struct("<4s8xL4xH")  # the signature, the size of the directory, the length of a comment
+_LOCATOR = struct.Struct("<4s4xQ4x")  # for large files: the signature, where the next record is
+_END_64 = struct.Struct("<40xQ8x")  # the size of the directory
+_MAX_DIRECTORY = 1 << 26  # bytes, of which 46 at least for each member; `zipfile` takes 15 times as much memory
+_EXTRA = "it holds something before its members or after its directory"
 
 
 def zip_contents(file: IO[bytes]) -> Generator[tuple[Member, Iterator[bytes]], None, None]:
@@ -28,9 +34,11 @@ def zip_contents(file: IO[bytes]) -> Generator[tuple[Member, Iterator[bytes]], N
     methods that layers never need, and for content that is damaged or has another size.
     """
     with _damage():
+        _check_end(file)
         archive = zipfile.ZipFile(file)
     with archive:
-        _check_layout(archive, file)
+        if min((info.header_offset for info in archive.infolist()), default=0):
+            raise ArchiveError(_EXTRA)
         for info in archive.infolist():
             member = _member(archive, info)
             yield member, _content(archive, info) if member.kind is MemberKind.FILE else iter(())
@@ -41,17 +49,31 @@ def _damage() -> Iterator[None]:
     """Turn what `zipfile` raises for malformed files into an `ArchiveError`."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError, struct.error) as error:
+    except _DAMAGE as error:
         raise ArchiveError(f"it is damaged, or no zip file: {error}") from error
 
 
-def _check_layout(archive: zipfile.ZipFile, file: IO[bytes]) -> None:
-    """Check that there is nothing before the first member or after the directory."""
-    end = file.seek(0, 2)
-    file.seek(max(end - _END_RECORD, 0))
-    first = min((info.header_offset for info in archive.infolist()), default=0)
-    if archive.comment or file.read(4) != b"PK\5\6" or first:
-        raise ArchiveError("it holds something before its members or after its directory")
+def _check_end(file: IO[bytes]) -> None:
+    """Check that nothing follows the directory, and that it is not so large that reading it would fill the memory."""
+    end = file.seek(0, os.SEEK_END)
+    signature, size, comment = _record(file, end - _END.size, _END)
+    if signature != b"PK\5\6" or comment:
+        raise ArchiveError(_EXTRA)
+    at = end - _END.size - _LOCATOR.size
+    if at > 0:
+        signature, start = _record(file, at, _LOCATOR)
+        if signature == b"PK\6\7":
+            (size,) = _record(file, start, _END_64)
+    if size > _MAX_DIRECTORY:
+        raise ArchiveError("it has a larger directory than any layer needs")
+
+
+def _record(file: IO[bytes], start: int, record: struct.Struct) -> tuple[Any, ...]:
+    file.seek(max(start, 0))
+    data = file.read(record.size)
+    if len(data) < record.size:
+        raise ArchiveError("it is damaged, or no zip file: it is too short")
+    return record.unpack(data)
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
