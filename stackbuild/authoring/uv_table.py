@@ -44,8 +44,7 @@ class UvTable(BaseModel):
     )
     exclude_newer: str | None = Field(
         default=None,
-        description="Releases after this time, date or duration do not exist. It is also the time of the lock, and so "
-        "of every file in the archives.",
+        description="Releases after this time, date or duration do not exist. It is also the time of the lock.",
         examples=["2026-01-31T00:00:00Z", "7 days"],
         pattern="[0-9]",
     )
