@@ -1,22 +1,18 @@
 """Launch and support modules of applications: which of their files count, and their hashes.
 
-In a git repository, everything that `.gitignore` excludes or that is named `.git*` is left out. `__pycache__` never
-counts: its content depends on which Python imported the module last.
+In a work tree of git, everything that git ignores or that is named `.git*` is left out. `__pycache__` never counts: its
+content depends on which Python imported the module last. Pipes, sockets and devices do not count either, as with git.
 """
 
 import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stackbuild.errors import BuildError
+from stackbuild.project.git_files import GitFolder
 from stackbuild.system.files import disk_errors, sha256_file
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,49 +22,81 @@ class ModuleFolder:
     path: Path
     files: tuple[str, ...]
     """The names of the files directly in it that count, sorted."""
+    is_empty: bool
+    """Whether nothing in it counts, neither files nor folders."""
 
 
 def module_folders(module: Path) -> Iterator[ModuleFolder]:
     """Walk a package module top-down: each folder before its subfolders, sorted by name.
 
-    A module that git ignores has no folders. Raises `BuildError` for a name that is not UTF-8: neither hashes nor
-    archives can contain it.
+    A module that git ignores has no folders. Raises `BuildError` for a name that is not UTF-8, which neither hashes nor
+    archives can contain, and for links that lead nowhere or around.
     """
-    rules = _IgnoreRules.around(module)
-    pending = [] if rules.exclude(module, is_folder=True) else [module]
+    parent = GitFolder.of(module.parent)
+    if _is_left_out(parent, module.name, is_folder=not module.is_symlink()):
+        return
+    pending = [(module, GitFolder.of(module))]
     while pending:
-        folder = pending.pop()
+        folder, git = pending.pop()
         subfolders: list[str] = []
         files: list[str] = []
         with os.scandir(folder) as entries:
             for entry in entries:
-                is_folder = entry.is_dir()
-                if entry.name != "__pycache__" and not rules.exclude(Path(entry.path), is_folder=is_folder):
-                    _check_name(module, Path(entry.path))
-                    (subfolders if is_folder else files).append(entry.name)
-        yield ModuleFolder(path=folder, files=tuple(sorted(files)))
-        pending.extend(folder / name for name in sorted(subfolders, reverse=True))
+                if not _is_left_out(git, entry.name, is_folder=entry.is_dir(follow_symlinks=False)):
+                    _check(module, entry)
+                    if entry.is_dir():
+                        subfolders.append(entry.name)
+                    elif entry.is_file():
+                        files.append(entry.name)
+        yield ModuleFolder(path=folder, files=tuple(sorted(files)), is_empty=not files and not subfolders)
+        pending.extend((folder / name, git and git.enter(name)) for name in sorted(subfolders, reverse=True))
 
 
-def _check_name(module: Path, path: Path) -> None:
+def _is_left_out(folder: GitFolder | None, name: str, *, is_folder: bool) -> bool:
+    """Whether an entry of a folder does not count, whatever it contains."""
+    if name == "__pycache__":
+        return True
+    return folder is not None and (name.startswith(".git") or folder.ignores(name, is_folder=is_folder))
+
+
+def _check(module: Path, entry: os.DirEntry[str]) -> None:
+    """Raise `BuildError` for an entry that cannot be copied."""
+    path = Path(entry.path)
     try:
-        path.name.encode()
+        entry.name.encode()
     except UnicodeEncodeError:
         raise BuildError(
             f"the module {module} holds a name that is not UTF-8: {os.fsencode(path.relative_to(module))!r}",
             hint="rename it, or in a git repository have .gitignore exclude it",
         ) from None
+    if entry.is_symlink():
+        _check_link(module, path)
+
+
+def _check_link(module: Path, path: Path) -> None:
+    target = path.stat()  # raises for a link that leads nowhere or to itself
+    around = [folder for folder in path.parents if folder == module or module in folder.parents]
+    if any(os.path.samestat(folder.stat(), target) for folder in around):
+        raise BuildError(
+            f"the module {module} holds a link to a folder around it: {path.relative_to(module).as_posix()}",
+            hint="remove the link, or in a git repository have .gitignore exclude it",
+        )
 
 
 def module_files(module: Path) -> Iterator[tuple[Path, str]]:
-    """The files of a module as (path, path relative to the folder that contains the module, `/`-separated)."""
+    """The files of a module as (path, path relative to the folder that contains the module, `/`-separated).
+
+    An empty folder is there too; its relative path ends with `/`.
+    """
     if module.is_file():
         yield module, module.name
         return
     for folder in module_folders(module):
+        relative = folder.path.relative_to(module.parent).as_posix()
+        if folder.is_empty:
+            yield folder.path, f"{relative}/"
         for name in folder.files:
-            path = folder.path / name
-            yield path, path.relative_to(module.parent).as_posix()
+            yield folder.path / name, f"{relative}/{name}"
 
 
 def module_hash(module: Path) -> str:
@@ -98,80 +126,26 @@ def _module_hash(module: Path) -> str:
 
 
 def module_content(module: Path) -> list[list[str | bool]]:
-    """Path, SHA-256 and executable bit of each file of a module: everything that a copy of it depends on.
+    """Path, SHA-256 and executable bit of each file of a module, and the path of each empty folder.
+
+    That is everything that a copy of it depends on.
 
     Unlike `module_hash`, it distinguishes folders with the same name. Raises `BuildError` like `module_hash`.
     """
     with disk_errors(f"read the module {module}", BuildError):
         files = sorted((relative, path) for path, relative in module_files(module)) if module.exists() else []
-        return [[relative, sha256_file(path), bool(path.stat().st_mode & 0o100)] for relative, path in files]
+        return [_content(path, relative) for relative, path in files]
+
+
+def _content(path: Path, relative: str) -> list[str | bool]:
+    if relative.endswith("/"):
+        return [relative]
+    return [relative, sha256_file(path), bool(path.stat().st_mode & 0o100)]
 
 
 def counts(module: Path, path: Path) -> bool:
-    """Whether `path` is inside the package module `module`, and neither it nor a folder around it is ignored."""
+    """Whether `path` would be a folder that counts, inside the package module `module`."""
     if module not in path.parents:
         return False
-    rules = _IgnoreRules.around(module)
-    inner = [path, *(parent for parent in path.parents if module in parent.parents)]
-    return not any(rules.exclude(folder, is_folder=True) for folder in inner)
-
-
-class _IgnoreRules:
-    """The ignore rules of the git repository around a module. Without a repository, nothing is excluded."""
-
-    def __init__(self, root: Path | None) -> None:
-        self._root = root
-
-    @classmethod
-    def around(cls, module: Path) -> "_IgnoreRules":
-        for folder in (module, *module.parents):
-            if (folder / ".git").exists():
-                return cls(folder)
-        return cls(None)
-
-    def exclude(self, path: Path, *, is_folder: bool) -> bool:
-        """Whether git ignores `path`, given that it does not ignore its parents."""
-        if self._root in (None, path):
-            return False
-        if path.name.startswith(".git"):
-            return True
-        # The last rule that matches a path decides. Rules of a nearer folder come after those further up.
-        for folder in self._folders_around(path):
-            verdict = _verdict(folder, path.relative_to(folder).as_posix() + ("/" if is_folder else ""))
-            if verdict is not None:
-                return verdict
-        return False
-
-    def _folders_around(self, path: Path) -> Iterator[Path]:
-        """The folders around `path`, from the nearest to the root of the repository."""
-        for folder in path.parents:
-            yield folder
-            if folder == self._root:
-                break
-
-
-_RULE_FILES = (".gitignore", ".git/info/exclude")
-
-
-def _verdict(folder: Path, relative: str) -> bool | None:
-    """What the rules in `folder` say about a path: exclude (True), include (False) or nothing (`None`)."""
-    for name in _RULE_FILES:
-        rules = folder / name
-        try:
-            state = rules.stat()
-        except OSError:
-            continue
-        verdict = _patterns(rules, state.st_mtime_ns, state.st_size).check_file(relative).include
-        if verdict is not None:
-            return verdict
-    return None
-
-
-@lru_cache(maxsize=512)
-def _patterns(path: Path, _mtime: int, _size: int) -> "GitIgnoreSpec":
-    from pathspec import GitIgnoreSpec  # only stacks with package modules need it
-
-    try:
-        return GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8", errors="replace").splitlines())
-    except ValueError as error:
-        raise BuildError(f"{path} has a line that is no pattern: {error}") from error
+    folders = [*reversed([it for it in path.parents if it == module or module in it.parents]), path]
+    return not any(_is_left_out(GitFolder.of(it.parent), it.name, is_folder=True) for it in folders)

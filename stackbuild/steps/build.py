@@ -39,6 +39,7 @@ from stackbuild.system.files import (
     copy_file,
     disk_errors,
     link_or_copy,
+    make_folders,
     make_link,
     remove_file,
     remove_leftovers,
@@ -293,7 +294,7 @@ def _add_modules(layer: ProjectLayer, fresh: Path) -> None:
                 hint=f"rename {os.fspath(module)}, or leave the package out of the requirements",
             )
         files = list(module_files(module))
-        if not files:
+        if not any(source.is_file() for source, _ in files):
             raise BuildError(
                 f"{layer.build_name}: its module {module} has no files that count",
                 hint="check that no .gitignore excludes it",
@@ -305,5 +306,8 @@ def _add_modules(layer: ProjectLayer, fresh: Path) -> None:
                     f"{layer.build_name}: {relative} of its own modules is also a file of an installed package",
                     hint=f"rename {os.fspath(module)}, or leave the package out of the requirements",
                 )
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            copy_file(source, destination)
+            if relative.endswith("/"):
+                make_folders(destination)
+            else:
+                make_folders(destination.parent)
+                copy_file(source, destination)

@@ -59,7 +59,7 @@ def replacing_file(path: Path) -> Iterator[io.BufferedWriter]:
     make one when they mount a file that is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{_random()}.tmp")
+    temporary = path.with_name(f".{_short(path.name)}.{_random()}.tmp")
     try:
         with _naming(path), temporary.open("xb") as file:
             yield file
@@ -93,6 +93,16 @@ def _naming(path: Path) -> Iterator[None]:
 def _random() -> str:
     """The part of temporary names that tells them apart, see `_leftover`."""
     return os.urandom(4).hex()
+
+
+_LONGEST_NAME = 220
+"""In bytes: names with this much and what is added to them are still allowed by file systems (255)."""
+
+
+def _short(name: str) -> str:
+    """A name that can be extended: the name itself, or a hash of one that is too long for that."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= _LONGEST_NAME else hashlib.sha256(encoded).hexdigest()
 
 
 def create_file(path: Path, text: str) -> None:
@@ -130,25 +140,45 @@ def make_link(path: Path, target: str) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a file, a link or a folder with all its content, even in read-only folders. `path` may be missing."""
+    """Remove a file, a link or a folder with all its content, even in read-only folders. `path` may be missing.
+
+    Folders may be nested deeper than Python can call functions, and links are not followed.
+    """
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
+    folders = [os.fspath(path)]
+    for folder in folders:  # grows while it is walked: each folder comes after the one that contains it
+        folders.extend(_remove_files(folder))
+    for folder in reversed(folders):
+        os.rmdir(folder)
 
-    def open_and_retry(function: Callable[..., object], name: str, _error: object) -> None:
-        # Only folders of this tree are changed: a file may be hard-linked elsewhere, and a link leads elsewhere.
-        for folder in (Path(name).parent, Path(name)):
-            if (folder == path or path in folder.parents) and folder.is_dir() and not folder.is_symlink():
-                folder.chmod(0o700)
-        if function in (os.unlink, os.rmdir):
-            function(name)
-        else:  # a folder that could not be opened
-            shutil.rmtree(name)
 
-    if sys.version_info >= (3, 12):
-        shutil.rmtree(path, onexc=open_and_retry)
-    else:
-        shutil.rmtree(path, onerror=open_and_retry)
+def _remove_files(folder: str) -> list[str]:
+    """Remove everything in a folder except for folders, whose paths are returned."""
+    if stat.S_IMODE(os.lstat(folder).st_mode) & 0o700 != 0o700:  # noqa: PLR2004 (what the owner may do)
+        os.chmod(folder, 0o700)  # never the files: they may be hard-linked elsewhere
+    with os.scandir(folder) as found:
+        entries = [(entry.path, entry.is_dir(follow_symlinks=False) and not _is_junction(entry)) for entry in found]
+    for path, is_folder in entries:
+        if not is_folder:
+            os.unlink(path)
+    return [path for path, is_folder in entries if is_folder]
+
+
+def _is_junction(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a link to a folder as only Windows has it. Python tells from 3.12 on."""
+    return sys.version_info >= (3, 12) and entry.is_junction()
+
+
+def make_folders(path: Path) -> None:
+    """Make a folder and those above it where they are missing, however many they are."""
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
 
 
 def discard(path: Path) -> None:
@@ -163,7 +193,7 @@ def discard(path: Path) -> None:
 
 
 def _move_aside(path: Path) -> Path:
-    aside = path.with_name(f".{path.name}.old-{_random()}")
+    aside = path.with_name(f".{_short(path.name)}.old-{_random()}")
     os.replace(path, aside)
     return aside
 
@@ -176,7 +206,7 @@ def replacing_tree(path: Path) -> Iterator[Path]:
     last, so that `path` is a complete tree or missing at every moment.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new-{_random()}")
+    fresh = path.with_name(f".{_short(path.name)}.new-{_random()}")
     fresh.mkdir()
     aside = None
     try:
@@ -217,7 +247,7 @@ def remove_leftovers(folder: Path, name: str) -> None:
 
 def _leftover(name: str) -> re.Pattern[str]:
     """The temporary names of `name`, and of no other: those of `x.new-b` begin like some of `x`."""
-    return re.compile(rf"\.{re.escape(name)}\.((new|old)-[0-9a-f]{{8}}|[0-9a-f]{{8}}\.tmp)")
+    return re.compile(rf"\.{re.escape(_short(name))}\.((new|old)-[0-9a-f]{{8}}|[0-9a-f]{{8}}\.tmp)")
 
 
 def remove_unfinished(*paths: Path) -> None:

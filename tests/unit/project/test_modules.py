@@ -8,6 +8,7 @@ import pytest
 
 from stackbuild.errors import BuildError
 from stackbuild.project.modules import module_content, module_files, module_folders, module_hash
+from stackbuild.system.files import make_folders, remove_tree
 
 TREE = {
     "__init__.py": "",
@@ -64,6 +65,13 @@ REPOSITORIES: list[tuple[dict[str, str], set[str], str]] = [
     ),
     ({"pkg/.gitattributes": "x", "pkg/sub/.gitkeep": "", "pkg/.github/a.py": "a"}, set(), ALL_OF_IT),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -132,13 +140,13 @@ def test_ignore_files_do_nothing_outside_a_repository(package: Path) -> None:
 
 def test_module_may_be_a_repository_itself(package: Path) -> None:
     (package / ".git").mkdir()
-    write(package, {".gitignore": "*.log\n", ".git/config": "x"})
+    write(package, {".gitignore": "*.log\n", ".git/config": "[core]\n"})
     write(package.parent, {".gitignore": "*.py\n"})
     assert module_hash(package) == "sha256/f3b53de42a49b316c0680c3bae1ef106b49d53dd20cd5dbddc618edb115d2349"
 
 
 def test_work_tree_counts_as_a_repository(package: Path) -> None:
-    write(package.parent, {".git": "gitdir: /elsewhere\n", ".gitignore": "*.log\n"})
+    write(package.parent, {".git": "gitdir: kept\n", "kept/HEAD": "", ".gitignore": "*.log\n"})
     assert names(package) == {f"pkg/{name}" for name in TREE if not name.endswith(".log")}
 
 
@@ -147,7 +155,8 @@ def test_ignore_file_that_changes_is_read_again(package: Path) -> None:
     write(package.parent, {".gitignore": "*.log\n"})
     before = names(package)
     write(package.parent, {".gitignore": "*.py\nx\n"})
-    assert names(package) == {"pkg/data.log", "pkg/keep.log", "pkg/.hidden"} != before
+    left = {"pkg/data.log", "pkg/keep.log", "pkg/.hidden", "pkg/sub-a/", "pkg/sub.b/", "pkg/sub/deep/"}
+    assert names(package) == left != before
 
 
 @pytest.mark.parametrize("in_repository", [False, True])
@@ -166,8 +175,53 @@ def test_name_of_the_module_is_part_of_its_hash(package: Path) -> None:
 @pytest.mark.parametrize("target", ["nowhere", "."])
 def test_link_that_leads_nowhere_or_around_is_an_error(package: Path, target: str) -> None:
     (package / "sub" / "link").symlink_to(target)
-    with pytest.raises(BuildError, match="cannot read the module"):
+    with pytest.raises(BuildError, match=r"cannot read the module|holds a link to a folder around it: sub/link"):
         module_hash(package)
+
+
+def test_links_that_lead_around_together_are_an_error(package: Path) -> None:
+    (package / "sub-a" / "link").symlink_to("../sub.b")
+    (package / "sub.b" / "link").symlink_to("../sub-a")
+    with pytest.raises(BuildError, match="a link to a folder around it: sub-a/link/link"):
+        module_hash(package)
+
+
+def test_link_to_another_folder_is_followed(package: Path, tmp_path: Path) -> None:
+    write(tmp_path / "shared", {"one.py": "1"})
+    (package / "shared").symlink_to("../shared")
+    assert "pkg/shared/one.py" in names(package)
+
+
+@pytest.mark.parametrize("name", ["pipe", ".gitignore"])
+def test_pipes_do_not_count_and_are_not_read(package: Path, name: str) -> None:
+    (package.parent / ".git").mkdir()
+    os.mkfifo(package / name)
+    assert module_hash(package) == f"sha256/{ALL_OF_IT}"
+    assert names(package) == {f"pkg/{name}" for name in TREE}
+
+
+def test_ignore_file_that_is_a_folder_has_no_rules(package: Path) -> None:
+    (package.parent / ".git").mkdir()
+    (package / ".gitignore").mkdir()
+    assert module_hash(package) == f"sha256/{ALL_OF_IT}"
+
+
+def test_empty_folders_count(package: Path) -> None:
+    before = module_content(package)
+    write(package, {"plugins/.gitkeep": ""})
+    (package / "cache").mkdir()
+    (package.parent / ".git").mkdir()
+    assert names(package) == {f"pkg/{name}" for name in TREE} | {"pkg/plugins/", "pkg/cache/"}
+    assert module_content(package) != before
+
+
+def test_deep_folders_count(package: Path) -> None:
+    deep = package / Path(*["d"] * 1100)
+    make_folders(deep)
+    try:
+        assert f"{deep.relative_to(package.parent).as_posix()}/" in names(package)
+    finally:
+        remove_tree(package)  # pytest cannot
 
 
 @pytest.mark.parametrize("make", [Path.touch, Path.mkdir])

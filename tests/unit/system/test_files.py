@@ -16,6 +16,7 @@ from stackbuild.system.files import (
     create_file,
     disk_errors,
     link_or_copy,
+    make_folders,
     make_link,
     project_lock,
     read_file,
@@ -324,6 +325,35 @@ def test_tree_with_read_only_folders_is_removed(tree: Path) -> None:
     assert names(tree.parent) == []
 
 
+def test_deep_trees_are_made_and_removed(tmp_path: Path) -> None:
+    make_folders(tmp_path.joinpath("tree", *["d"] * 1500))
+    make_folders(tmp_path.joinpath("tree", *["d"] * 1500))
+    remove_tree(tmp_path / "tree")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("length", [1, 220, 221, 255])
+def test_names_may_be_as_long_as_the_file_system_allows(tmp_path: Path, length: int) -> None:
+    name, other = "n" * length, "m" * length
+    write_atomic(tmp_path / name, b"1")
+    with replacing_tree(tmp_path / other) as fresh:
+        (fresh / "a").touch()
+        begun = fresh.name
+    (tmp_path / begun).mkdir()
+    (tmp_path / name).unlink()
+    remove_leftovers(tmp_path, name)
+    assert (tmp_path / begun).exists()
+    remove_leftovers(tmp_path, other)
+    assert [path.name for path in tmp_path.iterdir()] == [other]
+
+
+def test_old_tree_of_a_layer_with_any_name_is_removed(tmp_path: Path) -> None:
+    for _ in range(2):
+        with replacing_tree(tmp_path / "a.new-b") as fresh:
+            (fresh / "file").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.new-b"]
+
+
 def test_removing_spares_what_links_lead_to(tree: Path) -> None:
     for link, inside in ((tree.with_name("link"), False), (tree.with_name("folder") / "link", True)):
         link.parent.mkdir(exist_ok=True)
@@ -421,21 +451,18 @@ def test_workplace_is_empty_and_private_and_gone_afterwards(tmp_path: Path) -> N
     assert names(tmp_path) == []
 
 
-def test_tree_with_a_folder_that_cannot_be_opened_at_first_is_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "tree" / "closed" / "inner").mkdir(parents=True)
-    (tmp_path / "tree" / "closed" / "inner" / "file").touch()
-    opened = os.open
-    refused: list[str] = []
+def test_folders_are_made_accessible_before_they_are_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = tmp_path / "tree" / "closed"
+    (closed / "inner").mkdir(parents=True)
+    (closed / "inner" / "file").touch()
+    closed.chmod(0o000)
+    listed, list_folder = [], os.scandir
 
-    def refusing(path: str, *arguments: Any, **options: Any) -> int:
-        if os.path.basename(path) == "closed" and not refused:
-            refused.append(path)
-            raise PermissionError(errno.EACCES, "Permission denied", path)
-        return opened(path, *arguments, **options)
+    def listing(folder: str) -> Any:
+        listed.append((os.path.basename(folder), os.stat(folder).st_mode & 0o700))  # root may list any folder
+        return list_folder(folder)
 
-    monkeypatch.setattr(os, "open", refusing)
+    monkeypatch.setattr(os, "scandir", listing)
     remove_tree(tmp_path / "tree")
-    assert refused
+    assert listed == [("tree", 0o700), ("closed", 0o700), ("inner", 0o700)]
     assert not (tmp_path / "tree").exists()
