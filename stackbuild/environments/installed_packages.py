@@ -78,7 +78,7 @@ def _drop(file: _Recorded, environment: Path, scripts: Collection[PurePosixPath]
     """Whether its row must go: the file is missing, or layers do not contain it; then it is removed."""
     if file.path.startswith(("/", "../")):
         return True  # outside the environment, where nothing is ours to remove
-    if _is_carried(file.path, scripts) and not _is_note_about_machine(file.path, environment):
+    if is_carried(file.path, scripts) and not _is_note_about_machine(file.path, environment):
         return not os.path.isfile(f"{environment}/{file.path}")
     path = environment / file.path
     if path.is_file():
@@ -89,7 +89,7 @@ def _drop(file: _Recorded, environment: Path, scripts: Collection[PurePosixPath]
     return True
 
 
-def _is_carried(path: str, scripts: Collection[PurePosixPath]) -> bool:
+def is_carried(path: str, scripts: Collection[PurePosixPath]) -> bool:
     """Whether a layer may contain a file with this path, judging by the path alone."""
     return not path.startswith((*(f"{folder}/" for folder in scripts), ".")) and _BYTE_CODE not in path.split("/")
 

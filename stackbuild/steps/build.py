@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ from stackbuild.steps.isolated_python import isolated_python
 from stackbuild.steps.layer_metadata import surroundings
 from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.steps.outlines import outline_of, write_kept
+from stackbuild.steps.shared_files import settle_shared_files, shared_file_notices
 from stackbuild.system.files import (
     copy_file,
     disk_errors,
@@ -84,7 +85,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
         remove_unfinished(record_path, *layer.beside_environment.values())
         with replacing_tree(environment) as fresh:
             _start_environment(layer, fresh, tools, report)
-            packages = _install(layer, fresh, tools, report)
+            packages, told = _install(layer, fresh, tools, report)
             _add_generated(layer, fresh)
             libraries = _link_libraries(layer, fresh)
             _add_modules(layer, fresh)
@@ -118,7 +119,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
             outline=outline,
         )
         record.write(record_path)
-    return Outcome(done=f"{counted(packages, 'package')}, {files} files", size=size, notices=checked.notices)
+    return Outcome(done=f"{counted(packages, 'package')}, {files} files", size=size, notices=(*told, *checked.notices))
 
 
 def _check_machine(layer: ProjectLayer) -> None:
@@ -188,50 +189,62 @@ def write_generated(root: Path, generated: Iterable[Generated]) -> None:
             make_link(root / item.path, str(item.target))
 
 
-def _install(layer: ProjectLayer, fresh: Path, tools: BuildTools, report: Report) -> int:
-    """Install the layer's own wheels exactly as locked; return the number of packages."""
+def _install(layer: ProjectLayer, fresh: Path, tools: BuildTools, report: Report) -> tuple[int, tuple[str, ...]]:
+    """Install the layer's own wheels exactly as locked; return the number of packages, and warnings about them."""
     own = [package for package in layer.lock.packages if not package.is_shared]
     if not own:
-        return 0
+        return 0, ()
     python = layer.python
     layout = layer.layout
     installing = f"installing {counted(len(own), 'package')}"
     report(installing)
-    prefix = fresh / ".packages"
-    with _installing_python(layer, fresh, tools) as installing_python:
-        command = uv_commands.sync_command(
-            installing_python,
-            prefix=prefix,
-            python_version=python.version,
-            pylock=layer.lock_paths.pylock,
-            platform=layer.platform,
-            linux_target=layer.declared.parsed_linux_target,
-            macos_target=layer.declared.macosx_target,
-            environ=layer.project.environ,
-            servers=uv_commands.servers(layer.linked, layer.project.stack.spec.uv),
-        )
-        result = tools.run(command)
-    if result.status > 0:
-        from stackbuild.uv.failures import installation_error  # hardly any build needs it
-
-        bad_wheels = unusable_wheels(layer.lock_paths.pylock, named_in=result.said)
-        raise installation_error(
-            layer.linked, result.said, settings=layer.project.stack.spec.uv, bad_wheels=tuple(bad_wheels)
-        )
-    result.check()
-    report(installing)  # in between, the display showed uv's downloads
+    prefix, pylock = fresh / ".packages", layer.lock_paths.pylock
     filled = EnvironmentLayout(
         python_version=python.version, platform=layer.project.here, is_runtime=False, kind=python.kind
     )
+    scripts = {filled.scripts, layout.scripts}
+    with _installing_python(layer, fresh, tools) as installing_python:
+
+        def install(lock: Path, folder: Path) -> None:
+            _run_uv(layer, tools, installing_python, pylock=lock, prefix=folder)
+
+        install(pylock, prefix)
+        shared = settle_shared_files(
+            prefix, install, pylock=pylock, site_packages=filled.site_packages, scripts=scripts
+        )
+    report(installing)  # in between, the display showed uv's downloads
     placement = Placement.of(filled, layout)
-    packages = make_portable(
-        prefix, site_packages=filled.site_packages, scripts={filled.scripts, layout.scripts}, placement=placement
-    )
+    packages = make_portable(prefix, site_packages=filled.site_packages, scripts=scripts, placement=placement)
     prefix.mkdir(exist_ok=True)  # markers may have left nothing to install
     (prefix / ".lock").unlink(missing_ok=True)  # uv's own
     remove_tree(prefix / filled.scripts)
     move_packages(prefix, fresh, placement)
-    return packages
+    placed = [replace(file, path=placement.place(file.path)) for file in shared]
+    return packages, shared_file_notices(layer.build_name, placed)
+
+
+def _run_uv(layer: ProjectLayer, tools: BuildTools, python: Path, *, pylock: Path, prefix: Path) -> None:
+    """Install the packages of a lock into an empty folder. Raises `BuildError` or `ToolError`."""
+    command = uv_commands.sync_command(
+        python,
+        prefix=prefix,
+        python_version=layer.python.version,
+        pylock=pylock,
+        platform=layer.platform,
+        linux_target=layer.declared.parsed_linux_target,
+        macos_target=layer.declared.macosx_target,
+        environ=layer.project.environ,
+        servers=uv_commands.servers(layer.linked, layer.project.stack.spec.uv),
+    )
+    result = tools.run(command)
+    if result.status > 0:
+        from stackbuild.uv.failures import installation_error  # hardly any build needs it
+
+        bad_wheels = unusable_wheels(pylock, named_in=result.said)
+        raise installation_error(
+            layer.linked, result.said, settings=layer.project.stack.spec.uv, bad_wheels=tuple(bad_wheels)
+        )
+    result.check()
 
 
 def _installing_python(layer: ProjectLayer, fresh: Path, tools: BuildTools) -> AbstractContextManager[Path]:

@@ -317,3 +317,21 @@ def test_records_that_a_killed_run_did_not_finish_are_removed(built: World) -> N
         (folder / f".{name}.0123abcd.tmp").write_text("{", encoding="utf-8")
     built.build("base")
     assert [path.name for path in folder.glob(".*.tmp")] == []
+
+
+def test_of_a_file_of_two_packages_always_the_same_is_built_and_both_are_named(tmp_path: Path) -> None:
+    world = World(tmp_path / "stack")
+    for name in ("low", "also"):
+        world.uv.files[name] = {"../common.py": f"whose = '{name}'\n"}
+    world.uv.also["base"] = [world.uv.package("also")]
+    world.lock("base")
+    outcome = world.build("base")
+    site_packages = world.layer("base").environment / "lib/python3.11/site-packages"
+    assert (site_packages / "common.py").read_text("utf-8") == "whose = 'low'\n"
+    assert world.uv.verbs.count("pip") == 2
+    assert not list(world.layer("base").environment.glob(".*"))
+    (notice,) = outcome.notices
+    assert notice == (
+        "base: also and low bring 1 file with the same path and different content: "
+        "lib/python3.11/site-packages/common.py; the layer has that of low"
+    )
