@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import resource
 import shutil
@@ -16,7 +17,7 @@ import pytest
 from filelock import FileLock
 
 from stackbuild.project.records import BuildRecord
-from tests.integration.stack_project import StackProject, tasks_run
+from tests.integration.stack_project import StackProject, tasks_run, tree_digests
 
 
 def start(project: StackProject, *arguments: str, module: str = "doit") -> subprocess.Popen[str]:
@@ -291,3 +292,35 @@ def test_a_project_that_cannot_be_written_works_with_nothing_to_do_and_else_says
         for path, mode in modes:
             path.chmod(mode)
     built.doit()
+
+
+COMMANDS = {
+    "lock": ("stackbuild", "lock"),
+    "build": ("stackbuild", "build", "--clean"),
+    "publish": ("stackbuild", "publish", "--force"),
+    "local-export": ("stackbuild", "local-export", "--force"),
+    "verify": ("stackbuild", "verify"),
+    "prune": ("stackbuild", "prune"),
+    "run": ("doit",),
+    "clean": ("doit", "clean"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_after_many_kills_a_run_gives_the_bytes_of_an_undisturbed_one(
+    built: StackProject, finished: StackProject, seed: int
+) -> None:
+    chance = random.Random(seed)
+    for name in chance.choices(list(COMMANDS), k=25):
+        module, *arguments = COMMANDS[name]
+        run = start(built, *arguments, module=module)
+        time.sleep(chance.uniform(0.05, 1.2))
+        run.send_signal(chance.choice([signal.SIGKILL, signal.SIGINT]))
+        run.communicate(timeout=60)
+    built.doit()
+    assert built.ran() == set()
+    assert tree_digests(built.root, "_artifacts/*.tar") == tree_digests(finished.root, "_artifacts/*.tar")
+    assert tree_digests(built.root, "requirements/*/*") == tree_digests(finished.root, "requirements/*/*")
+    assert built.stackbuild("verify").stdout.count("as it was made") == 17  # 5 layers in 3 forms, 2 manifests
+    assert leftovers(built) == []
