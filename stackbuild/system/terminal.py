@@ -1,7 +1,12 @@
-"""The terminal: the only code that prints. Errors and warnings on stderr, everything else on stdout."""
+"""The terminal: the only code that prints. Errors and warnings on stderr, everything else on stdout.
+
+Text comes from specifications, locks, indexes and other programs, so control characters in it are shown and not sent:
+they could move the cursor, change what was printed, or send keys. The colours here are added after that.
+"""
 
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +14,15 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
+
+
+_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters of C0 and C1 except for tabs and line feeds, and those that change the direction of text."""
+
+
+def visible(text: str) -> str:
+    """`text` with control characters as escapes that JSON understands, too."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def prepare_streams() -> None:
@@ -24,7 +38,7 @@ def prepare_streams() -> None:
 def print_error(message: str, *, stream: TextIO | None = None) -> None:
     """Show an error with its hint on stderr, red in a terminal."""
     stream = stream or sys.stderr
-    head, _, hint = message.partition("\n\nhint: ")
+    head, _, hint = visible(message).partition("\n\nhint: ")
     color = _has_colors(stream)
     print(f"\033[1;31merror:\033[0m {head}" if color else f"error: {head}", file=stream)
     if hint:
@@ -33,19 +47,25 @@ def print_error(message: str, *, stream: TextIO | None = None) -> None:
 
 def print_notice(message: str) -> None:
     """Show a warning on stderr."""
-    text = f"\033[1;33mwarning:\033[0m {message}" if _has_colors(sys.stderr) else f"warning: {message}"
+    shown = visible(message)
+    text = f"\033[1;33mwarning:\033[0m {shown}" if _has_colors(sys.stderr) else f"warning: {shown}"
     print(text, file=sys.stderr)
 
 
 def print_text(text: str) -> None:
     """Print what a command was asked to show on stdout."""
+    _print(visible(text))
+
+
+def _print(text: str) -> None:
     with reader_may_leave():
         print(text, flush=True)
 
 
 def print_aside(text: str) -> None:
     """Print additional information on stdout, dim in a terminal."""
-    print_text(f"\033[2m{text}\033[0m" if _has_colors(sys.stdout) else text)
+    shown = visible(text)
+    _print(f"\033[2m{shown}\033[0m" if _has_colors(sys.stdout) else shown)
 
 
 def _has_colors(stream: TextIO) -> bool:
@@ -65,6 +85,7 @@ def reader_may_leave() -> Iterator[None]:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on stdout: with colours in a terminal, else in plain columns."""
+    rows = [[*map(visible, row)] for row in rows]
     if sys.stdout.isatty():
         from rich.console import Console  # slow to import, and not needed in a pipe
         from rich.table import Table
@@ -75,10 +96,10 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         console = Console()
         with console.capture() as captured:
             console.print(table, markup=False)
-        print_text(captured.get().removesuffix("\n"))
+        _print(captured.get().removesuffix("\n"))
         return
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    print_text(
+    _print(
         "\n".join(
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in (header, *rows)
@@ -139,11 +160,11 @@ class LiveDisplay:
         self._progress.start()
 
     def add(self, name: str) -> None:
-        self._steps[name] = self._progress.add_task(name, total=None, doing="")
+        self._steps[name] = self._progress.add_task(visible(name), total=None, doing="")
 
     def describe(self, name: str, doing: str) -> None:
         if name in self._steps:
-            self._progress.update(self._steps[name], doing=doing)
+            self._progress.update(self._steps[name], doing=visible(doing))
 
     def remove(self, name: str) -> None:
         task = self._steps.pop(name, None)

@@ -1,0 +1,46 @@
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stackbuild.system.terminal import print_aside, print_error, print_notice, print_table, print_text, visible
+
+ESCAPES = "a\x1b[2J\x1b]0;title\x07\rb\x9b31m\x7f\u202ec"
+SHOWN = r"a\u001b[2J\u001b]0;title\u0007\u000db\u009b31m\u007f\u202ec"
+
+
+def test_control_characters_are_shown_and_not_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    print_text(ESCAPES)
+    print_aside(ESCAPES)
+    print_error(f"{ESCAPES}\n\nhint: {ESCAPES}")
+    print_notice(ESCAPES)
+    print_table(["head"], [[ESCAPES]])
+    printed = capsys.readouterr()
+    assert printed.out == f"{SHOWN}\n{SHOWN}\nhead\n{SHOWN}\n"
+    assert printed.err == f"error: {SHOWN}\n\nhint: {SHOWN}\nwarning: {SHOWN}\n"
+
+
+@pytest.mark.parametrize("show", [print_text, print_aside, print_notice, print_error])
+def test_a_terminal_gets_our_colours_only(
+    show: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stackbuild.system.terminal._has_colors", lambda _stream: True)
+    assert callable(show)
+    show(ESCAPES)
+    printed = capsys.readouterr()
+    assert SHOWN in printed.out + printed.err
+    assert set(re.findall("\x1b[^m]*m?", printed.out + printed.err)) <= {
+        "\x1b[1;31m",
+        "\x1b[1;33m",
+        "\x1b[2m",
+        "\x1b[0m",
+    }
+
+
+@given(st.text())
+def test_what_is_shown_keeps_lines_and_letters_and_json_keeps_its_meaning(text: str) -> None:
+    assert not re.search("[\0-\x08\x0b-\x1f\x7f-\x9f]", visible(text))
+    assert visible(text).count("\n") == text.count("\n")
+    assert json.loads(visible(json.dumps(text, ensure_ascii=False))) == text
