@@ -62,7 +62,13 @@ def _runtime_sources(given: str | None, specified: tuple[str, ...]) -> tuple[str
     return tuple(dict.fromkeys(_choice("runtime source", name, RUNTIME_SOURCES) for name in names))
 
 
-_PATHS_IN_ENVIRONMENT = ("STACKBUILD_CACHE_DIR", "UV_PYTHON_DOWNLOADS_JSON_URL", "UV_PYTHON_INSTALL_MIRROR")
+_PATHS_IN_ENVIRONMENT = (
+    "STACKBUILD_CACHE_DIR",
+    "UV_CACHE_DIR",
+    "UV_CREDENTIALS_DIR",
+    "UV_PYTHON_DOWNLOADS_JSON_URL",
+    "UV_PYTHON_INSTALL_MIRROR",
+)
 
 
 def _with_absolute_paths(environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -34,6 +34,8 @@ _PROJECT_SETTINGS = frozenset(
 )
 """Settings that uv reads from the project, never from a configuration file."""
 
+_LOCATION_SETTINGS = frozenset({"extra-index-url", "find-links", "index-url"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class ResolutionProject:
@@ -64,6 +66,7 @@ def resolution_project(
     config["no-build"] = True
     if local_wheels:
         config["find-links"] = [*config.get("find-links", ()), *map(os.fspath, local_wheels)]
+    config |= {key: _as_urls(config[key]) for key in _LOCATION_SETTINGS & config.keys()}
     if not query_index:
         config["no-index"] = True
     config["cache-keys"] = [{"file": "pyproject.toml"}]
@@ -94,6 +97,15 @@ def resolution_project(
         "requires-python": f"=={short_version(python_version)}.*",
     }
     return ResolutionProject(pyproject={"project": project, "tool": {"uv": tool}}, config=config)
+
+
+def _as_url(location: str) -> str:
+    """A location as uv reads any: in a path that is no URL, it would take `#`, `?` and `%` for parts of one."""
+    return Path(location).as_uri() if os.path.isabs(location) else location
+
+
+def _as_urls(given: str | Sequence[str]) -> str | list[str]:
+    return _as_url(given) if isinstance(given, str) else [*map(_as_url, given)]
 
 
 def _source(entries: Sequence[UvSource]) -> dict[str, str] | list[dict[str, str]]:
@@ -169,4 +181,5 @@ def _layer_indexes(linked: LinkedLayer, settings: UvSettings, *, used: Iterable[
         if index.name not in priority and (index.default or not index.explicit or index.name in used_names)
     ]
     rest.sort(key=lambda index: not index.explicit)  # stable: the given order within each kind
-    return [*first, *(index.to_toml() for index in rest)]
+    tables = [*first, *(index.to_toml() for index in rest)]
+    return [{**table, "url": _as_url(table["url"])} for table in tables]

@@ -46,6 +46,24 @@ def test_locks_and_archives_are_the_same_in_another_checkout(stack: StackProject
     assert archives[0] == archives[1] != {}
 
 
+def test_folders_may_have_characters_that_mean_something_in_urls(tmp_path: Path, clean_env: dict[str, str]) -> None:
+    root = tmp_path / "a#b c%20?d"
+    make_wheel(root / "wheels", "near", "1.0", module("near", "1.0"))
+    make_wheel(root / "run?#", "far", "1.0", module("far", "1.0"), requires=("near",))
+    stack = small_stack(root, clean_env)
+    specify(stack, settings("no-index = true", 'find-links = ["wheels"]'), runtime("far"))
+    stack.stackbuild("build", "--lock", "--publish", "--local-wheels", "run?#")
+    stack.doit("export")
+    assert entry(stack, "far")["wheels"][0]["path"] == "../../run?#/far-1.0-py3-none-any.whl"
+    assert list(stack.root.glob("_export/py/lib/*/site-packages/far/__init__.py"))
+
+
+def test_a_relative_cache_is_one_folder_whatever_runs_uv(stack: StackProject) -> None:
+    specify(stack, BOTH, runtime("far"))
+    stack.stackbuild("build", "--lock", UV_CACHE_DIR="cache of uv")
+    assert {path.parent.name for path in stack.root.rglob("CACHEDIR.TAG")} == {"cache of uv"}
+
+
 def test_a_requirement_may_name_a_wheel_file(stack: StackProject) -> None:
     for folder in (f"file://{stack.root}/wheels", "file:wheels", "wheels"):
         specify(stack, settings("no-index = true"), runtime(f"near @ {folder}/near-1.0-py3-none-any.whl"))

@@ -217,7 +217,7 @@ def test_local_wheels_are_options_of_a_run_and_no_part_of_a_lock(world: World) -
     world.lock(*ALL)
     config = world.folder / "_build" / ".stackbuild" / "resolve" / "base" / "uv.toml"
     found = tomllib.loads(config.read_text(encoding="utf-8"))
-    assert (found["find-links"], found["no-index"]) == ([str(world.folder / "wheels")] * 2, True)
+    assert (found["find-links"], found["no-index"]) == ([(world.folder / "wheels").as_uri()] * 2, True)
     world.options = Options(archive_format="tar")
     assert [reasons(world, name) for name in ALL] == [(), (), ()]
 

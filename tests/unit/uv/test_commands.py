@@ -241,7 +241,7 @@ def test_settings_stand_where_uv_looks_for_them(tmp_path: Path) -> None:
     }
     assert found.config == {
         "resolution": "lowest",
-        "find-links": [str(tmp_path / "wheels")],
+        "find-links": [(tmp_path / "wheels").as_uri()],
         "no-build": True,
         "cache-keys": [{"file": "pyproject.toml"}],
     }
@@ -256,9 +256,9 @@ def test_limit_in_time_is_the_one_given(tmp_path: Path) -> None:
 def test_folders_of_a_run_come_after_those_of_the_settings(tmp_path: Path) -> None:
     text = RUNTIME + '[tool.uv]\nfind-links = ["wheels"]\n'
     found = project(tmp_path, text, local_wheels=(Path("/more"), Path("/other")), query_index=False)
-    assert found.config["find-links"] == [str(tmp_path / "wheels"), "/more", "/other"]
+    assert found.config["find-links"] == [(tmp_path / "wheels").as_uri(), "file:///more", "file:///other"]
     assert found.config["no-index"] is True
-    assert project(tmp_path, RUNTIME, local_wheels=(Path("/more"),)).config["find-links"] == ["/more"]
+    assert project(tmp_path, RUNTIME, local_wheels=(Path("/more"),)).config["find-links"] == ["file:///more"]
 
 
 @pytest.mark.parametrize(
