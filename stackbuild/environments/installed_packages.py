@@ -7,12 +7,13 @@ import contextlib
 import json
 import os
 import posixpath
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from stackbuild.environments.placement import Placement
+from stackbuild.environments.programs import is_program
 from stackbuild.environments.record_file import (
     find_records,
     read_record,
@@ -37,21 +38,35 @@ def make_portable(
 ) -> int:
     """Remove what layers do not contain and correct the RECORD files; return the number of distributions.
 
-    Console scripts are removed, because they contain the absolute path of their interpreter. So are byte code, hidden
-    entries at the top, and notes about this machine, such as a `direct_url.json` that names a local file. A RECORD then
-    lists only existing files, with their paths after the `placement`. If several distributions brought the same file,
-    its hash and size are corrected in all of them, and so are those of a file that does not have the recorded size.
+    Console scripts are removed, because they contain the absolute path of their interpreter; other programs stay. So
+    are byte code, hidden entries at the top, and notes about this machine, such as a `direct_url.json` that names a
+    local file. A RECORD then lists only existing files, with their paths after the `placement`. If several
+    distributions brought the same file, its hash and size are corrected in all of them, and so are those of a file that
+    does not have the recorded size.
     """
     files = {record: _read(record, site_packages) for record in find_records(prefix, site_packages)}
     owners = Counter(path for rows in files.values() for path in {file.path for file in rows})
+    programs = _programs(prefix, files, scripts)
     for record, rows in files.items():
-        kept = [file for file in rows if not _drop(file, prefix, scripts)]
+        kept = [file for file in rows if file.path in programs or not _drop(file, prefix, scripts)]
         truthful = [_truthful(file, prefix, shared=owners[file.path] > 1) for file in kept]
         if placement is not None:
             truthful = [_placed(file, placement) for file in truthful]
         if truthful != rows:
             write_record(record, (file.row for file in truthful))
     return len(files)
+
+
+def _programs(
+    prefix: Path, files: Mapping[Path, Sequence["_Recorded"]], scripts: Collection[PurePosixPath]
+) -> frozenset[str]:
+    """The scripts that layers contain, as far as all distributions that list them agree."""
+    owners: dict[str, list[Path]] = defaultdict(list)
+    for record, rows in files.items():
+        for file in rows:
+            if is_script(file.path, scripts):
+                owners[file.path].append(record.parent)
+    return frozenset(path for path, dist_infos in owners.items() if is_program(prefix / path, dist_infos))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +104,14 @@ def _drop(file: _Recorded, environment: Path, scripts: Collection[PurePosixPath]
     return True
 
 
+def is_script(path: str, scripts: Collection[PurePosixPath]) -> bool:
+    """Whether a file is in the folder of scripts."""
+    return path.startswith(tuple(f"{folder}/" for folder in scripts))
+
+
 def is_carried(path: str, scripts: Collection[PurePosixPath]) -> bool:
-    """Whether a layer may contain a file with this path, judging by the path alone."""
-    return not path.startswith((*(f"{folder}/" for folder in scripts), ".")) and _BYTE_CODE not in path.split("/")
+    """Whether a layer contains a file with this path whatever is in it, which matters for scripts alone."""
+    return not is_script(path, scripts) and not path.startswith(".") and _BYTE_CODE not in path.split("/")
 
 
 def _is_note_about_machine(path: str, environment: Path) -> bool:

@@ -16,12 +16,11 @@ from pydantic import ValidationError
 from stackbuild.archives.entries import ArchiveEntry, list_folder
 from stackbuild.environments.generated_files import LayerConfig
 from stackbuild.environments.layout import LAYER_CONFIG, EnvironmentLayout
+from stackbuild.environments.programs import PYTHON_NAME, names_its_python
 from stackbuild.environments.wheel_check import Entries, WheelTarget, wheel_problems
 from stackbuild.targets.pythons import short_version
 from stackbuild.targets.windows_names import is_bad_on_windows
 
-_PYTHON = re.compile(r"(?:python|pypy|graalpy)[w\d._]*t?(?:\.exe)?", re.IGNORECASE)
-_LIBRARY = re.compile(r".*\.(?:dll|pdb)", re.IGNORECASE)  # what a Python for Windows needs beside itself
 _PYTHON_FOLDER = re.compile(r"lib/((?:python|pypy|graalpy)\d+\.\d+t?)/site-packages")
 _MOST_LINKS = 40  # as in Linux: a longer chain is a loop
 
@@ -81,31 +80,20 @@ def _belongs_to_another_system(path: str, *, windows: bool) -> bool:
     """Whether this is a folder of packages, or a Python, in the layout of a system other than the layer's."""
     place, _, name = path.rpartition("/")
     if windows:
-        return bool(_PYTHON_FOLDER.fullmatch(path)) or (place == "bin" and bool(_PYTHON.fullmatch(name)))
-    is_program = place == "Scripts" and name.endswith(".exe") and bool(_PYTHON.fullmatch(name))
+        return bool(_PYTHON_FOLDER.fullmatch(path)) or (place == "bin" and bool(PYTHON_NAME.fullmatch(name)))
+    is_program = place == "Scripts" and name.endswith(".exe") and bool(PYTHON_NAME.fullmatch(name))
     return path == "Lib/site-packages" or is_program
 
 
 def script_problems(folder: Path, entries: Entries, layout: EnvironmentLayout) -> Iterator[str]:
-    """Programs beside Python that layers must not contain; runtimes may have those without an absolute interpreter."""
+    """Scripts that would run only on the machine that built the layer."""
     beginning = f"{layout.scripts}/"
     for path in entries:
         name = path.removeprefix(beginning)
-        if name == path or "/" in name or _PYTHON.fullmatch(name) or _LIBRARY.fullmatch(name):
+        if name == path or "/" in name or PYTHON_NAME.fullmatch(name):
             continue
-        if not layout.is_runtime:
-            yield f"{path}: a script, which layers do not carry"
-        elif _names_its_interpreter(folder / path):
+        if names_its_python(folder / path):
             yield f"{path}: a script with the absolute path of its interpreter"
-
-
-def _names_its_interpreter(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            words = file.read(256).partition(b"\n")[0].split()
-    except OSError:
-        return False
-    return bool(words) and words[0].startswith(b"#!/") and b"python" in words[0]
 
 
 def link_problems(folder: Path, entries: Entries, *, forbidden: bool, peers: bool) -> Iterator[str]:

@@ -28,7 +28,11 @@ class Placement:
     @classmethod
     def of(cls, prefix: EnvironmentLayout, environment: EnvironmentLayout) -> Self:
         """The placement of the files of a prefix that uv filled in an environment."""
-        pairs = [(prefix.site_packages, environment.site_packages), (prefix.headers, environment.headers)]
+        pairs = [
+            (prefix.site_packages, environment.site_packages),
+            (prefix.headers, environment.headers),
+            (prefix.scripts, environment.scripts),
+        ]
         if environment.platform.is_windows:
             pairs.append((PurePosixPath("lib"), PurePosixPath("Lib")))  # the same folder on Windows
         return cls(folders=tuple(pair for pair in pairs if pair[0] != pair[1]), site_packages=environment.site_packages)

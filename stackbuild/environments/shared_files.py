@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from packaging.utils import canonicalize_name
 
-from stackbuild.environments.installed_packages import is_carried
+from stackbuild.environments.installed_packages import is_carried, is_script
+from stackbuild.environments.programs import is_program
 from stackbuild.environments.record_file import find_records, read_fields, record_hash, recorded_path
 
 _NAME = re.compile(r"^Name:[ \t]*(\S+)", re.MULTILINE | re.IGNORECASE)
@@ -51,7 +52,7 @@ def shared_files(
         for path, by_info in owners.items()
         if len(by_info) > 1
         and not path.startswith(("/", "../"))
-        and is_carried(path, scripts)
+        and (is_carried(path, scripts) or (is_script(path, scripts) and is_program(prefix / path, by_info)))
         and (prefix / path).is_file()
         and not _all_have(prefix / path, by_info.values())
     }

@@ -43,8 +43,8 @@ from stackbuild.system.files import (
     make_folders,
     make_link,
     remove_file,
+    remove_if_empty,
     remove_leftovers,
-    remove_tree,
     remove_unfinished,
     replacing_tree,
     write_atomic,
@@ -217,7 +217,7 @@ def _install(layer: ProjectLayer, fresh: Path, tools: BuildTools, report: Report
     packages = make_portable(prefix, site_packages=filled.site_packages, scripts=scripts, placement=placement)
     prefix.mkdir(exist_ok=True)  # markers may have left nothing to install
     (prefix / ".lock").unlink(missing_ok=True)  # uv's own
-    remove_tree(prefix / filled.scripts)
+    remove_if_empty(prefix / filled.scripts)
     move_packages(prefix, fresh, placement)
     placed = [replace(file, path=placement.place(file.path)) for file in shared]
     return packages, shared_file_notices(layer.build_name, placed)

@@ -171,6 +171,12 @@ def _is_junction(entry: os.DirEntry[str]) -> bool:
     return sys.version_info >= (3, 12) and entry.is_junction()
 
 
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder with nothing in it. It may be missing."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
 def make_folders(path: Path) -> None:
     """Make a folder and those above it where they are missing, however many they are."""
     missing = []

@@ -59,9 +59,15 @@ def recorded_hash(content: bytes) -> str:
     return f"sha256={base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
-def test_scripts_and_their_record_lines_are_dropped(environment: Environment) -> None:
+def test_scripts_of_python_and_their_record_lines_are_dropped(environment: Environment) -> None:
     record = environment.install(
-        "a-1.0", {"a.py": "a", "../../../bin/a": "#!/x", "../../../bin/sub/b": "#!/x", "../../../share/man/a.1": "man"}
+        "a-1.0",
+        {
+            "a.py": "a",
+            "../../../bin/a": "#!/x/python",
+            "../../../bin/sub/b": "#!/bin/sh\n'''exec' '/a place/python' \"$0\" \"$@\"\n",
+            "../../../share/man/a.1": "man",
+        },
     )
     (environment.scripts / "python").touch()
     assert environment.make_portable() == 1
@@ -70,6 +76,17 @@ def test_scripts_and_their_record_lines_are_dropped(environment: Environment) ->
     )
     assert sorted(path.name for path in environment.scripts.rglob("*") if path.is_file()) == ["python"]
     assert (environment.site_packages / "a.py").exists()
+
+
+def test_programs_that_no_python_of_this_machine_runs_stay(environment: Environment) -> None:
+    programs = {"../../../bin/native": "\x7fELF", "../../../bin/shell": "#!/bin/sh\n", "../../../bin/made": "\x7fELF"}
+    points = "[console_scripts]\nmade = a:main\n[other]\nnative = a:main\n"
+    record = environment.install("a-1.0", {**programs, "a-1.0.dist-info/entry_points.txt": points})
+    environment.install("b-1.0", {"../../../bin/python3.12": "\x7fELF"})
+    environment.make_portable()
+    assert sorted(path.name for path in environment.scripts.iterdir()) == ["native", "shell"]
+    kept = [path for path in entries(record) if "bin" in path]
+    assert kept == ["../../../bin/native", "../../../bin/shell"]
 
 
 def test_notes_of_the_installer_are_dropped(environment: Environment) -> None:

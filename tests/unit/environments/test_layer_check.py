@@ -173,7 +173,8 @@ def test_wheel_for_both_machines_of_macos_may_name_one(tmp_path: Path) -> None:
 
 def test_script_of_a_layer_is_a_problem(layer: Path) -> None:
     write(layer / "bin/demo", "#!/x/bin/python\n")
-    assert layer_problems(layer, expected()) == ("bin/demo: a script, which layers do not carry",)
+    write(layer / "bin/shell", "#!/bin/sh\n")
+    assert layer_problems(layer, expected()) == ("bin/demo: a script with the absolute path of its interpreter",)
 
 
 def test_script_of_a_runtime_may_not_name_its_interpreter(tmp_path: Path) -> None:
@@ -284,6 +285,7 @@ def test_layer_for_windows_is_checked_on_any_system(tmp_path: Path) -> None:
     write(root / "lib/python3.12/site-packages/x.py", "")
     write(root / "lib/site-packages/demo/__init__.py", "")
     write(root / "Scripts/demo.exe", b"MZ")
+    write(root / "Scripts/demo.py", "#!/x/python\n")
     write(root / "Lib/site-packages/demo/Nul.txt", "")
     write(root / "Lib/site-packages/DEMO/x.py", "")
     (root / "Lib/link").symlink_to("site-packages")
@@ -291,7 +293,7 @@ def test_layer_for_windows_is_checked_on_any_system(tmp_path: Path) -> None:
         "Lib/link: a symbolic link, which layers for Windows cannot have",
         "Lib/site-packages/demo/Nul.txt: a name that Windows cannot have",
         "Lib/site-packages/demo: the same name as Lib/site-packages/DEMO where upper and lower case do not differ",
-        "Scripts/demo.exe: a script, which layers do not carry",
+        "Scripts/demo.py: a script with the absolute path of its interpreter",
         "bin/python3: layers for win_amd64 do not have this there",
         "lib/python3.12/site-packages: layers for win_amd64 do not have this there",
         "lib/site-packages: the same name as Lib/site-packages where upper and lower case do not differ",

@@ -25,6 +25,8 @@ RUNTIME = Placement.of(layout(), layout(is_runtime=True))
     [
         (WINDOWS, "lib/python3.12/site-packages/a/b.py", "Lib/site-packages/a/b.py", "a/b.py"),
         (WINDOWS, "share/man/a.1", "share/man/a.1", "../../share/man/a.1"),
+        (WINDOWS, "bin/tool.exe", "Scripts/tool.exe", "../../Scripts/tool.exe"),
+        (RUNTIME, "bin/tool", "bin/tool", "../../../bin/tool"),
         (WINDOWS, "lib/other.txt", "Lib/other.txt", "../other.txt"),
         (
             WINDOWS,

@@ -33,7 +33,7 @@ def found(prefix: Path) -> tuple[SharedFile, ...]:
 
 def test_equal_files_scripts_and_byte_code_do_not_count(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        unlike = {"../../../bin/tool": name, "__pycache__/x.pyc": name}
+        unlike = {"../../../bin/tool": f"#!/x/python {name}", "__pycache__/x.pyc": name}
         install(tmp_path, name, {"tests/__init__.py": "same", f"{name}.py": name, **unlike})
     assert found(tmp_path) == ()
 

@@ -152,7 +152,7 @@ def test_environment_that_is_not_whole_is_an_error_with_all_its_problems(built: 
         check(built, "framework-web")
     assert str(caught.value) == (
         "framework-web: its environment is not what a layer must be\n"
-        "  bin/mid-tool: a script, which layers do not carry\n"
+        "  bin/mid-tool: a script with the absolute path of its interpreter\n"
         f"  {SITE}/mid.py: it is recorded but missing ({SITE}/mid-1.0.dist-info/RECORD)\n"
         "\n"
         "hint: if a package brings this, leave it out of the requirements or take another release of it"
@@ -161,7 +161,7 @@ def test_environment_that_is_not_whole_is_an_error_with_all_its_problems(built: 
 
 def test_long_list_of_problems_ends_in_a_count(built: World) -> None:
     for number in range(25):
-        (environment(built, "framework-web") / f"bin/tool{number}").touch()
+        (environment(built, "framework-web") / f"bin/tool{number}").write_text("#!/x/python\n", encoding="utf-8")
     with pytest.raises(BuildError) as caught:
         check(built, "framework-web")
     assert caught.value.message.splitlines()[-1] == "  … and 5 more"
