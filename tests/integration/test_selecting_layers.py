@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import signal
 import time
 
@@ -233,13 +232,28 @@ def test_an_interrupt_is_exit_status_130(project: StackProject) -> None:
     assert "Traceback" not in told
 
 
+SLOW_CHECK = """
+import sys, time
+from stackbuild.__main__ import main
+from stackbuild.spec import toml_file
+
+def read_for_ever(text):
+    print("reading", flush=True)
+    time.sleep(60)
+
+toml_file.parse_toml = read_for_ever
+sys.argv[1:] = ["check"]
+main()
+"""
+
+
 def test_an_interrupted_check_is_exit_status_130_too(project: StackProject) -> None:
-    pipe = project.root / "pipe.toml"
-    os.mkfifo(pipe)
-    run = start(project, "check", "pipe.toml", module="stackbuild")
-    with pipe.open("w"):  # returns when the other end is open, whose reader now waits for the text
-        run.send_signal(signal.SIGINT)
-        _, told = run.communicate(timeout=30)
+    (project.root / "slow_check.py").write_text(SLOW_CHECK, encoding="utf-8")
+    run = start(project, module="slow_check")
+    assert run.stdout is not None
+    assert run.stdout.readline() == "reading\n"
+    run.send_signal(signal.SIGINT)
+    _, told = run.communicate(timeout=30)
     assert (run.returncode, told) == (130, "error: interrupted\n")
 
 
