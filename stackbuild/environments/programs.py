@@ -22,7 +22,7 @@ def is_program(path: Path, dist_infos: Iterable[Path]) -> bool:
 
     `dist_infos`: of the distributions that list it.
     """
-    if PYTHON_NAME.fullmatch(path.name) or not path.is_file() or path.is_symlink() or names_its_python(path):
+    if PYTHON_NAME.fullmatch(path.name) or not path.is_file() or path.is_symlink() or _is_of_python(path):
         return False
     return not any(path.name.removesuffix(".exe") in _entry_points(dist_info) for dist_info in dist_infos)
 
@@ -33,12 +33,24 @@ def _entry_points(dist_info: Path) -> Collection[str]:
     return {item.name for item in found if item.group in ("console_scripts", "gui_scripts")}
 
 
-def names_its_python(path: Path) -> bool:
-    """Whether a script says by an absolute path which Python runs it."""
+def _is_of_python(path: Path) -> bool:
+    """Whether Python runs a script: one that is named, or the one that `env` finds, which has no packages of layers."""
+    first, _ = _start(path)
+    return names_its_python(path) or (first.startswith(b"#!") and b"python" in first)
+
+
+def _start(path: Path) -> tuple[bytes, bytes]:
+    """The first line of a file, and some of what follows."""
     try:
         with path.open("rb") as file:
             first, _, rest = file.read(_START).partition(b"\n")
     except OSError:
-        return False
+        return b"", b""
+    return first, rest
+
+
+def names_its_python(path: Path) -> bool:
+    """Whether a script says by an absolute path which Python runs it."""
+    first, rest = _start(path)
     words = first.split()
     return bool(words) and words[0].startswith(b"#!/") and (b"python" in words[0] or rest.startswith(_LONG_PATH))

@@ -66,6 +66,7 @@ def test_scripts_of_python_and_their_record_lines_are_dropped(environment: Envir
             "a.py": "a",
             "../../../bin/a": "#!/x/python",
             "../../../bin/sub/b": "#!/bin/sh\n'''exec' '/a place/python' \"$0\" \"$@\"\n",
+            "../../../bin/c": "#!/usr/bin/env -S python3 -E\n",
             "../../../share/man/a.1": "man",
         },
     )
