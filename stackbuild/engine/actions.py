@@ -10,6 +10,7 @@ from doit.action import BaseAction
 from doit.dependency import UptodateCalculator
 from doit.exceptions import TaskError, TaskFailed
 
+from stackbuild.engine.continuing import ContinueLocking
 from stackbuild.errors import EXIT_BUG, EXIT_FAILED, Interrupted, StackbuildError
 from stackbuild.planning.step import Step
 from stackbuild.run.cleaning import remove_result
@@ -28,10 +29,17 @@ class MetBug(TaskError):  # type: ignore[misc]  # doit has no type information
     """A step ended in an exception that is a bug of ours."""
 
 
+class HeldBack(TaskFailed):  # type: ignore[misc]  # doit has no type information
+    """A step was not tried, because doit goes on with other steps only."""
+
+    def __init__(self) -> None:
+        super().__init__("not tried", report=False)
+
+
 class StepAction(BaseAction):  # type: ignore[misc]  # doit has no type information
     """Runs a step. Never touches `sys.stdout`: parallel tasks share it."""
 
-    def __init__(self, run: Run, step: Step) -> None:
+    def __init__(self, run: Run, step: Step, continuing: ContinueLocking) -> None:
         self.task = None
         self.out: str | None = None
         self.err: str | None = None
@@ -39,10 +47,13 @@ class StepAction(BaseAction):  # type: ignore[misc]  # doit has no type informat
         self.values: dict[str, object] = {}
         self._run = run
         self._step = step
+        self._continuing = continuing
 
     def execute(self, out: object = None, err: object = None) -> TaskFailed | TaskError | None:
         """Doit's contract: `None` when the step succeeded, else the failure."""
         del out, err
+        if self._continuing.holds_back(self._step):
+            return HeldBack()
         try:
             self._run.carry_out(self._step)
         except Interrupted as error:

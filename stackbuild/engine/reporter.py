@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from stackbuild.engine.actions import DoitTask, DoitValue, MetBug
-from stackbuild.errors import EXIT_INTERRUPTED
+from doit.exceptions import TaskFailed, UnmetDependency
+
+from stackbuild.engine.actions import DoitTask, DoitValue, HeldBack, MetBug
+from stackbuild.engine.continuing import ContinueLocking
+from stackbuild.errors import EXIT_FAILED, EXIT_INTERRUPTED
 from stackbuild.planning.step import Step
 from stackbuild.reporting.display import RunDisplay
 from stackbuild.run.run import Run
@@ -20,17 +23,21 @@ class DoitReporter:
 
     desc = "progress and a summary of a stack's layers"
 
-    def __init__(self, run: Run, display: RunDisplay) -> None:
+    def __init__(self, run: Run, display: RunDisplay, continuing: ContinueLocking) -> None:
         self._run = run
+        self._continuing = continuing
         self._display = display
         self.met_bug = False
         """Whether a task ended in an unexpected exception."""
+        self._met_error = False
+        """Whether doit has to exit with the status of an error, even if it does so for tasks that were not tried."""
 
     def initialize(self, tasks: Mapping[str, DoitTask], selected: Sequence[str]) -> None:
         """The run is about to start with these tasks selected."""
         self._run.catch_signals()
-        steps = (_step(tasks[name]) for name in _closure(tasks, selected))
-        self._display.begin({step.task_name: step for step in steps if step is not None})
+        steps = [step for name in _closure(tasks, selected) if (step := _step(tasks[name])) is not None]
+        self._continuing.begin(steps)
+        self._display.begin({step.task_name: step for step in steps})
 
     def get_status(self, task: DoitTask) -> None:
         """A task is about to be checked."""
@@ -41,22 +48,35 @@ class DoitReporter:
     def add_success(self, task: DoitTask) -> None:
         """A task succeeded."""
         if (step := _step(task)) is not None:
+            self._continuing.ended(step)
             self._display.succeeded(step)
 
     def skip_uptodate(self, task: DoitTask) -> None:
         """A task did not have to run."""
         if (step := _step(task)) is not None:
+            self._continuing.ended(step)
             self._display.up_to_date(step)
 
     def skip_ignore(self, task: DoitTask) -> None:
         """A task is skipped because of an earlier `doit ignore`."""
-        self._display.ignored(task.name, _step(task))
+        step = _step(task)
+        if step is not None:
+            self._continuing.ended(step)
+        self._display.ignored(task.name, step)
 
     def add_failure(self, task: DoitTask, fail: DoitValue) -> None:
-        """A task failed."""
-        message = str(fail.get_msg()).strip()
-        self.met_bug |= isinstance(fail, MetBug)
-        self._display.failed(task.name, _step(task), message, shown=fail.report)
+        """A task failed, or could not be tried."""
+        step, message = _step(task), str(fail.get_msg()).strip()
+        if step is not None:
+            self._continuing.ended(step)
+        if isinstance(fail, UnmetDependency):  # of a group of tasks, or of a task whose message has those that failed
+            if task.actions and not (step is not None and self._continuing.holds_back(step)):
+                self._display.not_tried(task.name, step, message.split())
+        elif not isinstance(fail, HeldBack):
+            self.met_bug |= isinstance(fail, MetBug)
+            self._met_error |= not isinstance(fail, TaskFailed)
+            self._continuing.failed(step)
+            self._display.failed(task.name, step, message, shown=fail.report)
 
     def cleanup_error(self, exception: DoitValue) -> None:
         """Doit could not clean up after a task."""
@@ -89,6 +109,8 @@ class DoitReporter:
         self._display.end()
         if is_interrupted:
             raise SystemExit(EXIT_INTERRUPTED)
+        if self._continuing.is_used and not self._met_error:
+            raise SystemExit(EXIT_FAILED)  # for doit, tasks that could not be tried are errors
 
 
 def _step(task: DoitTask) -> Step | None:

@@ -14,6 +14,7 @@ from doit.cmd_base import ModuleTaskLoader
 from doit.cmd_run import Run as DoitRun
 from doit.doit_cmd import DoitMain
 
+from stackbuild.engine.continuing import ContinueLocking
 from stackbuild.engine.reporter import DoitReporter
 from stackbuild.engine.tasks import TaskCreator, TaskDict, doit_name, stack_tasks
 from stackbuild.errors import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED
@@ -63,7 +64,10 @@ def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any)
         graph, plan, results = StackGraph.of(project), Plan(), RunResults()
         display = RunDisplay(graph, plan, results, outputs=RunOutputs.of_environment(os.environ))
         run = Run(graph=graph, plan=plan, results=results, watcher=display)
-        return doit_config(run, DoitReporter(run, display)), lambda: stack_tasks(run)
+        continuing = ContinueLocking()
+        return doit_config(run, DoitReporter(run, display, continuing), continuing), lambda: stack_tasks(
+            run, continuing
+        )
     except KeyboardInterrupt:
         print_error("interrupted")
         sys.exit(EXIT_INTERRUPTED)
@@ -75,13 +79,14 @@ def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any)
 
 def run_plan(run: Run, display: RunDisplay, *, jobs: int | None) -> int:
     """Carry out the plan of a run through doit; return the exit status."""
-    reporter = DoitReporter(run, display)
-    config = doit_config(run, reporter)
+    continuing = ContinueLocking()
+    reporter = DoitReporter(run, display, continuing)
+    config = doit_config(run, reporter, continuing)
     if jobs is not None:
         config["num_process"] = jobs
 
     def task_stack() -> Iterator[TaskDict]:
-        yield from stack_tasks(run)
+        yield from stack_tasks(run, continuing)
 
     loader = ModuleTaskLoader({"DOIT_CONFIG": config, "task_stack": task_stack})
     status = _Doit(loader, config_filenames=()).run(["run", *map(doit_name, run.plan.tasks or ())])
@@ -106,7 +111,7 @@ def _with_platforms(options: Options, arguments: Sequence[str]) -> Options:
 _KINDS = tuple(f"{kind}@" for kind in StepKind)
 
 
-def doit_config(run: Run, reporter: DoitReporter) -> TaskDict:
+def doit_config(run: Run, reporter: DoitReporter, continuing: ContinueLocking) -> TaskDict:
     """The `DOIT_CONFIG` of a run: threads on every core, our reporter, task state in the build folder."""
     database = run.graph.project.workspace.state_database
     return {
@@ -115,6 +120,7 @@ def doit_config(run: Run, reporter: DoitReporter) -> TaskDict:
         "dep_file": _state_file(database),
         "num_process": os.cpu_count() or 1,
         "par_type": "thread",
+        "continue": continuing,
         "reporter": reporter,
         "verbosity": 2,
     }

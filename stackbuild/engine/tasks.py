@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stackbuild.engine.actions import CleanAction, RecordIsValid, StepAction
+from stackbuild.engine.continuing import ContinueLocking
 from stackbuild.planning.step import LayerStep, ManifestStep, Step
 from stackbuild.project.task_names import StepKind, task_group, task_name
 from stackbuild.run.run import Run
@@ -28,7 +29,7 @@ _KIND_DOCS = {
 }
 
 
-def stack_tasks(run: Run) -> Iterator[TaskDict]:
+def stack_tasks(run: Run, continuing: ContinueLocking) -> Iterator[TaskDict]:
     """Every task of the stack, groups first."""
     graph = run.graph
     for kind in StepKind:
@@ -39,7 +40,7 @@ def stack_tasks(run: Run) -> Iterator[TaskDict]:
     yield from _tasks_of_all_platforms(run, graph.steps.values())
     records = {name: _relative(step.record) for name, step in graph.steps.items()}
     for step in graph.steps.values():
-        yield _step_task(run, step, records)
+        yield _step_task(run, step, records, continuing)
 
 
 def doit_name(name: str) -> str:
@@ -58,7 +59,7 @@ def _tasks_of_all_platforms(run: Run, steps: Iterable[Step]) -> Iterator[TaskDic
         yield {"basename": group, "name": short, "actions": None, "task_dep": tasks, "doc": ", ".join(tasks)}
 
 
-def _step_task(run: Run, step: Step, records: Mapping[str, str]) -> TaskDict:
+def _step_task(run: Run, step: Step, records: Mapping[str, str], continuing: ContinueLocking) -> TaskDict:
     """One step as a doit task: the record is its target, the records that it reads are its file dependencies.
 
     `records` has the path of the record that each task writes, by task name.
@@ -68,11 +69,11 @@ def _step_task(run: Run, step: Step, records: Mapping[str, str]) -> TaskDict:
         "basename": group,
         "name": name,
         "doc": _doc(step),
-        "actions": [StepAction(run, step)],
+        "actions": [StepAction(run, step, continuing)],
         "targets": [records[step.task_name]],
         "file_dep": sorted({records[needed.task_name] for needed in run.graph.needs(step)} | _module_files(step)),
         "uptodate": [RecordIsValid(run, step)],
-        "clean": [CleanAction(run, step)],
+        "clean": [CleanAction(run, step, continuing)],
         "meta": {"step": step},
         "verbosity": 2,
     }

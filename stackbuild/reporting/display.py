@@ -141,6 +141,16 @@ class RunDisplay:
             with self._lock:
                 print_error(f"{name} failed\n{message}")
 
+    def not_tried(self, name: str, step: Step | None, failed: Sequence[str]) -> None:
+        """A task was not tried, because these tasks failed or were not tried themselves."""
+        if step is not None:
+            self._count(step.task_name)
+        self._failed = True
+        message = f"not tried because of {', '.join(failed)}"
+        self._outputs.tell("failed", task=name, message=message)
+        with self._lock:
+            print_error(f"{name} was {message}")
+
     # how the run ended
 
     def stopping(self) -> None:

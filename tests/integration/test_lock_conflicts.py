@@ -1,12 +1,13 @@
 """What a person reads when real uv finds no resolution: the layer, uv's facts, the pins below, what to do."""
 
 import io
+import sys
 import tarfile
 
 import pytest
 
 from tests.integration.small_stack import framework, runtime, settings, small_stack, specify
-from tests.integration.stack_project import StackProject, make_wheel, module
+from tests.integration.stack_project import PYTHON_REQUEST, StackProject, make_wheel, module
 
 OFFLINE = settings("no-index = true", 'find-links = ["wheels"]')
 
@@ -69,6 +70,39 @@ def test_a_package_with_its_source_alone(stack: StackProject) -> None:
     assert "source==1.0 has no usable wheels" in told
     assert told.count("hint:") == 1
     assert "hint: only wheels are used, nothing is built from source" in told
+
+
+def layers(*names: str) -> str:
+    """Runtimes and the framework of each: only the framework on `good` has nothing wrong below."""
+    python = f'python_implementation = "{PYTHON_REQUEST}"\n'
+    parts = []
+    for name in names:
+        required = "[]" if name == "good" else f'["{name}"]'
+        parts.append(f'[[runtimes]]\nname = "{name}"\n{python}requirements = {required}\n')
+        parts.append(f'[[frameworks]]\nname = "on-{name}"\nruntime = "{name}"\nrequirements = ["nowhere"]\n')
+    return "".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [("stackbuild lock -n 1", 1), ("doit -n 1 lock", 1), ("doit -n 0", 1), ("doit -n 1 -c lock", 2)],
+)
+def test_everything_that_cannot_be_locked_is_told_in_one_run(stack: StackProject, command: str, status: int) -> None:
+    specify(stack, OFFLINE, layers("bad1", "good", "bad2", "bad3"))
+    done = stack.run(sys.executable, "-m", *command.split(), check=False)
+    told = done.stderr.splitlines()
+    assert sorted(line for line in told if line.startswith("error:")) == [
+        "error: lock:bad1 failed",
+        "error: lock:bad2 failed",
+        "error: lock:bad3 failed",
+        "error: lock:framework-on-bad1 was not tried because of lock:bad1",
+        "error: lock:framework-on-bad2 was not tried because of lock:bad2",
+        "error: lock:framework-on-bad3 was not tried because of lock:bad3",
+        "error: lock:framework-on-good failed",
+    ]
+    assert "4 failed" in done.stdout
+    assert "build:" not in done.stdout
+    assert done.returncode == status
 
 
 def test_a_package_for_another_python(stack: StackProject) -> None:
