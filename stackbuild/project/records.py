@@ -71,6 +71,8 @@ class BuildRecord(JsonFile):
     hidden_libraries: tuple[str, ...] = ()
     """Names of libraries that its packages have, but that are left out, or belong to several that differ."""
     needed_libraries: tuple[NeededLibraryEntry, ...] = ()
+    data_files: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """What its packages have outside of the folder of packages, without programs and headers; by `name version`."""
     distributions: tuple[str, ...] = ()
     """The names of the `.dist-info` folders of its packages, sorted."""
     tools: dict[str, str] = Field(default_factory=dict)

@@ -20,12 +20,11 @@ from stackbuild.project.records import (
     OutputRecord,
 )
 from stackbuild.steps.archive_time import archive_time
-from stackbuild.steps.deployed_files import built_inputs, deployed_entries
+from stackbuild.steps.deployed_files import built_inputs, deployed_entries, deployment_notices
 from stackbuild.steps.digests import archive_inputs
 from stackbuild.steps.freshness import only_metadata_of_archive
 from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
 from stackbuild.steps.layer_metadata import layer_metadata, native_file_list, next_archive, replace_metadata
-from stackbuild.steps.library_links import library_notices
 from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.steps.outlines import write_kept
 from stackbuild.system.files import disk_errors, remove_file, remove_leftovers, remove_unfinished
@@ -92,7 +91,7 @@ def archive_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fal
             kept={what: write_kept(file, places[what]) for what, file in beside.items()},
         )
         record.write(paths.record(layer.build_name))
-    notices = (*replaced, *library_notices(layer))
+    notices = (*replaced, *deployment_notices(layer))
     return Outcome(done=f"packed {format_size(total)}", size=written.size, notices=notices)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from stackbuild.environments.data_files import data_files
 from stackbuild.environments.dynamic_libraries import offered_libraries
 from stackbuild.environments.generated_files import (
     Generated,
@@ -97,6 +98,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
             checked = check_built(layer, fresh)
             files, size = tree_size(fresh)
             distributions = installed_distributions(fresh / layer.layout.site_packages)
+            data = data_files(fresh, layer.layout)
             manifest, outline = built_files(layer, fresh), outline_of(fresh, layer.layout)
         kept = {
             "native_files": write_kept(checked.native_files, layer.native_files_path),
@@ -113,6 +115,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
             needed_libraries=tuple(
                 NeededLibraryEntry(name=it.name, file=it.file, package=it.package) for it in checked.libraries.needed
             ),
+            data_files=data,
             distributions=distributions,
             tools={"uv": tools.uv_version},
             kept=kept,

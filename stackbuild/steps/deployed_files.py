@@ -1,12 +1,16 @@
 """The files of a built layer as it is deployed, in an archive or an export. Writes nothing."""
 
+from pathlib import PurePosixPath
+
 from stackbuild.archives.writer import ArchiveEntry, list_folder
+from stackbuild.environments.data_files import link_target
 from stackbuild.environments.generated_files import Generated, GeneratedFile, GeneratedLink, published_files
 from stackbuild.project.layer import ProjectLayer
+from stackbuild.steps.data_links import data_notices, links_to_data
 from stackbuild.steps.digests import needed_below
 from stackbuild.steps.freshness import why_build
 from stackbuild.steps.layer_metadata import surroundings
-from stackbuild.steps.library_links import library_links, link_targets, not_built
+from stackbuild.steps.library_links import library_links, library_notices, link_targets, not_built
 
 
 def built_inputs(layer: ProjectLayer) -> str:
@@ -43,9 +47,17 @@ def deployed_entries(layer: ProjectLayer) -> list[ArchiveEntry]:
     entries = list_folder(root, skip=lambda path: path in replaced or path.startswith("."))
     folders = {entry.path for entry in entries}
     entries.extend(_generated_entry(item) for item in generated)
-    missing = {str(parent) for item in generated for parent in item.path.parents} - folders - {"."}
+    from_below = links_to_data(layer)
+    entries.extend(ArchiveEntry(path=path, target=link_target(it, path)) for path, it in from_below.items())
+    added = (*(item.path for item in generated), *map(PurePosixPath, from_below))
+    missing = {str(parent) for path in added for parent in path.parents} - folders - {"."}
     entries.extend(ArchiveEntry(path=folder, mode=0o755) for folder in missing)
     return entries
+
+
+def deployment_notices(layer: ProjectLayer) -> tuple[str, ...]:
+    """Warnings about what a deployed layer and those below do not find of each other."""
+    return (*library_notices(layer), *data_notices(layer))
 
 
 def _generated_entry(item: Generated) -> ArchiveEntry:

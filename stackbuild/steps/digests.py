@@ -16,6 +16,7 @@ from stackbuild.project.paths import OutputPaths
 from stackbuild.project.records import LayerMetadata
 from stackbuild.spec.models import ApplicationLayer, BuildName
 from stackbuild.steps.archive_time import archive_time
+from stackbuild.steps.data_links import links_to_data
 from stackbuild.steps.library_links import library_links, required_build_record
 from stackbuild.system.files import read_file
 from stackbuild.system.json_file import digest_of
@@ -98,6 +99,7 @@ def _output_inputs(layer: ProjectLayer, built: str) -> dict[str, Any]:
         "target": layer.install_target,
         "lower": [lower.install_target for lower in layer.lower],
         "libraries": [libraries.wrapped, libraries.own_first, libraries.added],
+        "data_links": links_to_data(layer),
         "needed_below": needed_below(layer),
         "lock_version": layer.lock.record.lock_version if layer.declared.versioned else 1,
     }

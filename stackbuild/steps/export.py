@@ -10,13 +10,12 @@ from stackbuild.errors import DeployError, NoByteCode
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.ownership import output_place
 from stackbuild.project.records import ExportMetadata, OutputRecord
-from stackbuild.steps.deployed_files import built_inputs, deployed_entries
+from stackbuild.steps.deployed_files import built_inputs, deployed_entries, deployment_notices
 from stackbuild.steps.digests import export_inputs
 from stackbuild.steps.file_manifests import exported_files
 from stackbuild.steps.freshness import only_metadata_of_export
 from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
 from stackbuild.steps.layer_metadata import layer_metadata, replace_metadata, surroundings
-from stackbuild.steps.library_links import library_notices
 from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.steps.outlines import outline_of, write_kept
 from stackbuild.system.files import (
@@ -46,7 +45,7 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fals
             replace_metadata(paths, metadata)
         return Outcome(done="kept: same content, new lock")
     entries = deployed_entries(layer)
-    notices = library_notices(layer)
+    notices = deployment_notices(layer)
     without_byte_code = False
     if layer.project.has_byte_code("exports"):
         try:
