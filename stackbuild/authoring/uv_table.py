@@ -27,7 +27,7 @@ _Metadata = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
 
 
 class UvTable(BaseModel):
-    """Settings for locking, passed on to uv.
+    """Settings for uv.
 
     The keys that stacks are likely to need; the tables of `index` have a model of their own, `UvIndex`.
     """
@@ -62,6 +62,21 @@ class UvTable(BaseModel):
         default=None,
         description="Indexes beside the default one. `[[tool.uv.index]]` says the same and can have a name.",
         examples=[["https://packages.example/simple"]],
+    )
+    cache_dir: str | None = Field(
+        default=None,
+        description="The folder of uv's cache, relative to this file; `UV_CACHE_DIR` overrides it.",
+        examples=[".uv-cache"],
+    )
+    allow_insecure_host: list[str] | None = Field(
+        default=None,
+        description="Hosts whose certificates are not checked.",
+        examples=[["packages.example:8443"]],
+    )
+    system_certs: bool | None = Field(
+        default=None,
+        description="Whether certificates are checked with those of the system.",
+        examples=[True],
     )
     no_index: bool | None = Field(
         default=None,

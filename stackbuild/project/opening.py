@@ -14,6 +14,7 @@ from stackbuild.spec.exclude_newer import parse_exclude_newer
 from stackbuild.spec.fields import known_word
 from stackbuild.spec.models import ARCHIVE_FORMATS, COMPATIBLE_TOOLS, RUNTIME_SOURCES, BuildName
 from stackbuild.spec.stack import Stack, read_stack
+from stackbuild.spec.uv_variables import with_connection_settings
 from stackbuild.targets.platforms import TargetPlatform, current_platform, meant_platform
 
 
@@ -31,7 +32,7 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
     _check_exclude_newer(environ)
     settings = stack.spec.settings
     here = _platform()
-    environ = _with_absolute_paths(environ)
+    environ = _with_absolute_paths(with_connection_settings(stack.spec.uv, environ))
     return Project(
         stack=stack,
         workspace=workspace,
@@ -66,6 +67,7 @@ _PATHS_IN_ENVIRONMENT = (
     "STACKBUILD_CACHE_DIR",
     "UV_CACHE_DIR",
     "UV_CREDENTIALS_DIR",
+    "UV_PYPY_INSTALL_MIRROR",
     "UV_PYTHON_DOWNLOADS_JSON_URL",
     "UV_PYTHON_INSTALL_MIRROR",
 )

@@ -32,6 +32,7 @@ _STRINGS = frozenset(
         "https-proxy",
         "index-strategy",
         "keyring-provider",
+        "link-mode",
         "prerelease",
         "pypy-install-mirror",
         "python-downloads-json-url",

@@ -70,7 +70,7 @@ class UvSettings(BaseModel):
 
     path: the file that the settings stand in, None when there are none; given: the table as it stands there, without
     keys that have no effect; indexes: in the order given; sources: package → its indexes; other: every other key as
-    given, relative paths of `cache-dir`, `find-links`, `index-url` and `extra-index-url` made absolute.
+    given, relative paths of `cache-dir`, of indexes and of places with wheels or Pythons made absolute.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -206,7 +206,11 @@ class UvSettingsReader:
                 self._check_environments(key, value)
             case "find-links" | "extra-index-url":
                 return [self._location(text) for _, text in self._strings(key, value)]
-            case "index-url" | "cache-dir" if self._is_string((key,), value):
+            case "cache-dir" if self._is_string((key,), value):
+                return os.fspath(absolute_path(str(value), self._path.parent))
+            case "index-url" | "python-downloads-json-url" | "python-install-mirror" | "pypy-install-mirror" if (
+                self._is_string((key,), value)
+            ):
                 return self._location(str(value))
             case _ if key in LIST_KEYS:
                 return [text for _, text in self._strings(key, value)]

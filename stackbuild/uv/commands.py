@@ -1,7 +1,8 @@
 """uv: the commands we run, as values, and the files they read.
 
 uv never sees the user's or the system's configuration: settings come from a generated file, the environment is cleaned
-of `UV_*` variables, except those that say *how* to reach things (credentials, proxies, cache, TLS).
+of `UV_*` variables, except those that say *how* to reach things (credentials, proxies, cache, TLS). `environ` contains
+what the specification says about that.
 """
 
 import os

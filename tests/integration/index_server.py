@@ -9,6 +9,7 @@ import hashlib
 import html
 import http.server
 import json
+import ssl
 import threading
 import urllib.parse
 import zipfile
@@ -218,12 +219,22 @@ def _html_file(file: _File) -> str:
 
 
 class IndexServer:
-    """Serves a `PackageIndex` on a free port of 127.0.0.1 for as long as its `with` block lasts."""
+    """Serves a `PackageIndex` on a free port of 127.0.0.1 for as long as its `with` block lasts.
 
-    def __init__(self, index: PackageIndex) -> None:
+    `certificate`: a PEM file with a certificate and its key, to serve it over TLS.
+    """
+
+    def __init__(self, index: PackageIndex, *, certificate: Path | None = None) -> None:
         self.index = index
+        self._scheme = "http" if certificate is None else "https"
         handler = type("_IndexHandler", (_Handler,), {"index": index})
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     @property
@@ -234,7 +245,7 @@ class IndexServer:
     @property
     def url(self) -> str:
         """The address of the index as an installer is told it, without credentials."""
-        return f"http://{self.host}/simple"
+        return f"{self._scheme}://{self.host}/simple"
 
     def url_with(self, user: str, password: str) -> str:
         """The same address with credentials in it."""

@@ -1,5 +1,7 @@
 """Every uv setting reaches uv, counts for the lock's validity, and nothing of the user's own settings does."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +102,45 @@ def test_required_environments_get_a_release_that_has_wheels_for_them(stack: Sta
         "1.0": "platform_machine == 'arm64' and sys_platform == 'darwin'",
         "2.0": "platform_machine == 'x86_64' and sys_platform == 'linux'",
     }
+
+
+# How things are reached: for locking, installing and downloading alike
+
+
+def test_the_cache_of_the_specification_is_used_wherever_uv_runs(stack: StackProject, server: IndexServer) -> None:
+    specify(stack, settings('cache-dir = "kept/uv"'), index("main", server.url, "default = true"), runtime("lib"))
+    del stack.env["UV_CACHE_DIR"]
+    home = stack.root.parent / "home"
+    stack.doit("build", HOME=str(home))
+    assert not (home / ".cache" / "uv").exists()
+    assert {path.name for path in (stack.root / "requirements").iterdir()} == {"py"}
+    asked = len(server.index.paths)
+    shutil.rmtree(stack.root / "_build")
+    stack.doit("build", HOME=str(home))
+    assert server.index.paths[asked:] == []  # the wheel came from the cache
+    shutil.rmtree(stack.root / "_build")
+    stack.doit("build", HOME=str(home), UV_CACHE_DIR="other")
+    assert server.index.paths[asked:] == ["/files/lib-2.0-py3-none-any.whl"]
+    assert (stack.root / "other").is_dir()
+
+
+def test_a_host_with_a_certificate_of_its_own_is_trusted_for_installing_too(
+    stack: StackProject, server: IndexServer, tmp_path: Path
+) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("makes a certificate with openssl")
+    made = tmp_path / "made.pem"
+    asked = ("-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", made, "-out", tmp_path / "cert.pem")
+    subprocess.run(["openssl", "req", "-x509", *asked], check=True, capture_output=True)
+    made.write_bytes(made.read_bytes() + (tmp_path / "cert.pem").read_bytes())
+    with IndexServer(server.index, certificate=made) as safe:
+        stack.env |= {"UV_CACHE_DIR": str(tmp_path / "cache"), "UV_HTTP_RETRIES": "0"}
+        specify(stack, index("main", safe.url, "default = true"), runtime("lib"))
+        assert "invalid peer certificate" in stack.doit("lock", check=False).stderr
+        trusted = settings('allow-insecure-host = ["127.0.0.1"]')
+        specify(stack, trusted, index("main", safe.url, "default = true"), runtime("lib"))
+        stack.doit("build", UV_INSECURE_HOST="other.example")
+    assert locked(stack) == {"lib": "2.0"}
 
 
 def test_a_setting_that_uv_rejects_is_named_with_its_place(stack: StackProject, server: IndexServer) -> None:

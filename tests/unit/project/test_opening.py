@@ -72,3 +72,19 @@ def test_the_hint_of_folders_in_conflict_names_the_options_that_were_given(
     with pytest.raises(StackbuildError) as told:
         open_project(tmp_path / "venvstacks.toml", options, {})
     assert told.value.hint == hint
+
+
+def test_connection_settings_are_part_of_the_environment_with_paths_relative_to_the_specification(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    (tmp_path / "venvstacks.toml").write_text(
+        '[tool.uv]\ncache-dir = "kept"\npypy-install-mirror = "pypys"\npython-downloads-json-url = "list.json"\n'
+    )
+    environ = open_project(tmp_path / "venvstacks.toml", Options(), {"UV_OFFLINE": "1"}).environ
+    assert environ == {
+        "UV_OFFLINE": "1",
+        "UV_CACHE_DIR": str(tmp_path / "kept"),
+        "UV_PYPY_INSTALL_MIRROR": (tmp_path / "pypys").as_uri(),
+        "UV_PYTHON_DOWNLOADS_JSON_URL": str(tmp_path / "list.json"),
+    }
