@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from stackbuild.environments.layout import LAYER_CONFIG, POSTINSTALL, PYVENV_CFG, EnvironmentLayout
-from stackbuild.environments.record_file import find_records, read_fields, recorded_path
+from stackbuild.environments.record_file import find_records, package_of, read_fields, recorded_path
 
 _Tree: TypeAlias = "dict[str, _Content]"
 _Content: TypeAlias = "_Tree | None"
@@ -30,7 +30,7 @@ def data_files(environment: Path, layout: EnvironmentLayout) -> dict[str, tuple[
         paths = (recorded_path(folder, path) for path, _, _ in read_fields(record) if path.startswith("../"))
         data = sorted(path for path in set(paths) if not path.startswith(("../", "/", *of_layer)))
         if data:
-            found[record.parent.name.removesuffix(".dist-info").replace("-", " ")] = tuple(data)
+            found[package_of(record.parent.name)] = tuple(data)
     return found
 
 

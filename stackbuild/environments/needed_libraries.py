@@ -4,8 +4,6 @@ What a file needs counts as found when a package has a library of that name, whe
 theirs before what needs them, or add folders to search, in ways that no header tells.
 """
 
-import contextlib
-import csv
 import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from stackbuild.environments.dynamic_libraries import fits_end, is_extension_module, unlike_the_first
 from stackbuild.environments.layout import EnvironmentLayout
-from stackbuild.environments.record_file import find_records, read_fields, recorded_path
+from stackbuild.environments.record_file import owners
 from stackbuild.native.binary import Code
 from stackbuild.native.files import NativeFile
 from stackbuild.native.system_libraries import is_of_system
@@ -71,7 +69,7 @@ def layer_libraries(
                     needing.setdefault(_name(library, platform), file.path)
     by_name = {name: path for name in sorted(found) if (path := _offered(environment, found[name], layer, excluded))}
     missing = {name: path for name, path in needing.items() if name not in present}
-    packages = _packages(environment, layout.site_packages) if missing else {}
+    packages = owners(environment, layout.site_packages) if missing else {}
     return LayerLibraries(
         by_name=by_name,
         hidden=tuple(sorted(found.keys() - by_name.keys())),
@@ -103,14 +101,3 @@ def _offered(environment: Path, paths: Iterable[str], layer: str, excluded: Sequ
         if not any(fits_end(PurePosixPath(layer, path), pattern) for pattern in excluded)
     ]
     return str(kept[0]) if kept and not unlike_the_first(environment, kept) else None
-
-
-def _packages(environment: Path, site_packages: PurePosixPath) -> dict[str, str]:
-    """The package that each file belongs to, as `name version`."""
-    owners: dict[str, str] = {}
-    for record in find_records(environment, site_packages):
-        package = record.parent.name.removesuffix(".dist-info").replace("-", " ")
-        with contextlib.suppress(OSError, UnicodeDecodeError, csv.Error):
-            for path, _, _ in read_fields(record):
-                owners.setdefault(recorded_path(str(site_packages), path), package)
-    return owners

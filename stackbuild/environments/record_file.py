@@ -5,6 +5,7 @@ paths relative to the folder of packages.
 """
 
 import base64
+import contextlib
 import csv
 import io
 import posixpath
@@ -50,6 +51,25 @@ def recorded_path(folder: str, recorded: str) -> str:
     if _PLAIN_PATH.fullmatch(recorded):  # nearly all are, and need nothing more
         return f"{folder}/{recorded}"
     return posixpath.normpath(posixpath.join(folder, recorded))
+
+
+def owners(environment: Path, site_packages: PurePosixPath) -> dict[str, str]:
+    """The package that each file belongs to, as `name version`, by path relative to the environment.
+
+    Of several packages with one file it is the first by name. RECORD files that cannot be read are left out.
+    """
+    packages: dict[str, str] = {}
+    for record in find_records(environment, site_packages):
+        package = package_of(record.parent.name)
+        with contextlib.suppress(OSError, UnicodeDecodeError, csv.Error):
+            for path, _, _ in read_fields(record):
+                packages.setdefault(recorded_path(str(site_packages), path), package)
+    return packages
+
+
+def package_of(dist_info: str) -> str:
+    """The package of a `.dist-info` folder, as `name version`."""
+    return dist_info.removesuffix(".dist-info").replace("-", " ")
 
 
 def recorded_hashes(environment: Path, site_packages: PurePosixPath) -> dict[str, str]:

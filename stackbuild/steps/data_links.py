@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.records import BuildRecord
 from stackbuild.steps.library_links import required_build_record
+from stackbuild.system.quantities import first_few
 
-_SHOWN = 5
 _DOCUMENTATION = ("share/doc/", "share/man/")  # no program looks for it
 
 
@@ -44,10 +44,9 @@ def data_notices(layer: ProjectLayer) -> tuple[str, ...]:
     told = [f"{package} ({found[0]})" for package, found in folders.items() if found]
     if not told:
         return ()
-    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
     notice = (
-        f"{layer.build_name}: programs of the layers above do not find the data files of {', '.join(told[:_SHOWN])}"
-        f"{more}: layers for Windows have no links to those below; if an application needs them, move the package to "
+        f"{layer.build_name}: programs of the layers above do not find the data files of {first_few(told)}: "
+        "layers for Windows have no links to those below; if an application needs them, move the package to "
         "it, or set what tells the package where they are"
     )
     return (notice,)

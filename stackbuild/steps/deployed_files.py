@@ -57,7 +57,9 @@ def deployed_entries(layer: ProjectLayer) -> list[ArchiveEntry]:
 
 def deployment_notices(layer: ProjectLayer) -> tuple[str, ...]:
     """Warnings about what a deployed layer and those below do not find of each other."""
-    return (*library_notices(layer), *data_notices(layer))
+    from stackbuild.steps.hidden_packages import hidden_package_notices  # slow to import, and few runs deploy
+
+    return (*library_notices(layer), *data_notices(layer), *hidden_package_notices(layer))
 
 
 def _generated_entry(item: Generated) -> ArchiveEntry:

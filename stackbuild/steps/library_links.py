@@ -19,8 +19,7 @@ from stackbuild.project.records import BuildRecord
 from stackbuild.project.task_names import StepKind, task_name
 from stackbuild.spec.models import BuildName
 from stackbuild.system.files import sha256_file
-
-_SHOWN = 5
+from stackbuild.system.quantities import first_few
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,15 +103,14 @@ def _missing(
     missing = [it for it in own.needed_libraries if it.name not in found]
     if not missing:
         return
-    told = [f"{it.name} (for {it.file}{f' of {it.package}' if it.package else ''})" for it in missing[:_SHOWN]]
-    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    told = [f"{it.name} (for {it.file}{f' of {it.package}' if it.package else ''})" for it in missing]
     hidden = sorted({it.name for it in missing} & {name for _, record in records for name in record.hidden_libraries})
     cure = "add the packages that have them, or see to it that the target has them"
     if hidden:
         cure += f"; layers below have {', '.join(hidden)}, but exclude it, or have several that differ"
     yield (
         f"{layer.build_name}: its packages need libraries that neither it, nor the layers below, nor the system has: "
-        f"{', '.join(told)}{more}; {cure}"
+        f"{first_few(told)}; {cure}"
     )
 
 

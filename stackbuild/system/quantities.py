@@ -1,5 +1,6 @@
 """Sizes, times and amounts for people."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -23,6 +24,12 @@ def format_seconds(seconds: float) -> str:
 def counted(number: int, noun: str) -> str:
     """A number of things: `1 layer`, `2 layers`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def first_few(things: Sequence[str], most: int = 5) -> str:
+    """The first of several things, and how many more there are: `a, b and 3 more`."""
+    more = f" and {len(things) - most} more" if len(things) > most else ""
+    return f"{', '.join(things[:most])}{more}"
 
 
 _SECONDS_OF_A_RATE = 0.5

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stackbuild.system.quantities import Amount, counted, format_seconds, format_size
+from stackbuild.system.quantities import Amount, counted, first_few, format_seconds, format_size
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,8 @@ def test_amounts_are_told_with_a_rate_as_soon_as_there_is_one() -> None:
     assert str(replace(amount, things="scipy")) == "packing 2.0 MB of 8.0 MB, 4.0 MB/s: scipy"
     assert str(replace(amount, done=0)) == "packing 0 B of 8.0 MB"
     assert str(replace(amount, seconds=0.1, things="scipy")) == "packing 2.0 MB of 8.0 MB: scipy"
+
+
+def test_a_few_of_many_are_told() -> None:
+    assert first_few(["a", "b"], 2) == "a, b"
+    assert first_few(["a", "b", "c"], 2) == "a, b and 1 more"
