@@ -45,7 +45,7 @@ class Run:
         self.results = results
         self._watcher = watcher
         self._running: dict[str, Step] = {}
-        self._run_command = WatchedRunner(watcher)
+        self._run_command = WatchedRunner(watcher, hosts=graph.project.stack.spec.uv.hosts)
         self._changed = threading.Condition()
         self._hold = _Hold(graph.project.workspace.run_lock, results, watcher)
         self._runtimes_lock = threading.Lock()

@@ -1,9 +1,9 @@
-"""Run the commands of steps and report on them: uv's downloads while they run, and their output at the end."""
+"""Run commands and report on them: uv's downloads and how long it takes while they run, their output at the end."""
 
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,13 +15,19 @@ from stackbuild.system.quantities import Amount
 
 _SECONDS_BETWEEN = 0.2
 """The time between two looks at a growing folder."""
+_SLOW_SECONDS = 20.0
+"""How long a command may take before that is told."""
 
 
 class WatchedRunner:
-    """The `Runner` for all steps of a run. A command belongs to the step that its thread works for."""
+    """The `Runner` for all steps of a run. A command belongs to the step that its thread works for.
 
-    def __init__(self, watcher: Watcher) -> None:
+    `hosts`: those that uv asks for packages.
+    """
+
+    def __init__(self, watcher: Watcher, *, hosts: Sequence[str] = ()) -> None:
         self._watcher = watcher
+        self._hosts = hosts
         self._thread = threading.local()
 
     @contextmanager
@@ -35,13 +41,40 @@ class WatchedRunner:
 
     def __call__(self, command: Command, /) -> Result:
         step: Step | None = getattr(self._thread, "step", None)
-        if step is None:
-            return process.run(command)
+        with _telling_when_slow(lambda seconds: self._watcher.warned(self._is_slow(step, seconds))):
+            return process.run(command) if step is None else self._run(command, step)
+
+    def _is_slow(self, step: Step | None, seconds: float) -> str:
+        asked = " or ".join(self._hosts) or "a server"
+        who = "" if step is None else f"{step.task_name}: "
+        return f"{who}uv is not done after {seconds:.0f} s; {asked} may be slow. Ctrl-C ends the run"
+
+    def _run(self, command: Command, step: Step) -> Result:
         downloads = _WatchedDownloads(command.downloads, lambda amount: self._watcher.reported(step, amount))
         with downloads.looking():
             result = process.run(command, follow=downloads.follow)
         self._watcher.ran(step, result)
         return result
+
+
+@contextmanager
+def _telling_when_slow(tell: Callable[[float], None]) -> Iterator[None]:
+    """Call `tell` with the seconds that the block has lasted: after a while, then ever more rarely."""
+    over = threading.Event()
+
+    def watch() -> None:
+        waited, until = 0.0, _SLOW_SECONDS
+        while not over.wait(until - waited):
+            tell(until)
+            waited, until = until, 2 * until
+
+    thread = threading.Thread(target=watch, daemon=True)
+    with suppress(RuntimeError):  # the system allows no further thread: then nothing is told
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 class _WatchedDownloads:

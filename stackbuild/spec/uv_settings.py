@@ -2,6 +2,7 @@
 
 import os
 import re
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,13 @@ class UvIndex(BaseModel):
         return self.model_dump(exclude_unset=True)
 
 
+def _host(location: str) -> str | None:
+    try:
+        return urllib.parse.urlsplit(location).hostname
+    except ValueError:  # uv tells what is wrong with it
+        return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class UvSource:
     """The index of a package, perhaps under a marker only: one entry of `sources`."""
@@ -86,6 +94,20 @@ class UvSettings(BaseModel):
     def named_indexes(self) -> dict[str, UvIndex]:
         """The indexes that have a name, by name, in the order given."""
         return {index.name: index for index in self.indexes if index.name}
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that are asked for packages, each once: those of indexes, and of pages with links to wheels."""
+        asked: list[str] = [] if self.other.get("no-index") else self._index_urls()
+        named = map(_host, (*asked, *self.other.get("find-links", ())))
+        return tuple(dict.fromkeys(host for host in named if host))
+
+    def _index_urls(self) -> list[str]:
+        given = [index.url for index in self.indexes]
+        given += self.other.get("extra-index-url", ())
+        if default := self.other.get("index-url"):
+            return [*given, default]
+        return given if any(index.default for index in self.indexes) else [*given, "https://pypi.org/simple"]
 
 
 class UvSettingsReader:

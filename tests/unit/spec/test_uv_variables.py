@@ -1,10 +1,10 @@
-"""What the specification says of connections, as the environment variables of uv."""
+"""What the specification says of connections: the environment variables of uv, and the hosts that it asks."""
 
 from typing import Any
 
 import pytest
 
-from stackbuild.spec.uv_settings import UvSettings
+from stackbuild.spec.uv_settings import UvIndex, UvSettings
 from stackbuild.spec.uv_variables import with_connection_settings
 
 
@@ -47,3 +47,27 @@ from stackbuild.spec.uv_variables import with_connection_settings
 )
 def test_settings_become_variables(given: dict[str, Any], environ: dict[str, str], expected: dict[str, str]) -> None:
     assert with_connection_settings(UvSettings(other=given), environ) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "hosts"),
+    [
+        (UvSettings(), ("pypi.org",)),
+        (UvSettings(indexes=(UvIndex(url="https://user:secret@one.example/simple"),)), ("one.example", "pypi.org")),
+        (
+            UvSettings(
+                indexes=(UvIndex(url="https://one.example:8443/simple", default=True), UvIndex(url="/folder")),
+                other={"find-links": ["https://one.example/wheels", "https://two.example", "/wheels"]},
+            ),
+            ("one.example", "two.example"),
+        ),
+        (
+            UvSettings(other={"index-url": "https://one.example", "extra-index-url": ["https://two.example"]}),
+            ("two.example", "one.example"),
+        ),
+        (UvSettings(indexes=(UvIndex(url="https://one.example"),), other={"no-index": True}), ()),
+        (UvSettings(indexes=(UvIndex(url="https://[broken", default=True),)), ()),
+    ],
+)
+def test_the_hosts_that_may_be_slow_are_known(settings: UvSettings, hosts: tuple[str, ...]) -> None:
+    assert settings.hosts == hosts
