@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -33,7 +32,7 @@ from stackbuild.run.precheck import check_frozen
 from stackbuild.run.results import RunResults
 from stackbuild.run.run import Run
 from stackbuild.system.quantities import counted
-from stackbuild.system.terminal import print_error, print_notice, print_text
+from stackbuild.system.terminal import print_error, print_json, print_notice, print_text
 
 
 @contextmanager
@@ -90,7 +89,7 @@ def run(
             _tell_left_out(project, request)
         if showing.shows:
             status = stack_status(project, graph.layers, selection, operations=True, dependencies=False)
-            print_text(status_text(status, as_json=showing.json))
+            print_status(status, as_json=showing.json)
         if showing.only_shows:
             raise typer.Exit
         run = Run(graph=graph, plan=plan, results=results, watcher=display)
@@ -174,7 +173,7 @@ def show(where: Where, request: Request, *, allow_missing: bool, as_json: bool) 
         selection = select(project, request, allow_missing=allow_missing)
         _print_notices(project)
         layers = project_layers(project, RecordFiles())
-        print_text(status_text(stack_status(project, layers, selection), as_json=as_json))
+        print_status(stack_status(project, layers, selection), as_json=as_json)
 
 
 def check_locks(where: Where, request: Request, *, allow_missing: bool, as_json: bool) -> None:
@@ -189,7 +188,7 @@ def check_locks(where: Where, request: Request, *, allow_missing: bool, as_json:
         every = lock_problems(project_layers(project, RecordFiles()))
         problems = {name: every[name] for name in locks if every[name]}
         if as_json:
-            print_text(json.dumps({"valid": not problems, "problems": problems}, indent=2, ensure_ascii=False))
+            print_json({"valid": not problems, "problems": problems}, ascii_only=False)
         elif problems:
             lines = [f"  {name}: {reason}" for name, reasons in problems.items() for reason in reasons]
             raise LockError(
@@ -201,9 +200,12 @@ def check_locks(where: Where, request: Request, *, allow_missing: bool, as_json:
             raise typer.Exit(EXIT_FAILED)
 
 
-def status_text(status: StackStatus, *, as_json: bool) -> str:
-    """The state of a stack, as JSON or as lines."""
-    return json.dumps(status, indent=2, ensure_ascii=False) if as_json else "\n".join(status_lines(status))
+def print_status(status: StackStatus, *, as_json: bool) -> None:
+    """Print the state of a stack, as JSON or as lines."""
+    if as_json:
+        print_json(status, ascii_only=False)
+    else:
+        print_text("\n".join(status_lines(status)))
 
 
 def check(where: Where, *, as_json: bool) -> None:
@@ -215,7 +217,7 @@ def check(where: Where, *, as_json: bool) -> None:
             if not as_json:
                 raise
             problems = (isinstance(error, SpecError) and error.problems) or (error.message,)
-            print_text(json.dumps({"valid": False, "problems": problems}, indent=2))
+            print_json({"valid": False, "problems": problems})
             raise typer.Exit(EXIT_FAILED) from None
         _print_valid(where.spec, project, as_json=as_json)
 
@@ -224,7 +226,7 @@ def _print_valid(path: Path, project: Project, *, as_json: bool) -> None:
     spec = project.stack.spec
     if as_json:
         layers = [layer.build_name for layer in spec.layers]
-        print_text(json.dumps({"valid": True, "layers": layers, "notices": list(spec.notices)}, indent=2))
+        print_json({"valid": True, "layers": layers, "notices": list(spec.notices)})
         return
     _print_notices(project)
     counts = [("runtime", spec.runtimes), ("framework", spec.frameworks), ("application", spec.applications)]

@@ -11,7 +11,7 @@ from stackbuild.planning.selection import select_layers
 from stackbuild.planning.step import ManifestStep
 from stackbuild.project.task_names import StepKind
 from stackbuild.run.dry_run import future_manifest
-from stackbuild.system.terminal import print_text
+from stackbuild.system.terminal import print_json
 
 
 def print_future(graph: StackGraph, output: StepKind, *, forced: bool = False) -> None:
@@ -43,4 +43,4 @@ def _print(graph: StackGraph, output: StepKind, manifest: Callable[[ManifestStep
         for step in graph.steps.values()
         if isinstance(step, ManifestStep) and step.output is output and step.project.platform in graph.projects
     }
-    print_text(json.dumps(manifests if len(manifests) > 1 else next(iter(manifests.values())), indent=2))
+    print_json(manifests if len(manifests) > 1 else next(iter(manifests.values())))

@@ -1,6 +1,5 @@
 """The command `outdated`: which packages of each layer have newer releases, and what holds them."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -19,7 +18,7 @@ from stackbuild.run.run import Run
 from stackbuild.spec.models import BuildName
 from stackbuild.steps.outdated import LayerReleases, newer_releases
 from stackbuild.system.quantities import counted
-from stackbuild.system.terminal import print_text
+from stackbuild.system.terminal import print_json, print_text
 
 
 def show_outdated(where: Where, request: Request, *, allow_missing: bool, as_json: bool) -> None:
@@ -39,7 +38,10 @@ def show_outdated(where: Where, request: Request, *, allow_missing: bool, as_jso
             }
         finally:
             run.close()
-        print_text(json.dumps(as_data(found), indent=2) if as_json else "\n".join(as_lines(found)))
+        if as_json:
+            print_json(as_data(found))
+        else:
+            print_text("\n".join(as_lines(found)))
 
 
 def as_data(found: Mapping[BuildName, LayerReleases]) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """The command `prune`: what layers that are gone and old versions left."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,7 @@ from stackbuild.project.paths import Workspace, lexical_path
 from stackbuild.run.pruning import is_as_made, remove_leftovers_of
 from stackbuild.system.files import disk_errors, project_lock
 from stackbuild.system.quantities import counted
-from stackbuild.system.terminal import print_notice, print_table, print_text
+from stackbuild.system.terminal import print_json, print_notice, print_table, print_text
 
 
 def prune(where: Where, output_dirs: Sequence[str], *, dry_run: bool, as_json: bool) -> None:
@@ -44,7 +43,7 @@ def _prune(search: LeftoverSearch, workspace: Workspace, *, dry_run: bool, as_js
         described = [
             {"layer": it.layer, "what": it.what, "why": it.why, "path": os.fspath(it.path)} for it in removable
         ]
-        print_text(json.dumps({"dry_run": dry_run, "removed": described, "kept": list(map(os.fspath, kept))}, indent=2))
+        print_json({"dry_run": dry_run, "removed": described, "kept": list(map(os.fspath, kept))})
     elif removable and not dry_run:
         print_text(f"removed {counted(len(removable), 'output')}")
 

@@ -1,6 +1,5 @@
 """The command `verify`: what differs in results from what was recorded when they were made."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 
@@ -14,7 +13,7 @@ from stackbuild.planning.step import ManifestStep
 from stackbuild.project.opening import open_project
 from stackbuild.run.verifying import Verified, no_other_run, verify
 from stackbuild.system.quantities import counted
-from stackbuild.system.terminal import print_notice, print_text
+from stackbuild.system.terminal import print_json, print_notice, print_text
 
 
 def verify_results(where: Where, request: Request, *, allow_missing: bool, as_json: bool) -> None:
@@ -30,7 +29,10 @@ def verify_results(where: Where, request: Request, *, allow_missing: bool, as_js
         ]
         with no_other_run(project, waiting=lambda: print_notice("another run is at work here: waiting for its end")):
             found = list(verify(steps))
-        print_text(_verified_json(found) if as_json else "\n".join(_verified_lines(found)))
+        if as_json:
+            print_json(_as_data(found))
+        else:
+            print_text("\n".join(_verified_lines(found)))
         differing = sum(bool(result.differences) for result in found)
         if differing:
             raise StackbuildError(
@@ -50,7 +52,7 @@ def _verified_lines(found: Sequence[Verified]) -> Iterator[str]:
         yield "there are no results to verify"
 
 
-def _verified_json(found: Sequence[Verified]) -> str:
+def _as_data(found: Sequence[Verified]) -> dict[str, object]:
     results = [
         {
             "task": result.step.task_name,
@@ -58,4 +60,4 @@ def _verified_json(found: Sequence[Verified]) -> str:
         }
         for result in found
     ]
-    return json.dumps({"valid": not any(result.differences for result in found), "results": results}, indent=2)
+    return {"valid": not any(result.differences for result in found), "results": results}

@@ -7,6 +7,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from pydantic import JsonValue
 
+from stackbuild.system.urls import values_without_secrets, without_secrets
+
 _LONGEST_VALUE = 100
 
 
@@ -50,7 +52,7 @@ def _shown(value: JsonValue) -> str:
         case None:
             return "not set"
         case str():
-            text = value
+            text = without_secrets(value)  # records of earlier releases may have tokens
         case _:
-            text = json.dumps(value, ensure_ascii=False)
+            text = json.dumps(values_without_secrets(value), ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

@@ -21,7 +21,7 @@ from stackbuild.locking.pylock import (
     wheel_file_name,
 )
 from stackbuild.locking.release_marker import without_release
-from stackbuild.system.urls import without_credentials
+from stackbuild.system.urls import without_secrets
 from stackbuild.targets.platforms import LinuxTarget, TargetPlatform, platforms_without_wheel
 from stackbuild.targets.pythons import PythonKind, feature_numbers
 from stackbuild.targets.wheel_tags import PythonTags
@@ -180,7 +180,7 @@ def _own_table(table: TomlTable, marker: str, relative_path: Callable[[str], str
         wheels.append(archive)  # uv's form for a requirement with a wheel file
     own = {key: value for key, value in table.items() if key not in (*_SOURCE_KEYS, "wheels")}
     if "index" in own:
-        own["index"] = without_credentials(own["index"])
+        own["index"] = without_secrets(own["index"])
         if own["index"].startswith("file:"):
             del own["index"]  # a folder of this machine
     if marker:
@@ -192,6 +192,6 @@ def _own_table(table: TomlTable, marker: str, relative_path: Callable[[str], str
 def _portable_wheel(wheel: TomlTable, relative_path: Callable[[str], str]) -> TomlTable:
     location = wheel.get("path") or wheel.get("url", "")
     if "path" not in wheel and not location.startswith("file:"):
-        return {**wheel, "url": without_credentials(location)}
+        return {**wheel, "url": without_secrets(location)}
     kept = {key: value for key, value in wheel.items() if key not in ("url", "path", "upload-time")}
     return {**kept, "path": relative_path(location)}

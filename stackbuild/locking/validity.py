@@ -21,7 +21,7 @@ from stackbuild.locking.record import LockedInputs, LockRecord
 from stackbuild.spec.models import UvSettings
 from stackbuild.spec.stack import LinkedLayer
 from stackbuild.system.json_file import digest_of
-from stackbuild.system.urls import without_credentials
+from stackbuild.system.urls import without_secrets
 from stackbuild.targets.platforms import TargetPlatform
 
 
@@ -77,7 +77,7 @@ def locked_inputs(linked: LinkedLayer, *, short_version: str, settings: Mapping[
     if linked.kind != "runtime":
         targets["runtime"] = linked.runtime.build_name
         targets["frameworks"] = ", ".join(framework.name for framework in linked.frameworks) or "none"
-    declared = sorted(without_credentials(str(requirement)) for requirement in linked.layer.requirements)
+    declared = sorted(without_secrets(str(requirement)) for requirement in linked.layer.requirements)
     return LockedInputs(requirements=tuple(declared), targets=targets, settings=dict(settings))
 
 
@@ -109,7 +109,7 @@ def _portable(value: Any, folder: Path) -> Any:  # noqa: ANN401 (any TOML value)
         case str() if value == str(folder) or value.startswith(f"{folder}{os.sep}"):
             return os.path.relpath(value, folder).replace(os.sep, "/")
         case str():
-            return without_credentials(value)
+            return without_secrets(value)
         case int() | float() | bool():
             return value
         case _:

@@ -22,7 +22,6 @@ from stackbuild.run.results import RunResults
 from stackbuild.system.process import Result
 from stackbuild.system.quantities import Amount, format_seconds, format_size
 from stackbuild.system.terminal import LiveDisplay, print_error, print_notice, print_text
-from stackbuild.system.urls import without_credentials
 
 if TYPE_CHECKING:  # what a run with nothing to do does not need is imported when it is used
     from stackbuild.reporting.layer_changes import LayerChange, RunChanges
@@ -207,7 +206,7 @@ class RunDisplay:
 
     def ran(self, step: Step, result: Result) -> None:
         if self._verbose:
-            lines = [f"  {line}" for line in without_credentials(result.stderr).strip("\n").splitlines()]
+            lines = [f"  {line}" for line in result.stderr.strip("\n").splitlines()]
             self._print("\n".join([f"{step.task_name}: $ {result.command}", *lines]))
 
     def reported(self, step: Step, doing: str | Amount) -> None:

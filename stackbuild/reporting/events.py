@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import IO
 
+from stackbuild.system.urls import values_without_secrets
+
 _SECONDS_BETWEEN = 0.2
 """The shortest time between two events about what a running task is doing."""
 
@@ -26,7 +28,7 @@ class EventLog:
 
     def tell(self, event: str, **details: str | float | list[str] | None) -> None:
         """Write an event; details without a value are left out."""
-        known = {name: value for name, value in details.items() if value is not None}
+        known = {name: values_without_secrets(value) for name, value in details.items() if value is not None}
         line = {"event": event, "seconds": round(time.monotonic() - self._began, 3), **known}
         with self._lock:
             if self._file is None:

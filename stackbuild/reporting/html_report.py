@@ -5,11 +5,12 @@ The file has no scripts and loads nothing from elsewhere. Colours follow the rea
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as escape_html
 
 from stackbuild.reporting.layer_changes import LayerChange, format_difference
 from stackbuild.reporting.timing import TimedTask, critical_path
 from stackbuild.system.quantities import format_seconds, format_size
+from stackbuild.system.terminal import shown
 
 _ROW, _CHART, _NAME = 22, 560, 300  # pixels: height of a row, width of the chart, width of the names
 _NARROWEST, _BOX_HEIGHT, _GAP = 200, 44, (60, 18)  # a layer in the graph: least width, height, gaps to others
@@ -48,20 +49,25 @@ class RunReport:
     """Each with the name of its layer."""
 
 
+def _escape(text: str) -> str:
+    """A text of the run, as everybody may see it."""
+    return escape_html(shown(text))
+
+
 def report_html(report: RunReport) -> str:
     """The report as a complete HTML document."""
     critical = critical_path(report.tasks)
-    chain = " → ".join(f"<b>{escape(task.name)}</b> {task.seconds:.2f} s" for task in critical) or "nothing ran"
+    chain = " → ".join(f"<b>{_escape(task.name)}</b> {task.seconds:.2f} s" for task in critical) or "nothing ran"
     spent = sum(task.seconds for task in critical)
     counts = f"{len(report.tasks)} tasks run, {report.up_to_date} up to date, {len(report.failed)} failed"
     return "\n".join(
         [
             "<!doctype html>",
             '<html lang="en"><head><meta charset="utf-8">',
-            f"<title>stackbuild: {escape(report.specification)}</title>",
+            f"<title>stackbuild: {_escape(report.specification)}</title>",
             f"<style>{_STYLE}</style></head><body>",
-            f"<h1>{escape(report.specification)}</h1>",
-            f"<p>{escape(report.when)} · {format_seconds(report.seconds)} · {counts}</p>",
+            f"<h1>{_escape(report.specification)}</h1>",
+            f"<p>{_escape(report.when)} · {format_seconds(report.seconds)} · {counts}</p>",
             "<h2>Critical path</h2>",
             f"<p>{chain}</p>",
             f"<p>{format_seconds(spent)} of {format_seconds(report.seconds)}: what no number of cores can shorten.</p>",
@@ -83,7 +89,7 @@ def report_html(report: RunReport) -> str:
 
 
 def _failures(failed: Mapping[str, str]) -> list[str]:
-    return [f"<p><b>{escape(name)}</b></p><pre>{escape(message)}</pre>" for name, message in failed.items()]
+    return [f"<p><b>{_escape(name)}</b></p><pre>{_escape(message)}</pre>" for name, message in failed.items()]
 
 
 def _changes(changes: Sequence[tuple[str, LayerChange]]) -> str:
@@ -109,8 +115,8 @@ def _chart(report: RunReport, critical: frozenset[str]) -> str:
         left, width = _NAME + task.started * scale, max(task.seconds * scale, 1.5)
         needs = f"waits for {', '.join(task.needs)}" if task.needs else "waits for nothing"
         lines += [
-            f"<g><title>{escape(f'{task.name}: {task.done}; {needs}')}</title>",
-            f'<text x="{_NAME - 8}" y="{top + 15}" text-anchor="end">{escape(task.name)}</text>',
+            f"<g><title>{_escape(f'{task.name}: {task.done}; {needs}')}</title>",
+            f'<text x="{_NAME - 8}" y="{top + 15}" text-anchor="end">{_escape(task.name)}</text>',
             f'<rect class="{kind}" x="{left:.1f}" y="{top + 3}" width="{width:.1f}" height="{_ROW - 6}" rx="3"/></g>',
         ]
     height = _ROW * max(len(report.tasks), 1)
@@ -150,14 +156,14 @@ def _box(layer: ReportedLayer, place: tuple[int, int], width: int) -> str:
     kind = "layer changed" if layer.changed else "layer"
     return (
         f'<g><rect class="{kind}" x="{left + 1}" y="{top + 1}" width="{width}" height="{_BOX_HEIGHT}" rx="6"/>'
-        f'<text x="{left + 10}" y="{top + 19}">{escape(layer.name)}</text>'
-        f'<text class="small" x="{left + 10}" y="{top + 36}">{escape(sizes)}</text></g>'
+        f'<text x="{left + 10}" y="{top + 19}">{_escape(layer.name)}</text>'
+        f'<text class="small" x="{left + 10}" y="{top + 36}">{_escape(sizes)}</text></g>'
     )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    cells = [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows]
-    return "\n".join(["<table>", f"<tr>{''.join(f'<th>{escape(it)}</th>' for it in head)}</tr>", *cells, "</table>"])
+    cells = [f"<tr>{''.join(f'<td>{_escape(cell)}</td>' for cell in row)}</tr>" for row in rows]
+    return "\n".join(["<table>", f"<tr>{''.join(f'<th>{_escape(it)}</th>' for it in head)}</tr>", *cells, "</table>"])
 
 
 _STYLE = """

@@ -38,7 +38,7 @@ from stackbuild.system.files import (
     write_atomic,
 )
 from stackbuild.system.process import Command, Runner, check_stopping
-from stackbuild.system.urls import without_credentials
+from stackbuild.system.urls import without_secrets
 from stackbuild.targets.pythons import PinnedPython
 from stackbuild.uv import program as uv_program
 from stackbuild.uv.report import UvReport
@@ -106,7 +106,7 @@ class PythonDownloads:
         if result.status > 0:
             raise RuntimeUnavailable(
                 f"uv cannot list the Pythons on offer: {_in_short(result.said)}",
-                hint=f"check {LIST_VARIABLE}: {without_credentials(self._environ[LIST_VARIABLE])}"
+                hint=f"check {LIST_VARIABLE}: {without_secrets(self._environ[LIST_VARIABLE])}"
                 if self.has_own_list
                 else _OTHER_WAYS,
             )
@@ -261,7 +261,7 @@ def changed_file(name: str, *, expected: str, received: str) -> RuntimeSourceErr
 
 def download_error(download: Download, said: str) -> RuntimeSourceError:
     """The error for a download that failed. `said`: what uv wrote to stderr."""
-    report = UvReport.parse(without_credentials(said))
+    report = UvReport.parse(said)
     hashes = _HASHES.search(report.text)
     if hashes is not None:
         return changed_file(download.name, expected=hashes[1], received=hashes[2])
@@ -276,7 +276,7 @@ def download_error(download: Download, said: str) -> RuntimeSourceError:
 
 def _in_short(said: str) -> str:
     """The outermost and the innermost cause in uv's output, without credentials."""
-    report = UvReport.parse(without_credentials(said))
+    report = UvReport.parse(said)
     causes = report.causes or (report.headline,)
     told = ": ".join(dict.fromkeys(" ".join(cause.split()) for cause in (causes[0], causes[-1])))
     return re.sub(r" for url \(\S+\)", "", told)

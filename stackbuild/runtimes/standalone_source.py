@@ -12,7 +12,7 @@ from stackbuild.runtimes.interpreters import Interpreter
 from stackbuild.runtimes.offers import Choice, PythonOffer, PythonSystem, choose_offer, nearest_versions
 from stackbuild.runtimes.source import WantedRuntime
 from stackbuild.system.process import Runner
-from stackbuild.system.urls import is_remote, without_credentials
+from stackbuild.system.urls import is_remote, without_secrets
 from stackbuild.system.user_cache import cache_folder
 from stackbuild.targets.platforms import PYTHON_IMPLEMENTATIONS, TargetPlatform, current_libc
 from stackbuild.targets.python_request import PythonRequest
@@ -99,7 +99,7 @@ class StandaloneSource:
         )
 
     def _file(self, offer: PythonOffer) -> RuntimeFile:
-        url = without_credentials(offer.url) if is_remote(offer.url) else None
+        url = without_secrets(offer.url) if is_remote(offer.url) else None
         return RuntimeFile(name=offer.file_name, url=url, sha256=self._downloads.listed_hash(offer))
 
     def python(self, pin: RuntimePin, /) -> Path:

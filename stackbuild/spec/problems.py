@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from stackbuild.system.urls import without_secrets
+
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
@@ -49,8 +51,8 @@ def format_key_path(parts: KeyPath) -> str:
 
 
 def quote(value: object) -> str:
-    """A value of the specification in double quotes on one line, shortened when it is very long."""
-    text = json.dumps(str(value), ensure_ascii=False)
+    """A value of the specification in double quotes on one line, without secrets, shortened when it is very long."""
+    text = json.dumps(without_secrets(str(value)), ensure_ascii=False)
     # JSON leaves DEL and the C1 control characters alone; a terminal should not get them.
     text = re.sub(r"[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)
     return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 2] + '…"'

@@ -7,6 +7,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from stackbuild.spec.problems import quote
+from stackbuild.spec.url_secrets import secret_problem
 
 _LONGEST = 2000
 _BUILD_IT = "build a wheel of it, and name the wheel or offer its folder with find-links"
@@ -20,6 +21,8 @@ def read_requirement(text: str) -> Requirement:
     """The requirement that a text is. Raises `ValueError` with a sentence for the person who wrote it."""
     if len(text) > _LONGEST:
         raise ValueError(f"invalid requirement {quote(text)}: longer than {_LONGEST} characters")
+    if sentence := secret_problem(text):
+        raise ValueError(sentence)
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:

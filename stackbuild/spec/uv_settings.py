@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, Valida
 from stackbuild.spec.exclude_newer import parse_exclude_newer
 from stackbuild.spec.fields import absolute_path, normalize_package_names
 from stackbuild.spec.problems import KeyPath, Problem, expected, format_key_path, quote, translate, unknown_word
+from stackbuild.spec.url_secrets import secret_problem
 from stackbuild.spec.uv_keys import LIST_KEYS, WITHOUT_EFFECT, wrong_type
 from stackbuild.targets.platforms import TargetPlatform
 
@@ -129,6 +130,7 @@ class UvSettingsReader:
     def read(self) -> UvSettings:
         """The settings; what is faulty is left out and reported in `problems`."""
         self._table = {key: value for key, value in self._table.items() if not self._is_without_effect(key)}
+        self._check_secrets((), self._table)
         indexes = tuple(self._indexes(self._table.get("index", [])))
         names = [index.name for index in indexes if index.name]
         return UvSettings(
@@ -148,6 +150,17 @@ class UvSettingsReader:
             return False
         self.notices.append(f"{format_key_path((*self._key_path, key))}: has no effect here: remove it")
         return True
+
+    def _check_secrets(self, key_path: KeyPath, value: object) -> None:
+        match value:
+            case str() if sentence := secret_problem(value):
+                self._report(key_path, sentence)
+            case dict():
+                for key, item in value.items():
+                    self._check_secrets((*key_path, key), item)
+            case list():
+                for place, item in enumerate(value):
+                    self._check_secrets((*key_path, place), item)
 
     def _indexes(self, tables: object) -> Iterator[UvIndex]:
         if not isinstance(tables, list):

@@ -56,7 +56,7 @@ class IndexQuestions:
             python=self.python,
             python_version=self.layer.python.version,
             output=self.answer,
-            environ=self.layer.project.environ,
+            environ=self.generated.environ(self.layer.project.environ),
         )
         if self.run(command).status:
             return None
@@ -89,7 +89,7 @@ class IndexQuestions:
 def index_questions(
     layer: ProjectLayer, generated: ResolutionProject, *, python: Path, run: Runner
 ) -> Iterator[IndexQuestions]:
-    """In the block, uv can be asked; its files, which may have credentials, are removed afterwards."""
+    """In the block, uv can be asked; its files are removed afterwards."""
     folder = layer.project.workspace.resolution_folder(layer.build_name) / "questions"
     with disk_errors("write uv's inputs", LockError):
         private_folder(folder)

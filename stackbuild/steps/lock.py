@@ -5,7 +5,7 @@ import os
 import tomllib
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ from stackbuild.system.files import disk_errors, private_folder, remove_unfinish
 from stackbuild.system.process import Runner
 from stackbuild.system.quantities import counted
 from stackbuild.system.toml import parse_toml
-from stackbuild.system.urls import without_credentials
+from stackbuild.system.urls import without_secrets
 from stackbuild.targets.platforms import TargetPlatform
 from stackbuild.targets.pythons import PinnedPython
 from stackbuild.targets.runtime_pin import RuntimePin
@@ -221,19 +221,25 @@ def _resolve(job: _LockJob, tools: LockTools) -> tuple[dict[str, Any], tuple[str
     earlier = tomli_w.dumps(preferences(job.old, generated)) if job.old and job.keeps_versions else None
     folder = project.workspace.resolution_folder(layer.build_name)
     try:
-        return _run_uv(job, resolution, folder, tools, earlier_lock=earlier)
+        return _run_uv(job, resolution, folder, tools, environ=generated.environ(project.environ), earlier_lock=earlier)
     finally:
-        _forget_credentials(folder)
+        _forget_secrets(folder)
 
 
 def _run_uv(
-    job: _LockJob, resolution: Resolution, folder: Path, tools: LockTools, *, earlier_lock: str | None
+    job: _LockJob,
+    resolution: Resolution,
+    folder: Path,
+    tools: LockTools,
+    *,
+    environ: Mapping[str, str],
+    earlier_lock: str | None,
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    layer, environ = job.layer.build_name, job.layer.project.environ
+    layer = job.layer.build_name
     exported = folder / "pylock.toml"
     files = {**resolution.files, **({} if earlier_lock is None else {"uv.lock": earlier_lock})}
     with disk_errors(f"write uv's inputs for {layer}", LockError):
-        private_folder(folder)  # URLs may contain credentials until uv has read them
+        private_folder(folder)  # an index may give URLs with secrets, which uv writes
         for old in (exported, folder / "uv.lock"):  # what an earlier run left has no influence
             old.unlink(missing_ok=True)
         remove_unfinished(*(folder / name for name in files))
@@ -257,11 +263,11 @@ def _run_uv(
         raise LockError(f"{layer}: uv wrote no lock that can be read: {error}") from error
 
 
-def _forget_credentials(folder: Path) -> None:
-    """Remove user names and passwords from URLs in uv's working files, which may end up in a build cache."""
-    with disk_errors("remove credentials from uv's working files", LockError):
-        for path in (folder / name for name in ("pyproject.toml", "uv.toml", "uv.lock", "pylock.toml")):
-            if path.is_file() and (safe := without_credentials(text := path.read_text("utf-8"))) != text:
+def _forget_secrets(folder: Path) -> None:
+    """Remove secrets that an index put into URLs of files from what uv wrote, which may end up in a build cache."""
+    with disk_errors("remove secrets from uv's working files", LockError):
+        for path in (folder / name for name in ("uv.lock", "pylock.toml")):
+            if path.is_file() and (safe := without_secrets(text := path.read_text("utf-8"))) != text:
                 write_atomic(path, safe)
 
 

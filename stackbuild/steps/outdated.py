@@ -54,7 +54,7 @@ def newer_releases(layer: ProjectLayer, tools: LockTools) -> LayerReleases:
 
 def _resolved(asked: IndexQuestions, *extra: str, with_lower: bool = True) -> tuple[LockedPackage, ...] | str:
     """The resolution of the layer without the old lock, with further requirements; or what uv said instead."""
-    layer, environ = asked.layer, asked.layer.project.environ
+    layer, environ = asked.layer, asked.generated.environ(asked.layer.project.environ)
     pyproject = copy.deepcopy(asked.generated.pyproject)
     pyproject["project"]["dependencies"] += extra
     if not with_lower:

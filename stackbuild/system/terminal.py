@@ -1,16 +1,20 @@
 """The terminal: the only code that prints. Errors and warnings on stderr, everything else on stdout.
 
 Text comes from specifications, locks, indexes and other programs, so control characters in it are shown and not sent:
-they could move the cursor, change what was printed, or send keys. The colours here are added after that.
+they could move the cursor, change what was printed, or send keys. Secrets in URLs are left out for the same reason. The
+colours here are added after that.
 """
 
 import io
+import json
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+from stackbuild.system.urls import values_without_secrets, without_secrets
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -23,6 +27,11 @@ _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e
 def visible(text: str) -> str:
     """`text` with control characters as escapes that JSON understands, too."""
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def shown(text: str) -> str:
+    """`text` as everybody may see it."""
+    return visible(without_secrets(text))
 
 
 def prepare_streams() -> None:
@@ -38,7 +47,7 @@ def prepare_streams() -> None:
 def print_error(message: str, *, stream: TextIO | None = None) -> None:
     """Show an error with its hint on stderr, red in a terminal."""
     stream = stream or sys.stderr
-    head, _, hint = visible(message).partition("\n\nhint: ")
+    head, _, hint = shown(message).partition("\n\nhint: ")
     color = _has_colors(stream)
     print(f"\033[1;31merror:\033[0m {head}" if color else f"error: {head}", file=stream)
     if hint:
@@ -47,14 +56,19 @@ def print_error(message: str, *, stream: TextIO | None = None) -> None:
 
 def print_notice(message: str) -> None:
     """Show a warning on stderr."""
-    shown = visible(message)
-    text = f"\033[1;33mwarning:\033[0m {shown}" if _has_colors(sys.stderr) else f"warning: {shown}"
+    told = shown(message)
+    text = f"\033[1;33mwarning:\033[0m {told}" if _has_colors(sys.stderr) else f"warning: {told}"
     print(text, file=sys.stderr)
 
 
 def print_text(text: str) -> None:
     """Print what a command was asked to show on stdout."""
-    _print(visible(text))
+    _print(shown(text))
+
+
+def print_json(value: Any, *, ascii_only: bool = True) -> None:  # noqa: ANN401 (any JSON value)
+    """Print the answer for a program on stdout."""
+    _print(visible(json.dumps(values_without_secrets(value), indent=2, ensure_ascii=ascii_only)))
 
 
 def _print(text: str) -> None:
@@ -64,8 +78,8 @@ def _print(text: str) -> None:
 
 def print_aside(text: str) -> None:
     """Print additional information on stdout, dim in a terminal."""
-    shown = visible(text)
-    _print(f"\033[2m{shown}\033[0m" if _has_colors(sys.stdout) else shown)
+    told = shown(text)
+    _print(f"\033[2m{told}\033[0m" if _has_colors(sys.stdout) else told)
 
 
 def _has_colors(stream: TextIO) -> bool:
@@ -85,7 +99,7 @@ def reader_may_leave() -> Iterator[None]:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on stdout: with colours in a terminal, else in plain columns."""
-    rows = [[*map(visible, row)] for row in rows]
+    rows = [[*map(shown, row)] for row in rows]
     if sys.stdout.isatty():
         from rich.console import Console  # slow to import, and not needed in a pipe
         from rich.table import Table
@@ -160,11 +174,11 @@ class LiveDisplay:
         self._progress.start()
 
     def add(self, name: str) -> None:
-        self._steps[name] = self._progress.add_task(visible(name), total=None, doing="")
+        self._steps[name] = self._progress.add_task(shown(name), total=None, doing="")
 
     def describe(self, name: str, doing: str) -> None:
         if name in self._steps:
-            self._progress.update(self._steps[name], doing=visible(doing))
+            self._progress.update(self._steps[name], doing=shown(doing))
 
     def remove(self, name: str) -> None:
         task = self._steps.pop(name, None)

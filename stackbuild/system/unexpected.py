@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from stackbuild import __version__
 from stackbuild.errors import EXIT_BUG, EXIT_FAILED, StackbuildError
 from stackbuild.system.files import create_temporary, disk_hint
-from stackbuild.system.urls import without_credentials
+from stackbuild.system.urls import without_secrets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def _failed(message: str, *, hint: str | None) -> Unexpected:
 
 
 def _bug(error: BaseException) -> StackbuildError:
-    first = (without_credentials(str(error)).splitlines() or [""])[0]
+    first = (without_secrets(str(error)).splitlines() or [""])[0]
     message = f"internal error: {type(error).__name__}" + (f": {first}" if first else "")
     report = _report(error)
     details = {"-v", "--verbose", "-vv"}.intersection(sys.argv) or "CI" in os.environ
@@ -73,7 +73,7 @@ def _report(error: BaseException) -> str:
     """What the maintainers need to know, without credentials."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
     lines = traceback.format_exception(error)
-    return without_credentials(f"stackbuild {__version__}, {python}, {platform.platform()}\n{''.join(lines)}").rstrip()
+    return without_secrets(f"stackbuild {__version__}, {python}, {platform.platform()}\n{''.join(lines)}").rstrip()
 
 
 def _keep(report: str) -> str | None:

@@ -12,7 +12,7 @@ from stackbuild.locking.release_marker import without_release
 from stackbuild.spec.models import UvSettings
 from stackbuild.spec.problems import quote
 from stackbuild.spec.stack import LinkedLayer
-from stackbuild.system.urls import without_credentials
+from stackbuild.system.urls import without_secrets
 from stackbuild.targets.platforms import TargetPlatform
 from stackbuild.uv.report import UvReport
 from stackbuild.uv.resolution import project_name
@@ -150,7 +150,7 @@ def _platforms_hint(asked: Resolution, report: UvReport) -> str:
 def _not_found_hint(asked: Resolution) -> str:
     if not asked.query_index or asked.settings.other.get("no-index"):
         return "check its name; with no-index only the folders of find-links and of local wheels are searched"
-    names = [index.name or without_credentials(index.url) for index in asked.settings.indexes]
+    names = [index.name or without_secrets(index.url) for index in asked.settings.indexes]
     return f"check its name, and the indexes that are asked: {', '.join(names) or 'PyPI'}"
 
 

@@ -11,9 +11,10 @@ from stackbuild.spec.models import UvIndex, UvSettings
 from stackbuild.spec.problems import did_you_mean, quote
 from stackbuild.spec.stack import LinkedLayer
 from stackbuild.spec.uv_settings import UV_SETTINGS_FILE
-from stackbuild.system.urls import without_credentials
+from stackbuild.system.urls import without_secrets
 from stackbuild.uv.conflicts import Resolution, advice, retold, where
 from stackbuild.uv.report import UvReport
+from stackbuild.uv.resolution import index_variable
 
 _WIDTH = 100
 
@@ -48,7 +49,7 @@ def _wrapped(line: str) -> str:
 
 def resolution_error(asked: Resolution, said: str) -> LockError:
     """The error for a resolution that failed. `said`: what uv wrote to stderr."""
-    report = UvReport.parse(without_credentials(said))
+    report = UvReport.parse(said)
     facts = retold(asked, report)
     no_proofs = [fact for fact in facts if not fact.startswith("Because ")]  # what is not visible may exist
     explained = (
@@ -67,7 +68,7 @@ def installation_error(
     linked: LinkedLayer, said: str, *, settings: UvSettings, bad_wheels: Sequence[str] = ()
 ) -> BuildError:
     """The error for an installation that failed. `bad_wheels`: what is wrong with local wheels of the lock."""
-    report = UvReport.parse(without_credentials(said))
+    report = UvReport.parse(said)
     if bad_wheels:
         explained = _Explanation(
             message="wheels that its lock names cannot be used",
@@ -159,7 +160,7 @@ def _access(settings: UvSettings, report: UvReport, *, facts: Sequence[str], net
 
 def _index_of(url: str, indexes: Iterable[UvIndex]) -> UvIndex | None:
     """The index that a URL belongs to: the longest one that it starts with, else one of the same server."""
-    known = [(without_credentials(index.url).rstrip("/"), index) for index in indexes]
+    known = [(without_secrets(index.url).rstrip("/"), index) for index in indexes]
     within = [(location, index) for location, index in known if f"{url}/".startswith(f"{location}/")]
     if within:
         return max(within, key=lambda pair: len(pair[0]))[1]
@@ -170,7 +171,7 @@ def _index_of(url: str, indexes: Iterable[UvIndex]) -> UvIndex | None:
 def _place(url: str, index: UvIndex | None) -> str:
     if index is None:
         return url or "the network"
-    location = without_credentials(index.url)
+    location = without_secrets(index.url)
     return f"the index {quote(index.name)} ({location})" if index.name else f"the index {location}"
 
 
@@ -180,5 +181,5 @@ def _credentials_hint(index: UvIndex | None) -> str:
             "check the credentials in its URL, or give the index a name in [tool.uv] and set "
             "UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD"
         )
-    variable = f"UV_INDEX_{re.sub('[^A-Z0-9]', '_', index.name.upper())}"
+    variable = index_variable(index.name)
     return f"set {variable}_USERNAME and {variable}_PASSWORD to credentials that the index accepts"

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from stackbuild.system.urls import without_credentials
+from stackbuild.system.urls import without_secrets
 
 _STARTS = (
     (re.compile(r"\s*(?:×|error:)\s+"), "headline"),  # noqa: RUF001 (the sign that uv prints)
@@ -34,12 +34,12 @@ class UvReport:
 
     @classmethod
     def parse(cls, said: str) -> "UvReport":
-        """Read what uv wrote to stderr.
+        """Read what uv wrote to stderr, without secrets.
 
         Warnings and what went well before are left out; text in an unknown form becomes the headline.
         """
         statements: list[tuple[str, list[str]]] = [("headline", [])]
-        told = [line for line in said.splitlines() if line.strip() and not _PROGRESS.match(line)]
+        told = [line for line in without_secrets(said).splitlines() if line.strip() and not _PROGRESS.match(line)]
         for line in told or ["uv said nothing"]:
             start = next(((kind, match.end()) for form, kind in _STARTS if (match := form.match(line))), None)
             if start is not None:
@@ -83,5 +83,5 @@ def _joined(lines: list[str], *, prose: bool) -> str:
 
 def warnings_of(said: str) -> tuple[str, ...]:
     """What uv warned of while it did its work, without credentials."""
-    lines = [match[1] for line in without_credentials(said).splitlines() if (match := _WARNING.match(line))]
+    lines = [match[1] for line in without_secrets(said).splitlines() if (match := _WARNING.match(line))]
     return tuple(dict.fromkeys(lines))

@@ -4,7 +4,7 @@ import copy
 import os
 import re
 import urllib.parse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from stackbuild.spec.fields import absolute_path
 from stackbuild.spec.models import BuildName, UvSettings
 from stackbuild.spec.stack import LinkedLayer
 from stackbuild.spec.uv_settings import UvSource
+from stackbuild.system.urls import Login, taken_out
 from stackbuild.targets.platforms import TargetPlatform
 from stackbuild.targets.pythons import short_version
 
@@ -43,6 +44,24 @@ class ResolutionProject:
 
     pyproject: dict[str, Any]
     config: dict[str, Any]
+    logins: tuple[Login, ...] = ()
+    """What was taken out of URLs. uv finds each under the name of an index of its own, from which no package comes."""
+
+    def environ(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """`environ` with the variables of the logins; `${NAME}` is filled in as uv does in URLs."""
+        added: dict[str, str] = {}
+        named = {index["url"]: index["name"] for index in self._indexes() if "name" in index}
+        for place, login in enumerate(self.logins):
+            given = index_variable(named.get(login.url, ""))
+            if not {f"{given}_USERNAME", f"{given}_PASSWORD"} & environ.keys():  # which come first in uv
+                variable = index_variable(_login_index(place))
+                added[f"{variable}_USERNAME"] = _filled_in(login.user, environ)
+                added[f"{variable}_PASSWORD"] = _filled_in(login.password, environ)
+        return {**environ, **added}
+
+    def _indexes(self) -> list[dict[str, Any]]:
+        indexes = self.config.get("index", ())
+        return [index for index in indexes if not index.get("name", "").startswith(_LOGINS)]
 
 
 def resolution_project(
@@ -96,7 +115,51 @@ def resolution_project(
         "dependencies": sorted(str(absolute_requirement(item, folder)) for item in linked.layer.requirements),
         "requires-python": f"=={short_version(python_version)}.*",
     }
-    return ResolutionProject(pyproject={"project": project, "tool": {"uv": tool}}, config=config)
+    return _without_logins(ResolutionProject(pyproject={"project": project, "tool": {"uv": tool}}, config=config))
+
+
+_LOGINS = "stackbuild-login-"
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+
+
+def index_variable(name: str) -> str:
+    """How the variables with the user name and the password of an index begin."""
+    return f"UV_INDEX_{re.sub('[^A-Z0-9]', '_', name.upper())}"
+
+
+def _login_index(place: int) -> str:
+    return f"{_LOGINS}{place + 1}"
+
+
+def _filled_in(text: str, environ: Mapping[str, str]) -> str:
+    return urllib.parse.unquote(_VARIABLE.sub(lambda found: environ.get(found[1], found[0]), text))
+
+
+def _without_logins(project: ResolutionProject) -> ResolutionProject:
+    """The project with all logins of URLs apart, so that no file has them."""
+    found: dict[str, Login] = {}
+
+    def apart(value: Any) -> Any:  # noqa: ANN401 (any TOML value)
+        match value:
+            case str():
+                text, logins = taken_out(value)
+                for login in logins:
+                    found.setdefault(login.url, login)
+                return text
+            case dict():
+                return {key: apart(item) for key, item in value.items()}
+            case list():
+                return [*map(apart, value)]
+            case _:
+                return value
+
+    pyproject, config = apart(project.pyproject), apart(project.config)
+    logins = tuple(found.values())
+    added = [{"name": _login_index(place), "url": login.url, "explicit": True} for place, login in enumerate(logins)]
+    if added:
+        indexes = [*config.get("index", ()), *added]
+        config["index"] = pyproject["tool"]["uv"]["index"] = indexes
+    return ResolutionProject(pyproject=pyproject, config=config, logins=logins)
 
 
 def _as_url(location: str) -> str:

@@ -45,7 +45,7 @@ def result(stderr: str) -> Result:
     return Result(command=Command(argv=("uv", "lock")), status=0, stdout="", stderr=stderr)
 
 
-def test_a_commands_messages_are_one_block_without_credentials(
+def test_a_commands_messages_are_one_block_without_secrets(
     graph: StackGraph, capsys: pytest.CaptureFixture[str]
 ) -> None:
     display(graph, verbose=True).ran(graph.steps["build:py"], result(SAID))

@@ -26,7 +26,7 @@ def met(error: Exception) -> Unexpected:
         return unexpected(raised)
 
 
-def test_a_bug_is_one_sentence_and_its_traceback_a_private_file_without_credentials(reports: Path) -> None:
+def test_a_bug_is_one_sentence_and_its_traceback_a_private_file_without_secrets(reports: Path) -> None:
     told = met(KeyError("https://me:secret@example.org/simple"))
     (report,) = reports.iterdir()
     assert told.status == EXIT_BUG

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stackbuild.system.urls import has_credentials, is_remote, without_credentials
+from stackbuild.system.urls import has_credentials, is_remote, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from stackbuild.system.urls import has_credentials, is_remote, without_credentia
     ],
 )
 def test_credentials_are_taken_out_of_urls(url: str, safe: str) -> None:
-    assert without_credentials(url) == safe
+    assert without_secrets(url) == safe
 
 
 def test_url_tells_whether_it_brings_credentials_and_whether_it_is_of_the_web() -> None:
