@@ -31,6 +31,8 @@ class LockInputs:
 
     readable: LockedInputs
     lock_input_hash: str
+    lock_input_hash_with_secrets: str | None = None
+    """As venvstacks has it, if a requirement has a secret; valid, but not written."""
     other_inputs_hash: str
     version_inputs: Callable[[], str]
     """Computes `version_inputs_hash` from modules, which are not read for layers that are not versioned."""
@@ -47,9 +49,13 @@ class LockInputs:
         return self.version_inputs()
 
 
-def declared_hash(requirements: Iterable[Requirement]) -> str:
-    """`lock_input_hash`. As in venvstacks, what follows a `#` (the hash of a URL) is left out."""
-    return hash_strings(sorted(str(requirement).partition("#")[0].strip() for requirement in requirements))
+def declared_hash(requirements: Iterable[Requirement], *, with_secrets: bool = False) -> str:
+    """`lock_input_hash`. As in venvstacks, what follows a `#` (the hash of a URL) is left out.
+
+    `with_secrets`: of URLs, too, as in venvstacks. They could be guessed from the hash.
+    """
+    texts = [str(requirement).partition("#")[0].strip() for requirement in requirements]
+    return hash_strings(sorted(texts if with_secrets else map(without_secrets, texts)))
 
 
 def target_versions(linked: LinkedLayer, *, short_version: str) -> dict[str, str]:
@@ -148,7 +154,11 @@ def reasons_to_relock(
     release = (f"{record.python_version} -> {inputs.python_version}",)
     checks: tuple[tuple[str, bool, Iterable[str]], ...] = (
         ("its lock file was changed by hand", record.requirements_hash != locked_hash, ()),
-        ("its requirements changed", record.lock_input_hash != inputs.lock_input_hash, requirements),
+        (
+            "its requirements changed",
+            record.lock_input_hash not in {inputs.lock_input_hash, inputs.lock_input_hash_with_secrets} - {None},
+            requirements,
+        ),
         (
             "its Python, its targets or the layers below it changed",
             record.other_inputs_hash != inputs.other_inputs_hash,

@@ -98,6 +98,7 @@ def lock_inputs(layer: ProjectLayer, pin: RuntimePin, *, now: datetime) -> LockI
     return LockInputs(
         readable=locked_inputs(linked, short_version=pin.python.short_version, settings=settings),
         lock_input_hash=declared_hash(layer.declared.requirements),
+        lock_input_hash_with_secrets=declared_hash(layer.declared.requirements, with_secrets=True),
         other_inputs_hash=hash_strings(other_inputs(linked, short_version=pin.python.short_version)),
         version_inputs=lambda: hash_strings(version_inputs(layer.linked)),
         settings_hash=digest_of(settings) if settings else None,

@@ -32,7 +32,7 @@ from stackbuild.system.files import disk_errors, private_folder, remove_unfinish
 from stackbuild.system.process import Runner
 from stackbuild.system.quantities import counted
 from stackbuild.system.toml import parse_toml
-from stackbuild.system.urls import without_secrets
+from stackbuild.system.urls import secret_parameter, without_secrets
 from stackbuild.targets.platforms import TargetPlatform
 from stackbuild.targets.pythons import PinnedPython
 from stackbuild.targets.runtime_pin import RuntimePin
@@ -127,8 +127,24 @@ def lock_layer(
     outcome = _write(job, refined, record, tools)
     new = read_packages(refined.document, origin=layer.build_name)
     changed = file_changes(old, new, fits=lambda wheel: bool(job.target.fitting([wheel])))
-    notices = (*warnings, *changed, *_lost_releases(job, new, tools))
+    notices = (*warnings, *changed, *_lost_releases(job, new, tools), *_urls_with_secrets(resolved, new))
     return replace(outcome, notices=tuple(f"{layer.build_name}: {notice}" for notice in notices))
+
+
+def _urls_with_secrets(resolved: Mapping[str, Any], new: Sequence[LockedPackage]) -> list[str]:
+    """A sentence if servers need secrets in URLs of wheels, as far as URLs tell."""
+    own = {package.name for package in new if not package.is_shared}
+    names = [
+        table["name"]
+        for table in resolved.get("packages", ())
+        if table["name"] in own and any(secret_parameter(wheel.get("url", "")) for wheel in table.get("wheels", ()))
+    ]
+    told = ", ".join(dict.fromkeys(names))
+    return (
+        [f"the index gives URLs with secrets, which are not locked; without them, servers may refuse: {told}"]
+        if told
+        else []
+    )
 
 
 def _lost_releases(job: _LockJob, new: Sequence[LockedPackage], tools: LockTools) -> list[str]:

@@ -10,7 +10,7 @@ _WEB = re.compile(r"(https?:[/\\]*)([^\s/\\?#]*)", re.IGNORECASE)
 """The scheme and the authority, also as uv takes them without slashes: `https:me:secret@host`."""
 _USER = re.compile(r"(:[/\\]{2,})(?!\[)[^\s/\\?#:@]*:")
 """A user name, or a host, with the colon after it in a URL of any scheme. `[` begins an IPv6 address."""
-_PORT = re.compile(r"[0-9]{0,5}(?:[/\\\"'`<>),;}\]]|$|\s(?!\S*@)|[?#](?!\S*@))")
+_PORT = re.compile(r"[0-9]{0,5}(?:[/\\]|$|[\s?#\"'`<>),;}\]](?!\S{0,500}@))")
 """A port and what may follow it: anything else after that colon is a password."""
 _PASSWORD = re.compile(r"[^\s/\\?#\"`]*@")
 """A password that is written as it should be. Like uv, it takes an `@` or a `'` literally."""
@@ -20,7 +20,7 @@ _CLOSING = re.compile(r"[\"'`<>(){}\[\],.;:!]*$")
 _FLAG = re.compile(r"[a-z][a-z-]{0,11}")
 _SECRET_NAME = re.compile(
     r"token|secret|passw|passphrase|pwd|signature|credential|api[-_.]?key|access[-_.]?key|auth|bearer|jwt|session"
-    r"|(?:^|[-_.])(?:key|sig|sas|sid|pass|pin|otp|code|policy|user|username|login)(?:$|[-_.])",
+    r"|(?:^|[-_.])(?:key|sig|sas|sid|pass|pin|otp|code|policy)(?:$|[-_.])",
     re.IGNORECASE,
 )
 """Names of parameters with secrets, among them those of the signed URLs of Amazon, Azure and Google."""

@@ -1,6 +1,12 @@
 """Which index a package comes from, and how its credentials are used: uv against servers on this machine."""
 
 import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -230,6 +236,16 @@ def test_a_release_that_was_published_a_moment_ago_is_the_newest_when_locks_are_
 # Credentials
 
 
+def test_several_logins_for_one_server_and_a_token_as_user_name(stack: StackProject, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "served", "guarded", "1.0", module("guarded", "1.0"))
+    with IndexServer(PackageIndex(folders=(wheel.parent,), credentials=("qwnbt/token", ""))) as server:
+        url = f"http://qwnbt%2Ftoken@{server.host}/simple"
+        wrong = server.url_with("someone", "else").removesuffix("/simple") + "/elsewhere"
+        specify(stack, index("other", wrong, "explicit = true"), index(None, url, DEFAULT), runtime("guarded"))
+        stack.doit(UV_NO_CACHE="1")
+        assert files_with_the_password(stack) == []
+
+
 def files_with_the_password(project: StackProject) -> list[Path]:
     """The files that have the password in them, but for the specification."""
     files = (path for path in project.root.rglob("*") if path.is_file() and path.name != "venvstacks.toml")
@@ -274,6 +290,27 @@ def test_credentials_in_other_urls_serve_as_well(stack: StackProject, servers: S
     stack.doit(UV_NO_CACHE="1")
     (wheel,) = entry(stack, "secretive")["wheels"]
     assert wheel["url"] == f"http://{servers.private.host}/files/secretive-1.0-py3-none-any.whl"
+    assert files_with_the_password(stack) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="process groups are POSIX's")
+def test_a_lock_that_is_killed_leaves_no_password(stack: StackProject, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "served", "guarded", "1.0", module("guarded", "1.0"))
+    held = {wheel.name: threading.Event()}
+    served = PackageIndex(folders=(wheel.parent,), credentials=(USER, PASSWORD), with_metadata=False, held=held)
+    with IndexServer(served) as server:
+        specify(stack, index(None, server.url_with(USER, PASSWORD), DEFAULT), runtime("guarded"))
+        command = [sys.executable, "-m", "stackbuild", "lock"]
+        locking = subprocess.Popen(command, cwd=stack.root, env=stack.env, start_new_session=True)
+        try:
+            while not any(path.endswith(wheel.name) for path in served.paths):
+                assert locking.poll() is None
+                time.sleep(0.01)
+            assert (stack.root / "_build").is_dir()
+        finally:
+            os.killpg(locking.pid, signal.SIGKILL)
+            locking.wait()
+            held[wheel.name].set()
     assert files_with_the_password(stack) == []
 
 

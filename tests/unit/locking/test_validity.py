@@ -292,6 +292,16 @@ def test_lock_is_good_when_nothing_changed() -> None:
     assert reasons() == ()
 
 
+def test_a_lock_of_venvstacks_is_good_where_a_requirement_has_a_password() -> None:
+    requirements = [Requirement("a @ https://me:secret@h/a-1-py3-none-any.whl")]
+    assert declared_hash(requirements) == hash_strings(["a @ https://h/a-1-py3-none-any.whl"])
+    theirs = declared_hash(requirements, with_secrets=True)
+    assert theirs == hash_strings(map(str, requirements))
+    inputs = replace(INPUTS, lock_input_hash_with_secrets=theirs)
+    assert reasons(RECORD.model_copy(update={"lock_input_hash": theirs}), inputs) == ()
+    assert reasons(RECORD.model_copy(update={"lock_input_hash": None}), INPUTS) != ()
+
+
 def test_missing_parts_are_the_only_reason() -> None:
     assert reasons(record=None, locked_hash=None) == ("it has not been locked yet",)
     assert reasons(record=None) == ("it has not been locked yet",)

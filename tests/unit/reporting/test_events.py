@@ -53,3 +53,11 @@ def test_full_disk_ends_the_log_and_not_the_run() -> None:
     assert "/dev/full" not in open_files()
     log.tell("end")
     log.close()
+
+
+def test_events_have_no_secrets(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events")
+    log.tell("failed", message='no https://me:a"b@h/s', packages=["https://h/s?token=c"])
+    log.close()
+    (event,) = events(tmp_path / "events")
+    assert (event["message"], event["packages"]) == ("no https://h/s", ["https://h/s"])

@@ -92,3 +92,8 @@ def test_run_without_tasks_and_failures_are_told() -> None:
     text = report_html(report(tasks=[], layers=[], failed={"build:py": "no <room>"}))
     assert "nothing ran" in text
     assert "<pre>no &lt;room&gt;</pre>" in text
+
+
+def test_secrets_and_control_characters_are_not_in_the_report() -> None:
+    text = report_html(report(failed={"lock:py": "no https://me:a b@h/s?token=c, \x1b[2J"}))
+    assert "no https://h/s, \\u001b[2J" in text

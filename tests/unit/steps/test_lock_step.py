@@ -182,19 +182,21 @@ def test_local_wheel_is_written_relative_to_the_lock(world: World, kind: str) ->
     ]
 
 
-def test_credentials_of_an_index_reach_uv_and_are_left_nowhere(world: World) -> None:
+def test_credentials_of_an_index_reach_uv_in_variables_and_are_written_nowhere(world: World) -> None:
     world.specification += '\n[[tool.uv.index]]\nurl = "https://me:secret@index.example/simple"\n'
-    seen: list[str] = []
+    seen: list[dict[str, str]] = []
 
     def play(command: Command) -> Result:
         assert command.cwd is not None
         assert command.cwd.stat().st_mode & 0o777 == 0o700
-        seen.append((command.cwd / "uv.toml").read_text(encoding="utf-8"))
+        assert not [name for name, content in contents(command.cwd).items() if b"secret" in content]
+        seen.append(dict(command.env or {}))
         return world.uv(command)
 
     tools = LockTools(run=play, runtimes=lambda: world.runtimes, uv_version="1.2.3", now=lambda: world.now)
     lock_layer(world.layer("base"), tools, report=world.reports.append)
-    assert ["me:secret@" in text for text in seen] == [True, True]
+    passwords = [environ["UV_INDEX_STACKBUILD_LOGIN_1_PASSWORD"] for environ in seen]
+    assert passwords == ["secret", "secret"]
     left = contents(world.folder / "_build") | contents(world.folder / "requirements")
     assert not [name for name, content in left.items() if b"secret" in content]
 

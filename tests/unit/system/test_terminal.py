@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackbuild.system.terminal import print_aside, print_error, print_notice, print_table, print_text, visible
+from stackbuild.system.terminal import (
+    print_aside,
+    print_error,
+    print_json,
+    print_notice,
+    print_table,
+    print_text,
+    visible,
+)
 
 ESCAPES = "a\x1b[2J\x1b]0;title\x07\rb\x9b31m\x7f\u202ec"
 SHOWN = r"a\u001b[2J\u001b]0;title\u0007\u000db\u009b31m\u007f\u202ec"
@@ -44,3 +52,18 @@ def test_what_is_shown_keeps_lines_and_letters_and_json_keeps_its_meaning(text: 
     assert not re.search("[\0-\x08\x0b-\x1f\x7f-\x9f]", visible(text))
     assert visible(text).count("\n") == text.count("\n")
     assert json.loads(visible(json.dumps(text, ensure_ascii=False))) == text
+
+
+def test_secrets_are_never_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    secret = 'https://me:a"b c@h/s?token=d'
+    print_text(secret)
+    print_aside(secret)
+    print_error(f"{secret}\n\nhint: {secret}")
+    print_notice(secret)
+    print_table(["head"], [[secret]])
+    safe = "https://h/s"
+    printed = capsys.readouterr()
+    assert printed.out == f"{safe}\n{safe}\nhead\n{safe}\n"
+    assert printed.err == f"error: {safe}\n\nhint: {safe}\nwarning: {safe}\n"
+    print_json({"a": [secret, 1], "b": "http://h:x/", "c": "d@e"})
+    assert json.loads(capsys.readouterr().out) == {"a": [safe, 1], "b": "http://h:x/", "c": "d@e"}

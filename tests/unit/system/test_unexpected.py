@@ -37,7 +37,7 @@ def test_a_bug_is_one_sentence_and_its_traceback_a_private_file_without_secrets(
     assert text.startswith("stackbuild ")
     assert "Traceback" in text
     assert "raise error" in text
-    assert "secret" not in text
+    assert "me:secret" not in text
 
 
 @pytest.mark.parametrize("way", ["-v", "CI", "no place"])

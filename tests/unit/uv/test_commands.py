@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 from packaging.requirements import Requirement
 
 from stackbuild.locking.pylock import LockedPackage, LockedWheel, LowerPackage
@@ -425,3 +426,55 @@ def test_servers_are_told_to_an_installation_in_a_variable(tmp_path: Path) -> No
     assert command.env["UV_INDEX"] == "a=https://a.example https://u:p@b.example"
     assert "example" not in str(command)
     assert "example" not in repr(command)
+
+
+# Logins of URLs
+
+
+LOGINS = """
+[tool.uv]
+find-links = ["https://links:p%40ss-l@h.example/links"]
+override-dependencies = ["b @ https://over:pass-o@h.example/b-1-py3-none-any.whl"]
+[[tool.uv.index]]
+name = "mine"
+url = "https://${WHO}:${WORD}@h.example/mine/simple"
+[[tool.uv.index]]
+url = "https://pass-token@h.example/simple"
+default = true
+[[runtimes]]
+name = "base"
+python_implementation = "cpython@3.11.13"
+requirements = ["a @ https://direct:pass-d@h.example/a-1-py3-none-any.whl#sha256=00"]
+"""
+
+
+def test_logins_of_urls_are_in_variables_and_in_no_file(tmp_path: Path) -> None:
+    generated = project(tmp_path, LOGINS)
+    files = tomli_w.dumps(generated.pyproject) + tomli_w.dumps(generated.config)
+    assert not [word for word in ("pass", "p%40ss", "WORD", "links:", "direct:") if word in files]
+    environ = generated.environ({"WHO": "me", "WORD": "a/b c", "UNRELATED": "1"})
+    given = uv_program.clean_environment(environ)
+    added = [index["name"] for index in generated.config["index"] if index.get("explicit")]
+    assert [index["url"] for index in generated.config["index"] if index.get("explicit")] == [
+        login.url for login in generated.logins
+    ]
+    found = {
+        given[f"UV_INDEX_{name.upper().replace('-', '_')}_USERNAME"]: given[
+            f"UV_INDEX_{name.upper().replace('-', '_')}_PASSWORD"
+        ]
+        for name in added
+    }
+    assert found == {
+        "links": "p@ss-l",
+        "over": "pass-o",
+        "me": "a/b c",
+        "pass-token": "",
+        "direct": "pass-d",
+    }
+
+
+def test_variables_of_an_index_come_before_the_login_in_its_url(tmp_path: Path) -> None:
+    environ = {"WHO": "me", "WORD": "b", "UV_INDEX_MINE_USERNAME": "you", "UV_INDEX_MINE_PASSWORD": "c"}
+    added = project(tmp_path, LOGINS).environ(environ)
+    assert "me" not in [value for name, value in added.items() if name.endswith("_USERNAME")]
+    assert added["UV_INDEX_MINE_PASSWORD"] == "c"
