@@ -17,11 +17,12 @@ def built_inputs(layer: ProjectLayer) -> str:
     """The digest of the inputs of a layer's environment, which must be built from its current lock and sources.
 
     So must the environments below: their records say whether they offer dynamic libraries. Raises `BuildError` for one
-    that is not, with the task that builds it.
+    that is not, with the task that builds it, and `LockError` for one that cannot be built before it is locked.
     """
     for needed in (*layer.lower, layer):
         why = why_build(needed)
         if why is not None:
+            _ = needed.packages  # raises when it is the lock that is missing or damaged
             raise not_built(needed, why)
     record = layer.build_record
     if record is None:

@@ -2,12 +2,14 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from stackbuild.environments.layout import EnvironmentLayout
-from stackbuild.errors import BuildError
+from stackbuild.errors import BuildError, LockError
+from stackbuild.project.paths import LockPaths
 from stackbuild.project.records import BuildRecord, KeptFile
 from stackbuild.spec.models import BuildName
 from stackbuild.steps.build import BuildTools, build_layer
@@ -200,6 +202,22 @@ def test_module_change_makes_the_environment_stale(built: World) -> None:
     assert str(caught.value) == (
         "app-shop: what it is made from changed\n\nhint: build it: doit build:app-shop, or stackbuild build"
     )
+
+
+@pytest.mark.parametrize(
+    ("damage", "message", "hint"),
+    [
+        (lambda lock: lock.pylock.write_text("x = ["), "cannot be read", "lock the layer again"),
+        (lambda lock: lock.pylock.unlink(), "has no usable lock", "lock it first: doit lock:base, or stackbuild lock"),
+    ],
+)
+def test_an_environment_whose_lock_is_damaged_must_be_locked_first(
+    built: World, damage: Callable[[LockPaths], object], message: str, hint: str
+) -> None:
+    damage(built.layer("base").lock_paths)
+    with pytest.raises(LockError, match=message) as caught:
+        built_inputs(built.layer("app-shop"))
+    assert hint in (caught.value.hint or "")
 
 
 # Failures
