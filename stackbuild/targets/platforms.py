@@ -107,6 +107,8 @@ _IMPLEMENTATION_NAMES = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "Graal
 
 PYTHON_IMPLEMENTATIONS: Collection[str] = tuple(_IMPLEMENTATION_NAMES)
 
+_LONGEST_TARGET = 40
+"""How many characters a `linux_target` or `macosx_target` may have."""
 _LIBC_TAGS = {"glibc": "manylinux", "musl": "musllinux"}
 _LIBC_OF_TAG = {tag: libc for libc, tag in _LIBC_TAGS.items()}
 _LIBC_DEFAULTS = {"glibc": (2, 28), "musl": (1, 2)}
@@ -124,6 +126,8 @@ class LinuxTarget:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `glibc`, `glibc@X.Y`, `musl` or `musl@X.Y`. Raises `ValueError` with a sentence for the user."""
+        if len(text) > _LONGEST_TARGET:
+            raise ValueError(f"longer than {_LONGEST_TARGET} characters: write for example 'glibc@2.28'")
         variant, has_version, version = text.partition("@")
         if variant not in _LIBC_TAGS:
             raise ValueError(f"unknown libc {variant!r}, expected one of {', '.join(sorted(_LIBC_TAGS))}")
@@ -167,6 +171,8 @@ class LinuxTarget:
 
 def parse_macos_target(text: str) -> tuple[int, int]:
     """Read a macOS version, `14` or `14.1`; a third number is ignored. Raises `ValueError`."""
+    if len(text) > _LONGEST_TARGET:
+        raise ValueError(f"longer than {_LONGEST_TARGET} characters: write for example '14.0'")
     match = re.fullmatch(r"([0-9]{1,4})(?:\.([0-9]{1,4}))?(?:\.[0-9]{1,4})?", text)
     if match is None:
         raise ValueError(f"macOS version {text!r} is not of the form X or X.Y")

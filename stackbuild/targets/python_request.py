@@ -12,6 +12,8 @@ from stackbuild.targets.pythons import PinnedPython, PythonKind
 _FORM = re.compile(
     r"(?P<implementation>[a-z][a-z0-9_]*)@(?P<versions>[^@+]+?)(?P<freethreaded>\+freethreaded)?", re.ASCII
 )
+_LONGEST = 200
+"""How many characters a request may have."""
 _FULL_RELEASE = 3
 """How many numbers the version of one release of Python has: X.Y.Z."""
 
@@ -34,6 +36,8 @@ class PythonRequest:
 
         Raises `ValueError` with a sentence for the person who wrote the text.
         """
+        if len(text) > _LONGEST:
+            raise ValueError(f"longer than {_LONGEST} characters: write for example 'cpython@3.11'")
         form = _FORM.fullmatch(text.strip())
         if form is None:
             raise ValueError(

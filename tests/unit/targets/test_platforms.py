@@ -81,6 +81,7 @@ def test_linux_target_is_read(text: str, variant: str, version: tuple[int, int],
         ("glibc@2", "libc version '2' is not of the form X.Y"),
         ("glibc@", "libc version '' is not of the form X.Y"),
         ("glibc@2.28.1", "libc version '2.28.1' is not of the form X.Y"),
+        ("glibc@2." + "9" * 5000, "longer than 40 characters: write for example 'glibc@2.28'"),
     ],
 )
 def test_malformed_linux_target_is_refused(text: str, message: str) -> None:
@@ -91,6 +92,11 @@ def test_malformed_linux_target_is_refused(text: str, message: str) -> None:
 
 def test_macos_target_is_read() -> None:
     assert [parse_macos_target(text) for text in ("14", "14.1", "10.15.7")] == [(14, 0), (14, 1), (10, 15)]
+
+
+def test_a_macos_target_that_is_far_too_long_is_not_repeated() -> None:
+    with pytest.raises(ValueError, match=r"^longer than 40 characters: write for example '14\.0'$"):
+        parse_macos_target("9" * 5000)
 
 
 @pytest.mark.parametrize("text", ["", "Sonoma", "14.", "14.1.2.3", "-1"])

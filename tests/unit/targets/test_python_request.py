@@ -109,6 +109,7 @@ def test_any_text_is_parsed_or_refused_with_a_sentence_that_repeats_it(text: str
             "cpython@newest",
             "'cpython@newest': 'newest' is not a version specifier: write for example '>=3.11,<3.14'",
         ),
+        ("cpython@3." + "9" * 5000, "longer than 200 characters: write for example 'cpython@3.11'"),
     ],
 )
 def test_refused_text_is_explained(text: str, message: str) -> None:
