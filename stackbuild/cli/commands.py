@@ -20,6 +20,7 @@ from stackbuild.planning.selection import Selection, match_layers, select_layers
 from stackbuild.planning.status import StackStatus, stack_status, status_lines
 from stackbuild.planning.step import LayerStep
 from stackbuild.planning.upgrade import check_upgrade
+from stackbuild.project.folders import check_names
 from stackbuild.project.layer import project_layers
 from stackbuild.project.lock_status import lock_problems
 from stackbuild.project.opening import open_project
@@ -239,6 +240,7 @@ def init(folder: Path) -> None:
     from stackbuild.authoring.starter import starter_files, write_starter
 
     with told():
+        check_names(folder.absolute())
         print_text("\n".join(write_starter(folder, starter_files()).lines()))
 
 

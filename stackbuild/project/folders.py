@@ -16,6 +16,18 @@ _FOLDERS = {"build_dir": "--build-dir", "artifacts_dir": "--output-dir", "export
 """The options of a `dodo.py` for folders, and those of the command line."""
 
 
+def check_names(*folders: Path) -> None:
+    """Raise `StackbuildError` for a path that is not UTF-8: it cannot be written into the files that uv reads."""
+    for folder in folders:
+        try:
+            os.fsencode(folder).decode()
+        except UnicodeDecodeError:
+            shown = os.fsencode(folder).decode(errors="backslashreplace")
+            raise StackbuildError(
+                f"the path {shown} is not UTF-8", hint="rename the folder, or use another one"
+            ) from None
+
+
 def check_folders(workspace: Workspace, options: Options, layers: Collection[str]) -> None:
     """Raise `StackbuildError` when two folders are the same, or one lies where something of a layer is made.
 

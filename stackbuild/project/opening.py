@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from stackbuild.errors import StackbuildError
-from stackbuild.project.folders import check_folders
+from stackbuild.project.folders import check_folders, check_names
 from stackbuild.project.modules import counts
 from stackbuild.project.options import Options
 from stackbuild.project.paths import Workspace, lexical_path
@@ -26,6 +26,7 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
         artifacts_dir=options.artifacts_dir,
         export_dir=options.export_dir,
     )
+    check_names(workspace.spec, workspace.build, workspace.artifacts, workspace.export)
     stack = read_stack(workspace.spec)
     check_folders(workspace, options, [layer.build_name for layer in stack.spec.layers])
     _check_modules(stack, workspace)

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import re
 import sys
 import threading
@@ -19,6 +20,18 @@ def test_help_and_version_name_the_program(project: StackProject) -> None:
     for command in ("lock", "build", "publish", "local-export", "show"):
         assert command in project.stackbuild("--help").stdout
         assert "SPEC" in project.stackbuild(command, "--help").stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths are text there")
+def test_a_folder_whose_path_is_not_utf_8_is_refused_by_every_command(project: StackProject) -> None:
+    folder = os.fsdecode(os.fsencode(project.root.parent) + b"/caf\xe9")
+    project.root = project.root.rename(folder)
+    commands = ["lock", "build", "publish", "local-export", "show", "prune", "outdated", "verify", "check", "init"]
+    for done in (project.doit("lock", check=False), *(project.stackbuild(name, check=False) for name in commands)):
+        assert done.returncode == 1
+        assert "caf\\xe9" in done.stderr
+        assert " is not UTF-8\n\nhint: rename the folder, or use another one\n" in done.stderr
+    assert not (project.root / "requirements").exists()
 
 
 def test_wrong_usage_is_exit_status_2(project: StackProject) -> None:
