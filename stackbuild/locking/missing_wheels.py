@@ -135,14 +135,22 @@ def _markers(missing: Sequence[MissingWheels], target: LockTarget, declared: Ite
     unconditional = {canonicalize_name(item.name): item for item in declared if item.marker is None and not item.url}
     for package in missing:
         requirement = unconditional.get(canonicalize_name(package.name))
-        lacking = {platform.system for platform in package.platforms}
-        having = {platform.system for platform in set(target.platforms) - set(package.platforms)}
-        if requirement is None or not having or lacking & having or _is_raised(package, target):
-            continue
-        marker = " and ".join(f"sys_platform != '{_SYSTEM_MARKERS[system]}'" for system in sorted(lacking))
+        if requirement is not None and not _is_raised(package, target):
+            yield from marker_hint(requirement, package.platforms, target.platforms)
+
+
+def marker_hint(
+    requirement: Requirement, lacking: Iterable[TargetPlatform], platforms: Iterable[TargetPlatform]
+) -> Iterator[str]:
+    """The requirement with a marker, if its package lacks wheels for whole systems. `platforms`: all of the layer."""
+    without = set(lacking)
+    systems = {platform.system for platform in without}
+    having = {platform.system for platform in set(platforms) - without}
+    if having and not systems & having:
+        marker = " and ".join(f"sys_platform != '{_SYSTEM_MARKERS[system]}'" for system in sorted(systems))
         if len(having) == 1:
             marker = f"sys_platform == '{_SYSTEM_MARKERS[having.pop()]}'"
-        yield f'if {package.name} is not needed elsewhere, require it as "{requirement} ; {marker}"'
+        yield f'if {requirement.name} is not needed elsewhere, require it as "{requirement} ; {marker}"'
 
 
 def _is_raised(package: MissingWheels, target: LockTarget) -> bool:

@@ -39,6 +39,7 @@ from stackbuild.targets.runtime_pin import RuntimePin
 from stackbuild.uv import commands as uv_commands
 from stackbuild.uv.conflicts import Resolution
 from stackbuild.uv.failures import resolution_error
+from stackbuild.uv.lacking_platforms import lacking_platforms
 from stackbuild.uv.preferences import preferences
 from stackbuild.uv.report import warnings_of
 from stackbuild.uv.resolution import ResolutionProject, resolution_project
@@ -271,7 +272,13 @@ def _run_uv(
     if locked.status == 0:
         result = tools.run(uv_commands.export_command(folder, python=python, output=exported, environ=environ))
     if result.status > 0:
-        raise resolution_error(resolution, result.said)
+
+        def resolve(asked: Resolution) -> str:
+            with disk_errors(f"write uv's inputs for {layer}", LockError):
+                write_atomic(folder / "pyproject.toml", asked.files["pyproject.toml"])
+            return tools.run(locking(refresh=False)).said
+
+        raise resolution_error(resolution, result.said, lacking=lacking_platforms(resolution, result.said, resolve))
     result.check()
     try:
         return tomllib.loads(exported.read_text(encoding="utf-8")), warnings_of(locked.said)

@@ -1,16 +1,18 @@
 """Why requirements conflict: uv's proof in terms of a layer, and what to do about it. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from packaging.markers import InvalidMarker
+from packaging.utils import canonicalize_name
 
+from stackbuild.locking.missing_wheels import marker_hint
 from stackbuild.locking.pylock import LowerPackage
 from stackbuild.locking.refinement import LockTarget
 from stackbuild.locking.release_marker import without_release
 from stackbuild.spec.models import UvSettings
-from stackbuild.spec.problems import quote
+from stackbuild.spec.problems import quote_all
 from stackbuild.spec.stack import LinkedLayer
 from stackbuild.system.urls import without_secrets
 from stackbuild.targets.platforms import TargetPlatform
@@ -31,6 +33,8 @@ class Resolution:
 
 
 _NO_SOLUTION = re.compile(r"No solution found when resolving dependencies(?: for split \((?P<split>.*)\))?:?")
+_LACKS_WHEELS = "-compatible wheels"
+_LACKING = re.compile(r"([A-Za-z0-9][\w.-]*?)==\S+ has no (?:`[^`]*`|[^\s`]+)-compatible wheels")
 _CONDITION = re.compile(r"\{([^}]*)\}")
 _CONDITIONAL = re.compile(r"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\{([^}]*)\}([=<>!~][^\s,]*)?")
 
@@ -85,6 +89,15 @@ def _split_platforms(asked: Resolution, report: UvReport) -> tuple[str, tuple[Ta
         return marker, ()
 
 
+def without_wheels(asked: Resolution, report: UvReport) -> dict[TargetPlatform, frozenset[str]]:
+    """The platforms that uv finds no wheels for, if that is what it explains, each with the packages that it names."""
+    split, text = _split_platforms(asked, report), " ".join(report.text.split())
+    if split is None or _LACKS_WHEELS not in text:
+        return {}
+    named = frozenset(canonicalize_name(found[1]) for found in _LACKING.finditer(text))
+    return dict.fromkeys(split[1], named)
+
+
 def where(asked: Resolution, report: UvReport) -> Iterator[str]:
     """The platforms without a solution, when uv says that these are not all."""
     if split := _split_platforms(asked, report):
@@ -98,9 +111,14 @@ _ONLY_WHEELS = (
 )
 
 
-def advice(asked: Resolution, report: UvReport) -> Iterator[str]:
-    """What to do about it: a sentence for each kind of obstacle that uv names, else for the conflict in general."""
-    hints = [*_specific_advice(asked, report), *_usable_hints(report)]
+def advice(
+    asked: Resolution, report: UvReport, *, lacking: Mapping[TargetPlatform, frozenset[str]] | None = None
+) -> Iterator[str]:
+    """What to do about it: a sentence for each kind of obstacle that uv names, else for the conflict in general.
+
+    `lacking`: all platforms without wheels, if they are known, each with the packages that lack them.
+    """
+    hints = [*_specific_advice(asked, report, lacking or without_wheels(asked, report)), *_usable_hints(report)]
     if hints:
         yield from hints
     elif re.search(r"\bonly \S+ (?:is|are) available|no versions? of", report.text):
@@ -109,14 +127,17 @@ def advice(asked: Resolution, report: UvReport) -> Iterator[str]:
         yield f"the requirements of {asked.linked.build_name} exclude each other: change one of them"
 
 
-def _specific_advice(asked: Resolution, report: UvReport) -> Iterator[str]:
+def _specific_advice(
+    asked: Resolution, report: UvReport, lacking: Mapping[TargetPlatform, frozenset[str]]
+) -> Iterator[str]:
     text = " ".join(report.text.split())
     if pins := _pins(asked.lower, text):
         yield f"layers below pin {'; '.join(pins)}: change the requirement here or in that layer"
     if "no usable wheels" in text or "Building source distributions" in text:
         yield _ONLY_WHEELS
-    if "-compatible wheels" in text:
-        yield _platforms_hint(asked, report)
+    if _LACKS_WHEELS in text:
+        yield _platforms_hint(asked, lacking)
+        yield from _marker_hints(asked, lacking)
     if re.search(r"requires Python|does not satisfy Python", text):
         python = f"{asked.target.kind.implementation} {asked.target.python_version}"
         yield f"the layer is locked for {python}: ask for a release that supports it, or change python_implementation"
@@ -137,13 +158,22 @@ def _pins(lower: Sequence[LowerPackage], text: str) -> list[str]:
     ]
 
 
-def _platforms_hint(asked: Resolution, report: UvReport) -> str:
-    split = _split_platforms(asked, report)
-    without = set(split[1]) if split else set()
-    rest = sorted(set(asked.target.platforms) - without)
-    if without and rest:
-        listed = ", ".join(quote(platform) for platform in rest)
-        return f"offer the missing wheels with find-links, or leave these platforms out: platforms = [{listed}]"
+def _marker_hints(asked: Resolution, lacking: Mapping[TargetPlatform, frozenset[str]]) -> Iterator[str]:
+    """The markers for requirements of the layer itself that exist for some systems only."""
+    for requirement in asked.linked.layer.requirements:
+        name = canonicalize_name(requirement.name)
+        without = [platform for platform, packages in lacking.items() if name in packages]
+        if without and requirement.marker is None and not requirement.url:
+            yield from marker_hint(requirement, without, asked.target.platforms)
+
+
+def _platforms_hint(asked: Resolution, lacking: Collection[TargetPlatform]) -> str:
+    rest = sorted(set(asked.target.platforms) - set(lacking))
+    if lacking and rest:
+        without = f"leave out {', '.join(sorted(lacking))}, which lack some: platforms = [{quote_all(rest)}]"
+        return f"offer the missing wheels with find-links, or {without}"
+    if lacking:
+        return "no platform of the layer has all wheels: offer the missing ones with find-links in [tool.uv]"
     return "offer the missing wheels with find-links in [tool.uv], or limit the layer with `platforms`"
 
 

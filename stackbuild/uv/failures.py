@@ -3,7 +3,7 @@
 import re
 import textwrap
 import urllib.parse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stackbuild.errors import BuildError, LockError
@@ -12,6 +12,7 @@ from stackbuild.spec.problems import did_you_mean, quote
 from stackbuild.spec.stack import LinkedLayer
 from stackbuild.spec.uv_settings import UV_SETTINGS_FILE
 from stackbuild.system.urls import without_secrets
+from stackbuild.targets.platforms import TargetPlatform
 from stackbuild.uv.conflicts import Resolution, advice, retold, where
 from stackbuild.uv.report import UvReport
 from stackbuild.uv.resolution import index_variable
@@ -47,8 +48,10 @@ def _wrapped(line: str) -> str:
     )
 
 
-def resolution_error(asked: Resolution, said: str) -> LockError:
-    """The error for a resolution that failed. `said`: what uv wrote to stderr."""
+def resolution_error(
+    asked: Resolution, said: str, *, lacking: Mapping[TargetPlatform, frozenset[str]] | None = None
+) -> LockError:
+    """The error for a resolution that failed. `said`: what uv wrote to stderr; `lacking`: see `advice`."""
     report = UvReport.parse(said)
     facts = retold(asked, report)
     no_proofs = [fact for fact in facts if not fact.startswith("Because ")]  # what is not visible may exist
@@ -58,7 +61,7 @@ def resolution_error(asked: Resolution, said: str) -> LockError:
         or _Explanation(
             message="its requirements cannot be resolved",
             facts=[*where(asked, report), *facts],
-            hints=list(advice(asked, report)),
+            hints=list(advice(asked, report, lacking=lacking)),
         )
     )
     return LockError(explained.lines(asked.linked.build_name), hint=explained.hint)

@@ -72,6 +72,41 @@ def test_a_package_with_its_source_alone(stack: StackProject) -> None:
     assert "hint: only wheels are used, nothing is built from source" in told
 
 
+@pytest.mark.parametrize(
+    ("limit", "setting", "rest"),
+    [
+        (
+            'platforms = ["linux_aarch64", "linux_x86_64", "win_amd64", "win_arm64"]',
+            "",
+            'leave out linux_aarch64, win_arm64, which lack some: platforms = ["linux_x86_64", "win_amd64"]',
+        ),
+        (
+            "",
+            "required-environments = [\"sys_platform == 'darwin'\", \"sys_platform == 'win32'\"]",
+            "leave out linux_aarch64, macosx_arm64, macosx_x86_64, win_arm64, which lack some: platforms = [",
+        ),
+        ('platforms = ["linux_aarch64", "win_arm64"]', "", "no platform of the layer has all wheels"),
+    ],
+)
+def test_all_platforms_that_lack_wheels_are_told(stack: StackProject, limit: str, setting: str, rest: str) -> None:
+    for tag in ("manylinux_2_17_x86_64", "win_amd64"):
+        make_wheel(stack.root / "wheels", "native", "1.0", module("native", "1.0"), tag=f"py3-none-{tag}")
+    specify(stack, OFFLINE.replace("\n\n", f"\n{setting}\n\n"), runtime("native", more=limit))
+    done = stack.doit("lock", check=False)
+    assert rest in " ".join(done.stderr.split())
+    assert done.returncode == 1
+
+
+def test_a_package_of_some_systems_gets_a_marker_also_if_the_platforms_are_limited(stack: StackProject) -> None:
+    for tag in ("manylinux_2_17_x86_64", "macosx_11_0_arm64"):
+        make_wheel(stack.root / "wheels", "unixy", "1.0", module("unixy", "1.0"), tag=f"py3-none-{tag}")
+    told = failure(
+        stack, runtime("unixy", "lib", more='platforms = ["linux_x86_64", "macosx_arm64", "win_amd64", "win_arm64"]')
+    )
+    assert "leave out win_amd64, win_arm64, which lack some: platforms = [" in told
+    assert "if unixy is not needed elsewhere, require it as \"unixy ; sys_platform != 'win32'\"" in told
+
+
 def layers(*names: str) -> str:
     """Runtimes and the framework of each: only the framework on `good` has nothing wrong below."""
     python = f'python_implementation = "{PYTHON_REQUEST}"\n'

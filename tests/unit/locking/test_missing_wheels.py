@@ -96,7 +96,7 @@ def test_a_package_that_exists_for_some_systems_only_may_get_a_marker(
     platforms: tuple[TargetPlatform, ...], marker: str
 ) -> None:
     lines = told(lacking("Some_Pkg", *platforms), on=(LINUX, MAC, WIN), declared=("some-pkg[x]>=1",))
-    assert lines[-1] == f'hint: if Some_Pkg is not needed elsewhere, require it as "some-pkg[x]>=1 ; {marker}"'
+    assert lines[-1] == f'hint: if some-pkg is not needed elsewhere, require it as "some-pkg[x]>=1 ; {marker}"'
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def test_platforms_without_wheels_are_told_with_the_line_without_them(tmp_path: 
         f"  cause: Because lin==1.0 has no macOS-compatible wheels and your project depends on lin, {END}"
     )
     assert hint(said, tmp_path) == (
-        "offer the missing wheels with find-links, or leave these platforms out: "
+        "offer the missing wheels with find-links, or leave out macosx_arm64, macosx_x86_64, which lack some: "
         'platforms = ["linux_aarch64", "linux_x86_64", "win_amd64", "win_arm64"]'
     )
 
