@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.index_server import IndexServer, PackageIndex
+from tests.integration.processes import children_of
 from tests.integration.small_stack import (
     entry,
     framework,
@@ -293,7 +294,7 @@ def test_credentials_in_other_urls_serve_as_well(stack: StackProject, servers: S
     assert files_with_the_password(stack) == []
 
 
-@pytest.mark.skipif(os.name == "nt", reason="process groups are POSIX's")
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are found by /proc")
 def test_a_lock_that_is_killed_leaves_no_password(stack: StackProject, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "served", "guarded", "1.0", module("guarded", "1.0"))
     held = {wheel.name: threading.Event()}
@@ -301,14 +302,15 @@ def test_a_lock_that_is_killed_leaves_no_password(stack: StackProject, tmp_path:
     with IndexServer(served) as server:
         specify(stack, index(None, server.url_with(USER, PASSWORD), DEFAULT), runtime("guarded"))
         command = [sys.executable, "-m", "stackbuild", "lock"]
-        locking = subprocess.Popen(command, cwd=stack.root, env=stack.env, start_new_session=True)
+        locking = subprocess.Popen(command, cwd=stack.root, env=stack.env)
         try:
             while not any(path.endswith(wheel.name) for path in served.paths):
                 assert locking.poll() is None
                 time.sleep(0.01)
             assert (stack.root / "_build").is_dir()
         finally:
-            os.killpg(locking.pid, signal.SIGKILL)
+            for pid in (locking.pid, *children_of(locking.pid)):
+                os.kill(pid, signal.SIGKILL)
             locking.wait()
             held[wheel.name].set()
     assert files_with_the_password(stack) == []

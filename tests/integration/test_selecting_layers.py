@@ -8,8 +8,9 @@ import time
 import pytest
 
 from stackbuild.targets.platforms import current_platform
+from tests.integration.processes import children_of
 from tests.integration.stack_project import StackProject, tasks_run, tree_digests
-from tests.integration.test_safety import children_of, start
+from tests.integration.test_safety import start
 
 CHANGED = ('requirements = ["greeting"]', 'requirements = ["greeting>=1.0"]')
 
