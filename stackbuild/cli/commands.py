@@ -32,6 +32,7 @@ from stackbuild.reporting.outputs import RunOutputs
 from stackbuild.run.precheck import check_frozen
 from stackbuild.run.results import RunResults
 from stackbuild.run.run import Run
+from stackbuild.spec.launch_modules import launch_notices
 from stackbuild.system.quantities import counted
 from stackbuild.system.terminal import print_error, print_json, print_notice, print_text
 
@@ -225,14 +226,23 @@ def check(where: Where, *, as_json: bool) -> None:
 
 def _print_valid(path: Path, project: Project, *, as_json: bool) -> None:
     spec = project.stack.spec
+    notices = [*spec.notices, *_launch_notices(project)]
     if as_json:
         layers = [layer.build_name for layer in spec.layers]
-        print_json({"valid": True, "layers": layers, "notices": list(spec.notices)})
+        print_json({"valid": True, "layers": layers, "notices": notices})
         return
-    _print_notices(project)
+    for notice in notices:
+        print_notice(notice)
     counts = [("runtime", spec.runtimes), ("framework", spec.frameworks), ("application", spec.applications)]
     told = ", ".join(counted(len(layers), kind) for kind, layers in counts if layers)
     print_text(f"{path} is valid: {told or 'no layers'}")
+
+
+def _launch_notices(project: Project) -> Iterator[str]:
+    for linked in project.stack.layers:
+        for notice in launch_notices(linked.layer, linked.runtime.python_request.highest_named):
+            if linked.platforms:
+                yield f"{linked.build_name}: {notice}"
 
 
 def init(folder: Path) -> None:

@@ -11,6 +11,7 @@ from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.step import LayerStep, Step
 from stackbuild.project.task_names import StepKind
 from stackbuild.run.results import RunResults
+from stackbuild.spec.launch_modules import launch_notices, launch_problem
 from stackbuild.spec.models import ApplicationLayer, BuildName
 from stackbuild.system.quantities import counted, format_seconds, format_size
 from stackbuild.system.terminal import print_aside, print_table, print_text
@@ -110,6 +111,8 @@ def run_command(step: LayerStep, *, shown_from: Path) -> str | None:
     """The shell command that runs an exported application; `None` for other layers, and where it cannot run here."""
     layer = step.layer
     if not isinstance(layer.declared, ApplicationLayer) or not layer.runs_here:
+        return None
+    if launch_problem(layer.declared.launch_module) or launch_notices(layer.declared, layer.python.version):
         return None
     folder = _place(step)
     if not all((folder.parent / lower.install_target).exists() for lower in layer.lower):

@@ -10,6 +10,7 @@ from packaging.utils import NormalizedName
 
 from stackbuild.errors import SpecError
 from stackbuild.spec.draft import read_draft
+from stackbuild.spec.launch_modules import import_problem, launch_problem
 from stackbuild.spec.layer_draft import LAYER_TYPES
 from stackbuild.spec.linking import Link, Linker
 from stackbuild.spec.models import ApplicationLayer, BuildName, FrameworkLayer, Layer, RuntimeLayer, StackSpec
@@ -80,7 +81,9 @@ def read_stack(path: Path) -> Stack:
     problems = [*draft.problems, *linker.problems, *_missing_modules(links)]
     if problems:
         raise SpecError.from_problems(str(path), map(str, sorted(problems, key=_file_order)))
-    return Stack(spec=draft.to_spec(), layers=tuple(_linked_layer(link) for link in links))
+    spec = draft.to_spec()
+    notices = (*spec.notices, *map(str, _useless_modules(links)))
+    return Stack(spec=spec.model_copy(update={"notices": notices}), layers=tuple(_linked_layer(link) for link in links))
 
 
 _SECTIONS = tuple(LAYER_TYPES)
@@ -95,17 +98,28 @@ def _file_order(problem: Problem) -> tuple[int, int]:
             return 0, 0
 
 
-def _missing_modules(links: tuple[Link, ...]) -> Iterator[Problem]:
-    """A problem for each missing module file, for the layers that target some platform."""
+def _modules(links: tuple[Link, ...]) -> Iterator[tuple[Link, str, Path]]:
+    """The modules of the layers that target some platform, each with its layer and its field."""
     for link in links:
-        layer, faulty = link.draft.layer, link.draft.faulty
-        if not isinstance(layer, ApplicationLayer) or link.platforms == ():
-            continue
-        paths = [("launch_module", layer.launch_module), *(("support_modules", p) for p in layer.support_modules)]
-        for field, module in paths:
-            # os.path.exists says False, and does not raise, for a path that the system cannot take
-            if field not in faulty and not os.path.exists(module):
-                yield link.draft.problem(f"there is no {quote(module)}", field)
+        layer = link.draft.layer
+        if isinstance(layer, ApplicationLayer) and link.platforms != ():
+            yield link, "launch_module", layer.launch_module
+            yield from ((link, "support_modules", module) for module in layer.support_modules)
+
+
+def _missing_modules(links: tuple[Link, ...]) -> Iterator[Problem]:
+    for link, field, module in _modules(links):
+        # os.path.exists says False, and does not raise, for a path that the system cannot take
+        if field not in link.draft.faulty and not os.path.exists(module):
+            yield link.draft.problem(f"there is no {quote(module)}", field)
+
+
+def _useless_modules(links: tuple[Link, ...]) -> Iterator[Problem]:
+    """What is to be warned of: a package without `__main__` may be started in another way."""
+    for link, field, module in _modules(links):
+        message = launch_problem(module) if field == "launch_module" else import_problem(module)
+        if message is not None:
+            yield link.draft.problem(message, field)
 
 
 def _linked_layer(link: Link) -> LinkedLayer:

@@ -28,6 +28,7 @@ from stackbuild.project.modules import module_files
 from stackbuild.project.ownership import environment_place
 from stackbuild.project.records import BuildRecord, NeededLibraryEntry
 from stackbuild.project.task_names import StepKind, task_name
+from stackbuild.spec.launch_modules import launch_notices
 from stackbuild.spec.models import ApplicationLayer
 from stackbuild.steps.built_checks import check_built
 from stackbuild.steps.digests import build_inputs, looks_for_libraries
@@ -122,7 +123,9 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
             outline=outline,
         )
         record.write(record_path)
-    return Outcome(done=f"{counted(packages, 'package')}, {files} files", size=size, notices=(*told, *checked.notices))
+    launching = launch_notices(layer.declared, layer.python.version)
+    notices = (*told, *checked.notices, *(f"{layer.build_name}: {notice}" for notice in launching))
+    return Outcome(done=f"{counted(packages, 'package')}, {files} files", size=size, notices=notices)
 
 
 def _check_machine(layer: ProjectLayer) -> None:

@@ -184,7 +184,10 @@ def _missed(item: HiddenModules, layer: ProjectLayer, view: _View) -> dict[str, 
     missed: dict[str, str] = {}
     for file in item.files:
         owner = owned.get(str(layer.layout.site_packages / file))
-        package = view.find(canonicalize_name(owner.rpartition(" ")[0])) if owner else None
-        if owner and package and package.layer is layer:
+        if owner is None:
+            missed.setdefault("its application", file)
+            continue
+        package = view.find(canonicalize_name(owner.rpartition(" ")[0]))
+        if package and package.layer is layer:
             missed.setdefault(owner, file)
     return missed

@@ -25,6 +25,7 @@ from stackbuild.locking.validity import LockInputs
 from stackbuild.project.layer import ProjectLayer, installed_on
 from stackbuild.project.lock_status import lock_inputs, lock_status, lock_target, packages_below
 from stackbuild.runtimes.source import RuntimeSource, WantedRuntime
+from stackbuild.spec.launch_modules import launch_notices
 from stackbuild.spec.models import RuntimeLayer
 from stackbuild.steps.index_questions import index_questions
 from stackbuild.steps.outcome import Outcome, Report
@@ -128,7 +129,13 @@ def lock_layer(
     outcome = _write(job, refined, record, tools)
     new = read_packages(refined.document, origin=layer.build_name)
     changed = file_changes(old, new, fits=lambda wheel: bool(job.target.fitting([wheel])))
-    notices = (*warnings, *changed, *_lost_releases(job, new, tools), *_urls_with_secrets(resolved, new))
+    notices = (
+        *warnings,
+        *changed,
+        *_lost_releases(job, new, tools),
+        *_urls_with_secrets(resolved, new),
+        *launch_notices(layer.declared, pin.python.version),
+    )
     return replace(outcome, notices=tuple(f"{layer.build_name}: {notice}" for notice in notices))
 
 

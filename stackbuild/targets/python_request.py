@@ -65,6 +65,11 @@ class PythonRequest:
         version = Version(only[0].version)
         return str(version) if len(version.release) == _FULL_RELEASE else None
 
+    @property
+    def highest_named(self) -> str:
+        """The highest version that the request names: `3.14` of `>=3.11,<3.14`."""
+        return max((spec.version.removesuffix(".*") for spec in self.specifier), key=Version)
+
     def accepts(self, version: str) -> bool:
         """Whether a Python of this version (`3.11.7`) is acceptable; pre-releases only when the request names one."""
         return self.specifier.contains(version, prereleases=bool(self.specifier.prereleases))

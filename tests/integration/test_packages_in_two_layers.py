@@ -56,6 +56,19 @@ def test_versions_that_suit_everything_are_not_told(
     assert _warnings(stack) == []
 
 
+def test_a_launch_module_that_a_package_below_hides_is_told(tmp_path: Path, clean_env: dict[str, str]) -> None:
+    stack = _stack(
+        tmp_path,
+        clean_env,
+        framework("core", "bricks-core"),
+        application("bricks", on='frameworks = ["core"]').replace("bricks.py", "bricks"),
+    )
+    (tmp_path / "bricks").mkdir()
+    (tmp_path / "bricks/__main__.py").write_text("print('started')\n", encoding="utf-8")
+    (warning,) = set(_warnings(stack))
+    assert "the bricks of framework-core hides modules of its application in app-bricks, such as" in warning
+
+
 def test_modules_that_a_package_folder_hides_are_told(tmp_path: Path, clean_env: dict[str, str]) -> None:
     stack = _stack(
         tmp_path,

@@ -116,3 +116,11 @@ def test_refused_text_is_explained(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         PythonRequest.parse(text)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "highest"),
+    [("cpython@3.11.7", "3.11.7"), ("cpython@3.12", "3.12"), ("cpython@>=3.9,<3.14,!=3.10.*", "3.14")],
+)
+def test_the_highest_version_that_a_request_names(text: str, highest: str) -> None:
+    assert PythonRequest.parse(text).highest_named == highest
