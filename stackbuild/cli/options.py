@@ -4,6 +4,7 @@ Those that several commands have are in groups, see `grouped`: a command names t
 The groups are made at every start: what nobody needs of a dataclass is left out, since making it takes time.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +33,39 @@ def _layer_names(ctx: typer.Context, incomplete: str) -> list[str]:
     from stackbuild.authoring.completion import complete_layer_names
 
     return complete_layer_names(ctx, incomplete)
+
+
+def _platform_names(incomplete: str) -> list[str]:
+    return [name for name in TargetPlatform if name.startswith(incomplete)]
+
+
+def _archive_formats(incomplete: str) -> list[str]:
+    return [name for name in ArchiveFormat if name.startswith(incomplete)]
+
+
+def _check_platforms(given: list[str] | None) -> list[str] | None:
+    for name in given or ():
+        if name not in tuple(TargetPlatform):
+            from stackbuild.spec.fields import known_platform  # slow to import
+
+            _refuse(known_platform, name)
+    return given
+
+
+def _check_archive_format(given: str | None) -> str | None:
+    if given is not None and given not in tuple(ArchiveFormat):
+        from stackbuild.spec.fields import known_word  # slow to import
+
+        _refuse(known_word, "archive format", given, tuple(ArchiveFormat))
+    return given
+
+
+def _refuse(check: Callable[..., object], *given: object) -> None:
+    """Raise the error of a check as one of wrong usage."""
+    try:
+        check(*given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 Version = Annotated[
@@ -95,10 +129,12 @@ class Places:
     """For which platforms, and where environments are made."""
 
     platform: Annotated[
-        list[TargetPlatform] | None,
+        list[str] | None,
         typer.Option(
             "--platform",
             metavar="PLATFORM",
+            callback=_check_platforms,
+            autocompletion=_platform_names,
             help="Build for this platform instead of this machine's, wherever it is; can be given several times.",
             show_default=False,
         ),
@@ -124,8 +160,14 @@ class Outputs:
         bool, typer.Option(help="Platform and build number in the names of archives and metadata.")
     ] = False
     archive_format: Annotated[
-        ArchiveFormat | None,
-        typer.Option("--archive-format", help="Kind of archive (default: tar.zst, zip for Windows)."),
+        str | None,
+        typer.Option(
+            "--archive-format",
+            metavar="FORMAT",
+            callback=_check_archive_format,
+            autocompletion=_archive_formats,
+            help="tar.zst, tar.xz, tar.gz, tar or zip (default: tar.zst, zip for Windows).",
+        ),
     ] = None
 
 

@@ -74,7 +74,11 @@ def _requirement(value: object) -> Requirement:
 
 
 def _platform(value: object) -> TargetPlatform:
-    text = _string(value)
+    return known_platform(_string(value))
+
+
+def known_platform(text: str) -> TargetPlatform:
+    """The platform with this name. Raises `ValueError` with the one that is meant."""
     try:
         return TargetPlatform(text)
     except ValueError:

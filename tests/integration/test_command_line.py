@@ -37,7 +37,11 @@ def test_a_folder_whose_path_is_not_utf_8_is_refused_by_every_command(project: S
 def test_wrong_usage_is_exit_status_2(project: StackProject) -> None:
     done = project.stackbuild("publish", "--archive-format", "rar", check=False)
     assert done.returncode == 2
-    assert "rar" in done.stderr
+    assert 'unknown archive format "rar"' in done.stderr
+    done = project.stackbuild("build", "--platform", "linux_amd64", check=False)
+    assert done.returncode == 2
+    assert 'unknown platform "linux_amd64": write "linux_x86_64"' in " ".join(done.stderr.replace("│", " ").split())
+    assert "Value error" not in done.stderr
     assert project.stackbuild("paint", check=False).returncode == 2
 
 
