@@ -101,8 +101,9 @@ def environment_files(
     customize = GeneratedFile(
         path=layout.site_packages / "sitecustomize.py", text=sitecustomize(around, wrapped=wrapped)
     )
+    found_early = _packages_below(around)
     if layout.platform.is_windows:
-        return (config, customize)
+        return (config, *found_early, customize)
     return (
         *(
             _wrapped_python(around, runtime, own_libraries=own_libraries)
@@ -114,8 +115,21 @@ def environment_files(
             for name in layout.kind.other_commands(layout.short_version)
         ),
         config,
+        *found_early,
         customize,
     )
+
+
+def _packages_below(around: LayerSurroundings) -> tuple[GeneratedFile, ...]:
+    """A `.pth` file for the lines of other `.pth` files, which run before `sitecustomize.py` and may import from below.
+
+    It is the first by name. Python reads it in the encoding of the user's locale: other names than ASCII could end the
+    start of every program, so for them there is no such file.
+    """
+    layout = around.layout
+    upwards = PurePosixPath(*[".."] * (len(layout.site_packages.parts) + 1))
+    lines = "".join(f"{upwards / peer.target / peer.layout.site_packages}\n" for peer in around.lower)
+    return (GeneratedFile(path=layout.site_packages / "00_layers_below.pth", text=lines),) if lines.isascii() else ()
 
 
 def _linked_python(layout: EnvironmentLayout, runtime: Peer) -> tuple[Generated, ...]:

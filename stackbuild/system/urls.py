@@ -10,8 +10,8 @@ _WEB = re.compile(r"(https?:[/\\]*)([^\s/\\?#]*)", re.IGNORECASE)
 """The scheme and the authority, also as uv takes them without slashes: `https:me:secret@host`."""
 _USER = re.compile(r"(:[/\\]{2,})(?!\[)[^\s/\\?#:@]*:")
 """A user name, or a host, with the colon after it in a URL of any scheme. `[` begins an IPv6 address."""
-_PORT = re.compile(r"[0-9]{0,5}(?:[/\\]|$|[\s?#\"'`<>),;}\]](?!\S{0,500}@))")
-"""A port and what may follow it: anything else after that colon is a password."""
+_PORT = re.compile(r"[0-9]{0,5}[/\\]")
+"""A port, in front of the path: anything else after that colon may be a password, if an `@` follows in the line."""
 _PASSWORD = re.compile(r"[^\s/\\?#\"`]*@")
 """A password that is written as it should be. Like uv, it takes an `@` or a `'` literally."""
 

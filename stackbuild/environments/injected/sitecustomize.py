@@ -28,8 +28,17 @@ def say(sentence: str) -> None:
         sys.stderr.flush()
 
 
-for place, needed in LOWER:
-    packages = beside(place)
+folders = [beside(place) for place, _ in LOWER]
+# They go where they belong: `00_layers_below.pth` has put them, or others beside a link to this layer, among the first.
+early = {*folders, *(os.path.normpath(os.path.join(os.path.dirname(own), place)) for place, _ in LOWER)}
+sys.path[:] = [path for path in sys.path if path not in early]
+
+for libraries in map(beside, LIBRARIES):
+    if sys.platform == "win32" and os.path.isdir(libraries):
+        os.add_dll_directory(libraries)
+
+for number, (place, needed) in enumerate(LOWER):
+    packages, further = folders[number], folders[number + 1 :]
     try:
         missing = {*needed}.difference(os.listdir(packages))
     except OSError as error:
@@ -37,11 +46,9 @@ for place, needed in LOWER:
         os._exit(1)
     if missing:
         say(f"{place.split('/')[0]} is not the layer that it was made for: there is no {min(missing)} in {packages}")
+    sys.path += further  # its `.pth` files may import from the layers below it
     site.addsitedir(packages)
-
-for libraries in map(beside, LIBRARIES):
-    if sys.platform == "win32" and os.path.isdir(libraries):
-        os.add_dll_directory(libraries)
+    sys.path[:] = [path for path in sys.path if path not in further]
 
 if os.path.normpath(sys.prefix) == own:  # else this is an environment that was given the packages of this layer
     base_python = beside(BASE_PYTHON)

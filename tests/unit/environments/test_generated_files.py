@@ -59,6 +59,10 @@ def test_layered_environment_has_links_configuration_and_import_path() -> None:
             path=PurePosixPath("pyvenv.cfg"),
             text="include-system-site-packages = false\nversion = 3.11.13\n",
         ),
+        GeneratedFile(
+            path=PurePosixPath(SITE, "00_layers_below.pth"),
+            text=f"../../../../framework-near@2/{SITE}\n../../../../framework-far's/{SITE}\n../../../../base/{SITE}\n",
+        ),
         GeneratedFile(path=PurePosixPath(SITE, "sitecustomize.py"), text=sitecustomize(application(), wrapped=False)),
     )
 
@@ -95,14 +99,20 @@ def test_runtime_has_no_generated_files_of_an_environment() -> None:
 
 def test_published_layer_has_its_configuration_and_post_install_script_too() -> None:
     published = published_files(application(), wrapped=False)
-    assert published[:6] == environment_files(application(), wrapped=False)
-    assert published[6:] == (
+    assert published[:7] == environment_files(application(), wrapped=False)
+    assert published[7:] == (
         GeneratedFile(
             path=PurePosixPath("share/venv/metadata/venvstacks_layer.json"),
             text=layer_config(application()).to_json(),
         ),
         GeneratedFile(path=PurePosixPath("postinstall.py"), text=postinstall_script()),
     )
+
+
+def test_other_letters_than_ascii_get_into_no_pth_file() -> None:
+    peer = Peer(target=InstallTarget("bäse"), layout=RUNTIME.layout)
+    found = environment_files(replace(application(), lower=(peer,)), wrapped=False)
+    assert not [item for item in found if item.path.suffix == ".pth"]
 
 
 def test_pyvenv_cfg_has_no_home() -> None:
@@ -142,8 +152,9 @@ def test_configuration_on_windows() -> None:
 
 def test_environment_on_windows_has_no_links_and_knows_its_runtime_where_that_is_known() -> None:
     plan = application(TargetPlatform.WIN_AMD64)
-    config, customize = environment_files(plan, wrapped=False)
+    config, early, customize = environment_files(plan, wrapped=False)
     assert config == GeneratedFile(path=PurePosixPath("pyvenv.cfg"), text=pyvenv_cfg("3.11.13"))
+    assert early.path == PurePosixPath("Lib/site-packages/00_layers_below.pth")
     assert customize.path == PurePosixPath("Lib/site-packages/sitecustomize.py")
     assert isinstance(customize, GeneratedFile)
     facts = [line for line in customize.text.splitlines() if line.startswith(("LIBRARIES", "BASE_PYTHON", "UPWARDS"))]

@@ -78,6 +78,38 @@ def test_packages_of_lower_layers_come_last_with_their_pth_files(deployment: Dep
     assert sys.path == ["first", near, f"{near}/extra", far, base]
 
 
+def test_pth_files_of_lower_layers_import_from_the_layers_below_them(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near, far, base = deployment.lower
+    (near / "line.pth").write_text("import of_base; of_base.seen.append('near')\n", encoding="utf-8")
+    (far / "line.pth").write_text("import of_base; of_base.seen.append('far')\n", encoding="utf-8")
+    (near / "00_layers_below.pth").write_text(f"{base}\n", encoding="utf-8")  # as layers have it
+    (base / "of_base.py").write_text("seen = []\n", encoding="utf-8")
+    monkeypatch.delitem(sys.modules, "of_base", raising=False)
+    deployment.start()
+    assert vars(sys.modules["of_base"])["seen"] == ["near", "far"]
+    assert sys.path == ["first", str(near), str(far), str(base)]
+
+
+def test_what_was_found_early_goes_to_its_place_in_import_order(deployment: Deployment) -> None:
+    sys.path += [*map(str, reversed(deployment.lower)), "added by a .pth file of the layer"]
+    deployment.start()
+    assert sys.path == ["first", "added by a .pth file of the layer", *map(str, deployment.lower)]
+
+
+def test_what_lies_beside_a_link_to_the_layer_is_not_taken_for_the_layers_below(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    link = tmp_path / "elsewhere" / "app-shop"
+    wrong = link.parent / "base" / SITE
+    wrong.mkdir(parents=True)
+    link.symlink_to(deployment.root / "app-shop")
+    sys.path.append(str(wrong))
+    deployment.start(link)
+    assert sys.path == ["first", *map(str, deployment.lower)]
+
+
 @pytest.mark.parametrize("name", ["current", "app-shop"])
 def test_layers_are_found_through_a_link_from_elsewhere(deployment: Deployment, tmp_path: Path, name: str) -> None:
     link = tmp_path / "elsewhere" / name

@@ -92,6 +92,7 @@ def test_archive_holds_the_deployed_layer_below_its_install_target(built: World)
         "framework-web@1/lib",
         "framework-web@1/lib/python3.11",
         f"framework-web@1/{SITE}",
+        f"framework-web@1/{SITE}/00_layers_below.pth",
         f"framework-web@1/{SITE}/mid-1.0.dist-info",
         f"framework-web@1/{SITE}/mid-1.0.dist-info/METADATA",
         f"framework-web@1/{SITE}/mid-1.0.dist-info/RECORD",

@@ -63,6 +63,7 @@ def test_layered_environment_has_its_own_packages_and_links_to_the_runtime(locke
         "bin/python3 -> python",
         "bin/python3.11 -> python",
         "bin/python_ -> ../../base/bin/python3.11",
+        f"{SITE}/00_layers_below.pth",
         f"{SITE}/__pycache__/top.cpython-311.pyc",
         f"{SITE}/helpers/__init__.py",
         f"{SITE}/helpers/tool.py",
@@ -149,7 +150,7 @@ def test_layer_without_own_packages_is_built_without_uv(world: World) -> None:
     world.lock("base", "framework-web")
     world.build("base")
     forget(world)
-    assert world.build("framework-web").done == "0 packages, 3 files"
+    assert world.build("framework-web").done == "0 packages, 4 files"
     assert world.uv.commands == []
 
 

@@ -35,6 +35,7 @@ def test_export_is_the_deployed_layer_named_by_its_install_target(built: World) 
         "bin/python -> ../share/venv/runtime/bin/python3.11",
         "bin/python3 -> python",
         "bin/python3.11 -> python",
+        f"{SITE}/00_layers_below.pth",
         BYTE_CODE.format("mid"),
         BYTE_CODE.format("sitecustomize"),
         f"{SITE}/mid-1.0.dist-info/METADATA",
@@ -47,8 +48,8 @@ def test_export_is_the_deployed_layer_named_by_its_install_target(built: World) 
         "share/venv/runtime -> ../../../base",
     ]
     assert (outcome.done, built.reports) == (
-        "22 files",
-        ["compiling modules: 0 of 2", "compiling modules: 2 of 2", "linking 22 files"],
+        "23 files",
+        ["compiling modules: 0 of 2", "compiling modules: 2 of 2", "linking 23 files"],
     )
 
 

@@ -72,6 +72,7 @@ def test_runtime_has_its_packages_where_windows_has_them(windows: World) -> None
 
 def test_layered_environment_starts_through_the_launchers_of_its_runtime(windows: World) -> None:
     assert tree(environment(windows, "app-shop")) == [
+        f"{SITE}/00_layers_below.pth",
         f"{SITE}/__pycache__/top.cpython-311.pyc",
         f"{SITE}/helpers/__init__.py",
         f"{SITE}/helpers/tool.py",
