@@ -204,6 +204,8 @@ requirements = []
 #compatible_with = "venvstacks"
 # Where modules are compiled already: "exports", "archives", both or none. Archives become a third larger.
 #byte_code = ["exports"]
+# When two packages of a layer bring different files with the same path: "warn", or "error".
+#shared_files = "warn"
 # Where Pythons come from, the first that has one: "standalone" downloads it, "interpreter" copies one of this machine.
 runtime_source = ["standalone", "interpreter"]
 

@@ -19,6 +19,8 @@ _FORMAT = 1
 """Increased when the same modules give other bytes."""
 _TESTS = frozenset({"test", "tests"})
 """Folders of modules that applications do not import: two fifths of the byte code of NumPy, SciPy and scikit-learn."""
+_LONGEST_STEM = 255 - len(".cpython-3100t.pyc")
+"""Bytes. For longer names Python itself writes no byte code either."""
 _MOST_MODULES = 100
 """A unit keeps one core busy for half a second at most, so that large packages are compiled on all of them."""
 
@@ -73,7 +75,7 @@ def compile_units(
     found: dict[PurePosixPath, list[Module]] = defaultdict(list)
     for entry in entries:
         is_module = entry.kind is MemberKind.FILE and entry.path.endswith(".py")
-        if not is_module or not _TESTS.isdisjoint(entry.path.split("/")) or not _is_text(entry.path):
+        if not is_module or not _TESTS.isdisjoint(entry.path.split("/")) or not _can_be_named(entry.path):
             continue
         for prefix, folder in prefixes:
             if entry.path.startswith(prefix):
@@ -94,13 +96,13 @@ def _in_units(modules: Iterable[Module]) -> Iterable[tuple[Module, ...]]:
             yield members[start : start + _MOST_MODULES]
 
 
-def _is_text(path: str) -> bool:
-    """Whether a path is UTF-8, without names that the system decoded with surrogates."""
+def _can_be_named(path: str) -> bool:
+    """Whether byte code of the module at `path` can have a name: in UTF-8, and not too long for a file system."""
     try:
-        path.encode()
-    except UnicodeEncodeError:
+        name = path.rpartition("/")[2].removesuffix(".py").encode()
+    except UnicodeEncodeError:  # the system decoded it with surrogates
         return False
-    return True
+    return len(name) <= _LONGEST_STEM
 
 
 def _package(module: Module) -> str:

@@ -17,6 +17,7 @@ from stackbuild.archives.entries import ArchiveEntry, list_folder
 from stackbuild.environments.generated_files import LayerConfig
 from stackbuild.environments.layout import LAYER_CONFIG, EnvironmentLayout
 from stackbuild.environments.programs import PYTHON_NAME, names_its_python
+from stackbuild.environments.record_file import owners
 from stackbuild.environments.wheel_check import Entries, WheelTarget, wheel_problems
 from stackbuild.targets.pythons import short_version
 from stackbuild.targets.windows_names import is_bad_on_windows
@@ -54,7 +55,7 @@ def layer_problems(
         *script_problems(folder, entries, layout),
         *link_problems(folder, entries, forbidden=layout.platform.is_windows, peers=peers),
         *config_problems(folder, layout, peers=peers),
-        *([] if layout.platform.is_linux else collisions(_with_one_library(entries, layout))),
+        *([] if layout.platform.is_linux else _named_collisions(folder, entries, layout)),
         *(bad_names(entries) if layout.platform.is_windows else []),
         *wheel_problems(folder, entries, str(layout.site_packages), target, hashes=hashes),
     ]
@@ -177,8 +178,17 @@ def _with_one_library(paths: Iterable[str], layout: EnvironmentLayout) -> Iterat
     return (path for path in paths if not (layout.platform.is_windows and path == "lib"))
 
 
-def collisions(paths: Iterable[str]) -> Iterator[str]:
-    """Paths that are the same where case, or the way to write an accent, does not matter; topmost ones only."""
+def _named_collisions(folder: Path, entries: Entries, layout: EnvironmentLayout) -> Iterator[str]:
+    found = list(collisions(_with_one_library(entries, layout)))
+    of_packages = owners(folder, layout.site_packages) if found else {}
+    for path, other in found:
+        having = {it for file, it in of_packages.items() if f"{file}/".startswith((f"{path}/", f"{other}/"))}
+        of = f" (of {' and '.join(sorted(having))})" if having else ""
+        yield f"{path}: the same name as {other}{of} where upper and lower case do not differ"
+
+
+def collisions(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of paths that are the same where case, or the way to write an accent, does not matter; only the topmost."""
     seen: dict[str, str] = {}
     collided: set[str] = set()
     for path in sorted(paths):
@@ -187,7 +197,7 @@ def collisions(paths: Iterable[str]) -> Iterator[str]:
         if other != path:
             collided.add(key)
             if posixpath.dirname(key) not in collided:
-                yield f"{path}: the same name as {other} where upper and lower case do not differ"
+                yield path, other
 
 
 def bad_names(paths: Iterable[str]) -> Iterator[str]:

@@ -254,6 +254,7 @@ CATEGORIES = (RuntimeLayer.category, FrameworkLayer.category, ApplicationLayer.c
 RUNTIME_SOURCES = ("interpreter", "standalone")
 OUTPUTS_WITH_BYTE_CODE = ("exports", "archives")
 COMPATIBLE_TOOLS = ("venvstacks",)
+SHARED_FILES = ("warn", "error")
 ARCHIVE_FORMATS = tuple(archive_format.value for archive_format in ArchiveFormat)
 
 
@@ -287,6 +288,12 @@ class StackbuildSettings(BaseModel):
         description="Where modules are compiled already, so that they start fast from a read-only place, too. Archives "
         "become larger by a third.",
         examples=[["exports", "archives"], []],
+    )
+    shared_files: Annotated[str, one_of("reaction", SHARED_FILES)] = Field(
+        default="warn",
+        description="What happens when two packages of a layer bring different files with the same path: a warning, "
+        "with always the same of them in the layer, or an error of the build.",
+        examples=["error"],
     )
     build_from_source: tuple[PackageNameField, ...] = Field(
         default=(),

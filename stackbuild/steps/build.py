@@ -37,7 +37,12 @@ from stackbuild.steps.isolated_python import isolated_python
 from stackbuild.steps.layer_metadata import surroundings
 from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.steps.outlines import outline_of, write_kept
-from stackbuild.steps.shared_files import settle_shared_files, shared_file_notices
+from stackbuild.steps.shared_files import (
+    file_and_folder_error,
+    settle_shared_files,
+    shared_file_notices,
+    shared_files_error,
+)
 from stackbuild.system.files import (
     copy_file,
     disk_errors,
@@ -212,7 +217,7 @@ def _install(layer: ProjectLayer, fresh: Path, tools: BuildTools, report: Report
     with _installing_python(layer, fresh, tools) as installing_python:
 
         def install(lock: Path, folder: Path) -> None:
-            _run_uv(layer, tools, installing_python, pylock=lock, prefix=folder)
+            _run_uv(layer, tools, installing_python, pylock=lock, prefix=folder, site_packages=filled.site_packages)
 
         install(pylock, prefix)
         shared = settle_shared_files(
@@ -226,10 +231,14 @@ def _install(layer: ProjectLayer, fresh: Path, tools: BuildTools, report: Report
     remove_if_empty(prefix / filled.scripts)
     move_packages(prefix, fresh, placement)
     placed = [replace(file, path=placement.place(file.path)) for file in shared]
+    if placed and layer.project.stack.spec.settings.shared_files == "error":
+        raise shared_files_error(layer.build_name, placed)
     return packages, shared_file_notices(layer.build_name, placed)
 
 
-def _run_uv(layer: ProjectLayer, tools: BuildTools, python: Path, *, pylock: Path, prefix: Path) -> None:
+def _run_uv(
+    layer: ProjectLayer, tools: BuildTools, python: Path, *, pylock: Path, prefix: Path, site_packages: PurePosixPath
+) -> None:
     """Install the packages of a lock into an empty folder. Raises `BuildError` or `ToolError`."""
     command = uv_commands.sync_command(
         python,
@@ -246,6 +255,8 @@ def _run_uv(layer: ProjectLayer, tools: BuildTools, python: Path, *, pylock: Pat
     if result.status > 0:
         from stackbuild.uv.failures import installation_error  # hardly any build needs it
 
+        if error := file_and_folder_error(layer.build_name, result.said, prefix, site_packages):
+            raise error
         bad_wheels = unusable_wheels(pylock, named_in=result.said)
         raise installation_error(
             layer.linked, result.said, settings=layer.project.stack.spec.uv, bad_wheels=tuple(bad_wheels)

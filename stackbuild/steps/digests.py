@@ -53,6 +53,8 @@ def build_inputs(layer: ProjectLayer) -> str:
         # build names are in the environment's links, install targets in its layer config
         "lower": [[lower.build_name, lower.install_target] for lower in layer.lower],
     }
+    if layer.project.stack.spec.settings.shared_files != "warn":
+        inputs["shared_files"] = layer.project.stack.spec.settings.shared_files
     if isinstance(declared, ApplicationLayer):
         inputs["modules"] = [module_content(module) for module in (declared.launch_module, *declared.support_modules)]
     return digest_of(inputs)

@@ -334,3 +334,10 @@ def test_python_that_does_not_run_is_an_error_and_leaves_nothing(environment: En
     with pytest.raises(ToolError, match="/no/such/python"):
         environment.entries()
     assert list(environment.cache.iterdir()) == []
+
+
+def test_modules_with_names_too_long_for_byte_code_are_left_out() -> None:
+    names = ["a" * 236, "é" * 118, "a" * 238, "é" * 119]
+    entries = [ArchiveEntry(path=f"lib/{name}.py", data=b"") for name in names]
+    units = compile_units(entries, [PurePosixPath("lib")], hash_of=lambda _: "x")
+    assert {module.path for unit in units for module in unit.modules} == {f"{name}.py" for name in names[:2]}
