@@ -45,13 +45,18 @@ def launch_notices(layer: Layer, python_version: str) -> tuple[str, ...]:
     if not isinstance(layer, ApplicationLayer) or feature_numbers(python_version) > sys.version_info[:2]:
         return ()
     module = layer.launch_module
-    path = module / _MAIN if module.is_dir() else module
+    paths = [module / "__init__.py", module / _MAIN] if module.is_dir() else [module]
+    found = next(filter(None, map(_syntax_error, paths)), None)
+    return () if found is None else (f"Python cannot run its launch module: {found}",)
+
+
+def _syntax_error(path: Path) -> str | None:
     try:
         with warnings.catch_warnings(action="ignore"):
             compile(read_file(path, most=_MOST_BYTES), os.fspath(path), "exec", dont_inherit=True)
     except SyntaxError as error:
         line = f" in line {error.lineno}" if error.lineno else ""
-        return (f"Python cannot run its launch module: {path.name} has an error{line}: {error.msg}",)
+        return f"{path.name} has an error{line}: {error.msg}"
     except (OSError, ValueError, RecursionError, MemoryError):
-        pass
-    return ()
+        return None
+    return None

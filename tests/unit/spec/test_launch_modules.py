@@ -74,7 +74,7 @@ def test_a_specification_with_such_modules_is_read_and_warned_of(tmp_path: Path)
     assert 'application "tool": applications[0].support_modules: "x.z.py" has a dot' in second
 
 
-@pytest.mark.parametrize("name", ["tool.py", "tool/__main__.py"])
+@pytest.mark.parametrize("name", ["tool.py", "tool/__main__.py", "tool/__init__.py"])
 def test_errors_of_syntax_are_told_with_their_line(tmp_path: Path, name: str) -> None:
     module = _module(tmp_path, name)
     _module(tmp_path, "x.z.py")
