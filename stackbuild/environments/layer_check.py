@@ -183,6 +183,8 @@ def _named_collisions(folder: Path, entries: Entries, layout: EnvironmentLayout)
     of_packages = owners(folder, layout.site_packages) if found else {}
     for path, other in found:
         having = {it for file, it in of_packages.items() if f"{file}/".startswith((f"{path}/", f"{other}/"))}
+        if f"{layout.site_packages}/".startswith((f"{path}/", f"{other}/")):
+            having.clear()  # it is the folder of packages
         of = f" (of {' and '.join(sorted(having))})" if having else ""
         yield f"{path}: the same name as {other}{of} where upper and lower case do not differ"
 

@@ -99,7 +99,7 @@ def _groups(files: Iterable[SharedFile]) -> Iterator[tuple[str, int, str]]:
 def file_and_folder_error(layer: str, said: str, prefix: Path, site_packages: PurePosixPath) -> BuildError | None:
     """The error if uv failed because one package has a file where another one has a folder. `said`: what uv wrote."""
     failed = _FAILED.search(said)
-    place = re.search(rf"{re.escape(str(prefix))}[/\\]([^`:\n]+)", said)
+    place = re.match(r"[/\\]([^`:\n]+)", said.rpartition(str(prefix))[2])  # the target of a move is last
     if failed is None or place is None or not _IN_THE_WAY.search(said):
         return None
     path, name = PurePosixPath(place[1].replace("\\", "/")), canonicalize_name(failed[1])

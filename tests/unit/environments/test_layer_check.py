@@ -292,8 +292,10 @@ def test_layer_for_windows_is_checked_on_any_system(tmp_path: Path) -> None:
     assert layer_problems(root, expected(WINDOWS)) == (
         "Lib/link: a symbolic link, which layers for Windows cannot have",
         "Lib/site-packages/demo/Nul.txt: a name that Windows cannot have",
-        "Lib/site-packages/demo: the same name as Lib/site-packages/DEMO (of demo 1.0) "
-        "where upper and lower case do not differ",
+        (
+            "Lib/site-packages/demo: the same name as Lib/site-packages/DEMO (of demo 1.0) "
+            "where upper and lower case do not differ"
+        ),
         "Scripts/demo.py: a script with the absolute path of its interpreter",
         "bin/python3: layers for win_amd64 do not have this there",
         "lib/python3.12/site-packages: layers for win_amd64 do not have this there",
