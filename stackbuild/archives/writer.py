@@ -105,7 +105,7 @@ def write_archive(
     ordered = in_order(entries)
     meter = Meter(on_bytes)
     content: str | None = None
-    with disk_errors(f"write {destination}", ArchiveError), replacing_file(destination) as file:
+    with disk_errors(f"write {destination}", ArchiveError), replacing_file(destination, durable=True) as file:
         output = Output(file)
         if format is ArchiveFormat.ZIP:
             name = zlib_name()

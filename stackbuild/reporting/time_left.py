@@ -191,7 +191,7 @@ def remember_durations(graph: StackGraph, results: RunResults) -> None:
         tasks[name] = TaskDuration(seconds=round(took.seconds, 3), size=took.size)
     with contextlib.suppress(OSError):
         remove_unfinished(path)
-        TaskDurations(tasks=tasks).write(path)
+        TaskDurations(tasks=tasks).write(path, durable=False)
 
 
 def _read(project: Project) -> Mapping[str, Took]:

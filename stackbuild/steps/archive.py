@@ -65,7 +65,7 @@ def archive_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fal
     ):
         report(f"packing {format_size(total)}")
         replaced = output_place(layer, paths).take(name, ArchiveError)
-        remove_file(paths.record(layer.build_name))
+        remove_file(paths.record(layer.build_name), durable=True)
         remove_unfinished(paths.record(layer.build_name), *paths.beside_output(layer.build_name).values())
         archive.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(archive.parent, archive.name)
@@ -90,7 +90,7 @@ def archive_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fal
             size=written.size,
             kept={what: write_kept(file, places[what]) for what, file in beside.items()},
         )
-        record.write(paths.record(layer.build_name))
+        record.write_last(paths.record(layer.build_name))
     notices = (*replaced, *deployment_notices(layer))
     return Outcome(done=f"packed {format_size(total)}", size=written.size, notices=notices)
 

@@ -87,7 +87,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
     inputs = build_inputs(layer)
     with disk_errors(f"build {layer.build_name}", BuildError):
         environment_place(layer).take(environment.name, BuildError)
-        remove_file(record_path)
+        remove_file(record_path, durable=True)
         remove_leftovers(environment.parent, environment.name)
         remove_unfinished(record_path, *layer.beside_environment.values())
         with replacing_tree(environment) as fresh:
@@ -107,8 +107,8 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
             data = data_files(fresh, layer.layout)
             manifest, outline = built_files(layer, fresh), outline_of(fresh, layer.layout)
         kept = {
-            "native_files": write_kept(checked.native_files, layer.native_files_path),
-            "file_manifest": write_kept(manifest, layer.built_files_path),
+            "native_files": write_kept(checked.native_files, layer.native_files_path, durable=False),
+            "file_manifest": write_kept(manifest, layer.built_files_path, durable=False),
         }
         record = BuildRecord(
             inputs=inputs,
@@ -127,7 +127,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
             kept=kept,
             outline=outline,
         )
-        record.write(record_path)
+        record.write(record_path, durable=False)  # the files of the environment are not, either
     launching = launch_notices(layer.declared, layer.python.version)
     notices = (*told, *checked.notices, *(f"{layer.build_name}: {notice}" for notice in launching))
     return Outcome(done=f"{counted(packages, 'package')}, {files} files", size=size, notices=notices)

@@ -59,7 +59,7 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fals
     with disk_errors(f"export {layer.build_name}", DeployError):
         target = paths.root / metadata.install_target
         replaced = output_place(layer, paths).take(target.name, DeployError)
-        remove_file(paths.record(layer.build_name))
+        remove_file(paths.record(layer.build_name), durable=True)
         remove_unfinished(paths.record(layer.build_name), *paths.beside_output(layer.build_name).values())
         remove_leftovers(target.parent, target.name)
         with replacing_tree(target) as fresh:
@@ -73,10 +73,10 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fals
             inputs=inputs,
             files=len(entries),
             size=size,
-            kept={what: write_kept(file, places[what]) for what, file in beside.items()},
+            kept={what: write_kept(file, places[what], durable=False) for what, file in beside.items()},
             outline=outline,
         )
-        record.write(paths.record(layer.build_name))
+        record.write(paths.record(layer.build_name), durable=False)  # the files of the export are not, either
     return Outcome(done=f"{len(entries)} files", size=size, notices=(*notices, *replaced))
 
 

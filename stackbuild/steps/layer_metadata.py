@@ -95,9 +95,9 @@ def replace_metadata(paths: OutputPaths, metadata: LayerMetadata) -> None:
     name = BuildName(metadata.layer_name)
     record = OutputRecord.read(paths.record(name))
     assert record is not None
-    remove_file(paths.record(name))
+    remove_file(paths.record(name), durable=True)
     kept = {**record.kept, "metadata": write_kept(metadata, paths.layer_metadata(name))}
-    record.model_copy(update={"kept": kept}).write(paths.record(name))
+    record.model_copy(update={"kept": kept}).write_last(paths.record(name))
 
 
 def next_archive(layer: ProjectLayer, metadata: LayerMetadata) -> tuple[int, str]:

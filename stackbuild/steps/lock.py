@@ -343,9 +343,9 @@ def _write(job: _LockJob, refined: RefinedLock, old: LockRecord | None, tools: L
     with disk_errors(f"write the lock of {layer.build_name}", LockError):
         remove_unfinished(paths.pylock, paths.summary, paths.record)
         if _document_on_disk(paths.pylock) != tomllib.loads(text):
-            write_atomic(paths.pylock, text)
-        write_atomic(paths.summary, package_summary(layer.build_name, packages))
-        record.write(paths.record)
+            write_atomic(paths.pylock, text, durable=True)
+        write_atomic(paths.summary, package_summary(layer.build_name, packages), durable=True)
+        record.write_last(paths.record)
     own = sum(not package.is_shared for package in packages)
     shared = len(packages) - own
     what = counted(own, "package") + (f", {shared} shared" if shared else "")
@@ -411,5 +411,5 @@ def _raise_version(layer: ProjectLayer, record: LockRecord) -> Outcome:
     version = record.lock_version + 1
     updated = record.model_copy(update={"lock_version": version, "version_inputs_hash": inputs.version_inputs_hash})
     with disk_errors(f"write the lock of {layer.build_name}", LockError):
-        updated.write(layer.lock_paths.record)
+        updated.write_last(layer.lock_paths.record)
     return Outcome(done=f"version {version}: same packages")

@@ -36,8 +36,8 @@ def _write(paths: OutputPaths, model: type[LayerMetadata], layers: Sequence[Proj
         listed[layer.linked.category].append(metadata)
     manifest = StackManifest[model](layers={category: tuple(found) for category, found in listed.items()})  # type: ignore[valid-type]
     with disk_errors(f"write {paths.manifest}", StackbuildError):
-        remove_file(paths.manifest_record)
+        remove_file(paths.manifest_record, durable=True)
         remove_unfinished(paths.manifest, paths.manifest_record)
         kept = {"manifest": write_kept(manifest, paths.manifest)}
-        OutputRecord(inputs=inputs or "", kept=kept).write(paths.manifest_record)
+        OutputRecord(inputs=inputs or "", kept=kept).write_last(paths.manifest_record)
     return Outcome(done=counted(len(layers), "layer"))

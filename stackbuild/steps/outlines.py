@@ -58,10 +58,10 @@ def outline_problem(recorded: Outline | None, folder: Path, layout: EnvironmentL
     return f"{changed[0]} in it was changed" if changed else "packages in it were added or removed"
 
 
-def write_kept(file: JsonFile, path: Path) -> KeptFile:
+def write_kept(file: JsonFile, path: Path, *, durable: bool = True) -> KeptFile:
     """Write a file beside a result, and return what the result's record says of it."""
     content = file.to_json().encode()
-    write_atomic(path, content)
+    write_atomic(path, content, durable=durable)
     return KeptFile(size=len(content), sha256=sha256_bytes(content))
 
 

@@ -2,6 +2,10 @@
 
 A file that may be a hard link into uv's cache is never edited in place: a new file replaces it. A tree is replaced by
 a new one that is made beside it and then renamed.
+
+Power cuts: a *durable* file is the old one or the new one afterwards, and whole. `sync_folder` also waits for names:
+afterwards a folder has all that was put into it, and nothing that was removed. The files of a tree are not waited for,
+since there are thousands.
 """
 
 import contextlib
@@ -42,17 +46,17 @@ def read_file(path: str | Path, *, most: int) -> bytes:
         os.close(descriptor)
 
 
-def write_atomic(path: Path, content: str | bytes) -> None:
+def write_atomic(path: Path, content: str | bytes, *, durable: bool = False) -> None:
     """Replace `path` by a file with `content` (text: UTF-8, line ends as given) in one step.
 
     A missing folder is made. A reader sees the old file or the new one, never a part. The mode is 0666 & umask.
     """
-    with replacing_file(path) as file:
+    with replacing_file(path, durable=durable) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
-def replacing_file(path: Path) -> Iterator[io.BufferedWriter]:
+def replacing_file(path: Path, *, durable: bool = False) -> Iterator[io.BufferedWriter]:
     """A new file that replaces `path` in one step when the block succeeds, and is removed otherwise.
 
     A missing folder is made. The mode is 0666 & umask. An empty folder at `path` is replaced, too: container engines
@@ -63,6 +67,9 @@ def replacing_file(path: Path) -> Iterator[io.BufferedWriter]:
     try:
         with _naming(path), temporary.open("xb") as file:
             yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         if path.is_dir() and not path.is_symlink():
             path.rmdir()
         os.replace(temporary, path)
@@ -71,12 +78,45 @@ def replacing_file(path: Path) -> Iterator[io.BufferedWriter]:
         raise
 
 
-def remove_file(path: Path) -> None:
-    """Remove a file, a link, a pipe or an empty folder. `path` may be missing. Raises `OSError`."""
-    if path.is_dir() and not path.is_symlink():
-        path.rmdir()
-    else:
-        path.unlink(missing_ok=True)
+def remove_file(path: Path, *, durable: bool = False) -> None:
+    """Remove a file, a link, a pipe or an empty folder. `path` may be missing. Raises `OSError`.
+
+    If `durable`, it does not come back after a power cut.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink()
+    except FileNotFoundError:
+        return
+    if durable:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can do that: Windows cannot.
+
+    The journals of file systems then have all earlier changes of names, too. Raises `OSError` when the disk fails.
+    """
+    if sys.platform == "win32":
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:  # it may be written to, but not read
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            error.filename = os.fspath(folder)
+            raise
+    finally:
+        os.close(descriptor)
+
+
+_NO_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EROFS}
+"""How file systems say that they cannot wait for a folder."""
 
 
 @contextmanager
@@ -190,12 +230,15 @@ def make_folders(path: Path) -> None:
 def discard(path: Path) -> None:
     """Remove a file, a link or a folder, so that it is whole or missing at every moment. `path` may be missing.
 
-    What a killed run leaves of a folder has another name, which `remove_leftovers` knows.
+    What a killed run leaves of a folder has another name, which `remove_leftovers` knows. After a power cut it is gone,
+    too.
     """
     if path.is_dir() and not path.is_symlink():
-        remove_tree(_move_aside(path))
+        aside = _move_aside(path)
+        sync_folder(path.parent)
+        remove_tree(aside)
     else:
-        path.unlink(missing_ok=True)
+        remove_file(path, durable=True)
 
 
 def _move_aside(path: Path) -> Path:
@@ -209,7 +252,8 @@ def replacing_tree(path: Path) -> Iterator[Path]:
     """A new empty folder beside `path`, at the same depth, that replaces `path` when the block succeeds.
 
     On any exception the new folder is removed and `path` stays as it was. The old tree is moved aside first and removed
-    last, so that `path` is a complete tree or missing at every moment.
+    last, so that `path` is a complete tree or missing at every moment. After a power cut it is not the old tree any
+    more.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{_short(path.name)}.new-{_random()}")
@@ -227,6 +271,7 @@ def replacing_tree(path: Path) -> Iterator[Path]:
         remove_tree(fresh)
         raise
     if aside is not None:
+        sync_folder(path.parent)
         remove_tree(aside)
 
 

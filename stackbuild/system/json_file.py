@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from stackbuild.system.files import read_file, write_atomic
+from stackbuild.system.files import read_file, sync_folder, write_atomic
 
 
 class JsonFile(BaseModel):
@@ -38,9 +38,14 @@ class JsonFile(BaseModel):
         """The text of the file; keys without a value are left out."""
         return format_json(self.model_dump(mode="json", exclude_none=True))
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, *, durable: bool = True) -> None:
         """Replace the file at `path` in one step."""
-        write_atomic(path, self.to_json())
+        write_atomic(path, self.to_json(), durable=durable)
+
+    def write_last(self, path: Path) -> None:
+        """Write a record of what is on the disk already. It is there, too, when this returns."""
+        self.write(path)
+        sync_folder(path.parent)
 
 
 def format_json(value: JsonValue | dict[str, Any]) -> str:

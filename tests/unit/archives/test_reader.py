@@ -398,7 +398,7 @@ def test_links_are_made_when_all_files_are_written(
         monkeypatch.setattr(os, function, noting)
     link = info("app/a", type=tarfile.SYMTYPE, linkname="b")
     unpack_archive(tar(FOLDER, link, (info("app/b"), b""), (info("app/c"), b"")), tmp_path / "out")
-    assert made == ["b", "c", "a"]
+    assert made[:3] == ["b", "c", "a"]
 
 
 def test_a_second_top_folder_a_file_at_the_top_and_an_unexpected_name_are_refused(tar: Callable[..., Path]) -> None:

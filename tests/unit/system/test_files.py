@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,9 +27,11 @@ from stackbuild.system.files import (
     replace_bytes,
     replacing_tree,
     sha256_file,
+    sync_folder,
     workplace,
     write_atomic,
 )
+from tests.unit.disk_order import recorded_order
 
 
 def mode(path: Path) -> int:
@@ -56,6 +59,64 @@ def umask() -> Iterator[None]:
 
 
 # Files
+
+
+needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the order of syncs is read from /proc")
+
+
+@needs_proc
+def test_a_durable_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path) -> None:
+    with recorded_order() as order:
+        write_atomic(tmp_path / "file", "text", durable=True)
+    assert order.events == [("synced", tmp_path / "file"), ("named", tmp_path / "file")]
+
+
+@needs_proc
+def test_other_files_are_not_waited_for(tmp_path: Path) -> None:
+    with recorded_order() as order:
+        write_atomic(tmp_path / "file", "text")
+        remove_file(tmp_path / "file")
+    assert [what for what, _ in order.events] == ["named", "removed"]
+
+
+@needs_proc
+def test_that_a_file_is_gone_is_durable_where_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with recorded_order() as order:
+        remove_file(tmp_path / "file", durable=True)
+        remove_file(tmp_path / "file", durable=True)
+    assert order.events == [("removed", tmp_path / "file"), ("synced", tmp_path)]
+
+
+@needs_proc
+def test_a_tree_that_was_replaced_does_not_come_back(tree: Path) -> None:
+    with recorded_order() as order, replacing_tree(tree) as fresh:
+        (fresh / "new").touch()
+    assert order.events[order.events.index(("named", tree)) + 1] == ("synced", tree.parent)
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
+def test_file_systems_that_cannot_sync_folders_are_written_to(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_folder_syncs(code, monkeypatch)
+    (tmp_path / "file").touch()
+    remove_file(tmp_path / "file", durable=True)
+    assert names(tmp_path) == []
+
+
+def test_a_disk_that_fails_is_told_with_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fail_folder_syncs(errno.EIO, monkeypatch)
+    with pytest.raises(OSError, match=re.escape(str(tmp_path))):
+        sync_folder(tmp_path)
+
+
+def _fail_folder_syncs(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fail)
 
 
 def test_file_is_written_with_its_folder_as_given(tmp_path: Path, umask: None) -> None:
