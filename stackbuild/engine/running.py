@@ -5,18 +5,18 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from doit import get_var
 from doit.cmd_base import ModuleTaskLoader
 from doit.cmd_run import Run as DoitRun
 from doit.doit_cmd import DoitMain
 
+from stackbuild.engine.arguments import check_tasks, with_platforms
 from stackbuild.engine.continuing import ContinueLocking
 from stackbuild.engine.reporter import DoitReporter
-from stackbuild.engine.tasks import TaskCreator, TaskDict, doit_name, stack_tasks
+from stackbuild.engine.stack import Stack
+from stackbuild.engine.tasks import TaskDict, doit_name, stack_tasks
 from stackbuild.errors import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED
 from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.plan import Plan
@@ -50,23 +50,26 @@ class _Doit(DoitMain):  # type: ignore[misc]  # doit has no type information
     DOIT_CMDS = (_RunCommand,)
 
 
-def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any) -> tuple[TaskDict, TaskCreator]:  # noqa: ANN401
-    """Doit's configuration and task creator for a stack: everything that a `dodo.py` needs.
+def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any) -> Stack:  # noqa: ANN401
+    """The stack of a specification: doit's configuration and tasks, and its layers.
 
-    `DOIT_CONFIG, task_stack = load_stack("venvstacks.toml")`. `options` are those of `project.options.Options`. On
-    doit's command line, `platform=win_amd64,linux_x86_64` replaces `platforms`, and a task can be named with its
-    platform (`archive@win_amd64`). An invalid specification is explained on stderr and ends the program with exit
-    status 1.
+    `DOIT_CONFIG, task_stack = load_stack("venvstacks.toml")` is everything that a `dodo.py` needs. `options` are those
+    of `project.options.Options`. On doit's command line, `platform=win_amd64,linux_x86_64` replaces `platforms`, and a
+    task can be named with its platform (`archive@win_amd64`). An invalid specification is explained on stderr and ends
+    the program with exit status 1.
     """
     prepare_streams()
     try:
-        project = open_project(spec, _with_platforms(Options(**options), sys.argv), os.environ)
+        project = open_project(spec, with_platforms(Options(**options), sys.argv[1:]), os.environ)
         graph, plan, results = StackGraph.of(project), Plan(), RunResults()
+        check_tasks(graph, sys.argv[1:])
         display = RunDisplay(graph, plan, results, outputs=RunOutputs.of_environment(os.environ))
         run = Run(graph=graph, plan=plan, results=results, watcher=display)
         continuing = ContinueLocking()
-        return doit_config(run, DoitReporter(run, display, continuing), continuing), lambda: stack_tasks(
-            run, continuing
+        return Stack(
+            graph=graph,
+            doit_config=doit_config(run, DoitReporter(run, display, continuing), continuing),
+            tasks=lambda: stack_tasks(run, continuing),
         )
     except KeyboardInterrupt:
         print_error("interrupted")
@@ -93,22 +96,6 @@ def run_plan(run: Run, display: RunDisplay, *, jobs: int | None) -> int:
     if reporter.met_bug or status == EXIT_BUG:
         return EXIT_BUG
     return EXIT_FAILED if status else 0
-
-
-def _with_platforms(options: Options, arguments: Sequence[str]) -> Options:
-    """The options with the platforms that doit's command line asks for: by `platform=…`, and by names of tasks.
-
-    Tasks for other platforms exist only if they are asked for: six times as many tasks would slow down every run.
-    """
-    variable = get_var("platform")
-    given = options.platforms if variable is None else variable
-    named = [argument.partition(":")[0].partition("@")[2] for argument in arguments if argument.startswith(_KINDS)]
-    # a string instead of a list is one name, or several separated by commas
-    platforms = given.split(",") if isinstance(given, str) else given
-    return replace(options, platforms=tuple(platforms), named_platforms=tuple(named))
-
-
-_KINDS = tuple(f"{kind}@" for kind in StepKind)
 
 
 def doit_config(run: Run, reporter: DoitReporter, continuing: ContinueLocking) -> TaskDict:

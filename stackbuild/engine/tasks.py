@@ -15,6 +15,7 @@ from stackbuild.planning.step import LayerStep, ManifestStep, Step
 from stackbuild.project.task_names import StepKind, task_group, task_name
 from stackbuild.run.run import Run
 from stackbuild.spec.models import ApplicationLayer
+from stackbuild.steps.planned_archive import planned_archive
 
 TaskDict = dict[str, Any]
 """A task as doit's task creators yield it."""
@@ -28,6 +29,9 @@ _KIND_DOCS = {
     StepKind.MANIFEST: "write the metadata of all layers in one file",
 }
 
+APPLICATION = "app"
+"""The group of tasks that make applications runnable."""
+
 
 def stack_tasks(run: Run, continuing: ContinueLocking) -> Iterator[TaskDict]:
     """Every task of the stack, groups first."""
@@ -38,6 +42,7 @@ def stack_tasks(run: Run, continuing: ContinueLocking) -> Iterator[TaskDict]:
         for kind in (StepKind.BUILD, StepKind.ARCHIVE, StepKind.EXPORT, StepKind.MANIFEST):
             yield {"basename": task_group(kind, platform), "name": None, "doc": f"{_KIND_DOCS[kind]}, for {platform}"}
     yield from _tasks_of_all_platforms(run, graph.steps.values())
+    yield from _application_tasks(run)
     records = {name: _relative(step.record) for name, step in graph.steps.items()}
     for step in graph.steps.values():
         yield _step_task(run, step, records, continuing)
@@ -59,6 +64,28 @@ def _tasks_of_all_platforms(run: Run, steps: Iterable[Step]) -> Iterator[TaskDic
         yield {"basename": group, "name": short, "actions": None, "task_dep": tasks, "doc": ", ".join(tasks)}
 
 
+def _application_tasks(run: Run) -> Iterator[TaskDict]:
+    """`app:<name>` for each application: everything that it needs to run, exported."""
+    applications = [
+        step
+        for step in run.graph.steps.values()
+        if isinstance(step, LayerStep) and step.kind is StepKind.EXPORT and step.layer.kind == "application"
+    ]
+    by_group: dict[tuple[str, str], list[str]] = {}
+    for step in applications:
+        needed = [task_name(step.kind, it.build_name, step.platform) for it in (step.layer, *step.layer.lower)]
+        names = [APPLICATION if step.platform is None else f"{APPLICATION}@{step.platform}"]
+        if step.platform in run.graph.projects:
+            names.append(APPLICATION)  # without a platform: for all of the run
+        for group in dict.fromkeys(names):
+            by_group.setdefault((group, step.layer.declared.name), []).extend(map(doit_name, needed))
+    for group in dict.fromkeys(group for group, _ in by_group):
+        yield {"basename": group, "name": None, "doc": "make every application runnable"}
+    for (group, name), needed in by_group.items():
+        doc = f"export {name} and all layers below, so that it runs"
+        yield {"basename": group, "name": doit_name(name), "actions": None, "task_dep": needed, "doc": doc}
+
+
 def _step_task(run: Run, step: Step, records: Mapping[str, str], continuing: ContinueLocking) -> TaskDict:
     """One step as a doit task: the record is its target, the records that it reads are its file dependencies.
 
@@ -70,13 +97,20 @@ def _step_task(run: Run, step: Step, records: Mapping[str, str], continuing: Con
         "name": name,
         "doc": _doc(step),
         "actions": [StepAction(run, step, continuing)],
-        "targets": [records[step.task_name]],
+        "targets": [records[step.task_name], *map(_relative, _results(step))],
         "file_dep": sorted({records[needed.task_name] for needed in run.graph.needs(step)} | _module_files(step)),
         "uptodate": [RecordIsValid(run, step)],
         "clean": [CleanAction(run, step, continuing)],
         "meta": {"step": step},
         "verbosity": 2,
     }
+
+
+def _results(step: Step) -> list[Path]:
+    """The files that a step makes for others, as far as they can be a file dependency."""
+    if isinstance(step, ManifestStep):
+        return [step.outputs.manifest]
+    return [planned_archive(step.layer)] if step.kind is StepKind.ARCHIVE else []
 
 
 def _module_files(step: Step) -> set[str]:
@@ -98,9 +132,13 @@ def _doc(step: Step) -> str:
     return what + (f" for {step.platform}" if step.platform else "") + (f" (on {below})" if below else "")
 
 
-def _relative(path: Path) -> str:
+def relative_path(path: Path) -> Path:
     """A path for doit's state: relative to the current folder, so that the state is valid in another checkout."""
     try:
-        return os.path.relpath(path)
+        return Path(os.path.relpath(path))
     except ValueError:  # another drive of Windows
-        return os.fspath(path)
+        return path
+
+
+def _relative(path: Path) -> str:
+    return os.fspath(relative_path(path))

@@ -104,5 +104,10 @@ def next_archive(layer: ProjectLayer, metadata: LayerMetadata) -> tuple[int, str
     """The build number and the file name of a layer's archive if it is made now."""
     previous = layer.archive_metadata
     number = previous.archive_build + 1 if previous and previous.lock_version == metadata.lock_version else 1
+    return number, archive_name(layer, metadata.install_target, number)
+
+
+def archive_name(layer: ProjectLayer, install_target: str, number: int) -> str:
+    """The file name of a layer's archive with this build number."""
     tag = f"-{layer.platform}-{number}" if layer.project.tag_outputs else ""
-    return number, f"{metadata.install_target}{tag}{ArchiveFormat(layer.project.archive_format).suffix}"
+    return f"{install_target}{tag}{ArchiveFormat(layer.project.archive_format).suffix}"
