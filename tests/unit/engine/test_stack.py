@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from doit.exceptions import InvalidDodoFile
 
+from stackbuild.engine.running import load_stack
 from stackbuild.engine.stack import Stack, UnknownLayer
-from stackbuild.tasks import load_stack
 
 SPECIFICATION = """
 [[runtimes]]
