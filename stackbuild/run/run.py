@@ -3,6 +3,7 @@
 It knows nothing about doit: `engine` turns steps into tasks.
 """
 
+import contextlib
 import functools
 import os
 import signal
@@ -26,7 +27,7 @@ from stackbuild.run.watched_commands import WatchedRunner
 from stackbuild.run.watcher import Watcher
 from stackbuild.steps.outcome import Outcome, Report
 from stackbuild.system import process
-from stackbuild.system.files import disk_errors, project_lock
+from stackbuild.system.files import disk_errors, project_lock, remove_unfinished
 
 if TYPE_CHECKING:
     from stackbuild.runtimes.source import RuntimeSource
@@ -47,7 +48,7 @@ class Run:
         self._running: dict[str, Step] = {}
         self._run_command = WatchedRunner(watcher, hosts=graph.project.stack.spec.uv.hosts)
         self._changed = threading.Condition()
-        self._hold = _Hold(graph.project.workspace.run_lock, results, watcher)
+        self._hold = _Hold(graph.project.workspace.run_lock, results, watcher, taken=self._remove_unfinished_locks)
         self._runtimes_lock = threading.Lock()
         self._opened_runtimes: RuntimeSource | None = None
 
@@ -170,6 +171,13 @@ class Run:
         """Let other runs change the project again."""
         self._hold.release()
 
+    def _remove_unfinished_locks(self) -> None:
+        """Remove what killed runs left beside locks, which are in version control. Other steps remove their own."""
+        for layer in self.graph.layers.values():
+            with contextlib.suppress(OSError):  # it is in nobody's way
+                paths = layer.lock_paths
+                remove_unfinished(paths.pylock, paths.summary, paths.record)
+
     def _open_runtimes(self) -> "RuntimeSource":
         from stackbuild.runtimes.source_list import open_sources  # as in _do
 
@@ -190,10 +198,12 @@ class Run:
 class _Hold:
     """Keeps other runs away from a project, from the first step on."""
 
-    def __init__(self, lock: Path, results: RunResults, watcher: Watcher) -> None:
+    def __init__(self, lock: Path, results: RunResults, watcher: Watcher, *, taken: Callable[[], None]) -> None:
+        """`taken()` is called when no other run is at work any more, before any step of this one."""
         self._lock = lock
         self._results = results
         self._watcher = watcher
+        self._taken = taken
         self._held = ExitStack()
         self._holding = False
         self._taking = threading.Lock()
@@ -205,6 +215,7 @@ class _Hold:
                     lock = project_lock(self._lock, waiting=self._waiting, still_waiting=process.check_stopping)
                     self._held.enter_context(lock)
                 self._holding = True
+                self._taken()
         return self._results.waited
 
     def release(self) -> None:

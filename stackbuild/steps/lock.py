@@ -341,11 +341,13 @@ def _write(job: _LockJob, refined: RefinedLock, old: LockRecord | None, tools: L
         inputs=inputs.readable,
     )
     with disk_errors(f"write the lock of {layer.build_name}", LockError):
-        remove_unfinished(paths.pylock, paths.summary, paths.record)
         if _document_on_disk(paths.pylock) != tomllib.loads(text):
             write_atomic(paths.pylock, text, durable=True)
-        write_atomic(paths.summary, package_summary(layer.build_name, packages), durable=True)
-        record.write_last(paths.record)
+        summary = package_summary(layer.build_name, packages)
+        if _text_on_disk(paths.summary) != summary:
+            write_atomic(paths.summary, summary, durable=True)
+        if record != old:
+            record.write_last(paths.record)
     own = sum(not package.is_shared for package in packages)
     shared = len(packages) - own
     what = counted(own, "package") + (f", {shared} shared" if shared else "")
@@ -383,8 +385,16 @@ def _changes_a_platform(job: _LockJob, old: LockRecord | None, packages: Sequenc
 
 def _document_on_disk(pylock: Path) -> dict[str, Any] | None:
     """The lock file as it is on disk, perhaps edited by hand; `None` when it cannot be read."""
+    text = _text_on_disk(pylock)
     try:
-        return parse_toml(pylock.read_text("utf-8"))
+        return None if text is None else parse_toml(text)
+    except ValueError:
+        return None
+
+
+def _text_on_disk(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8")
     except (OSError, ValueError):
         return None
 

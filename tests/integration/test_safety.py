@@ -284,6 +284,18 @@ COMMANDS = {
 }
 
 
+def test_what_a_killed_lock_left_is_removed_by_the_next_run_that_does_anything(built: StackProject) -> None:
+    folder = built.root / "requirements/py"
+    lock, unfinished = folder / "pylock.py.toml", folder / ".pylock.py.toml.0123abcd.tmp"
+    before = tree_digests(built.root, "requirements/*/*")
+    unfinished.write_bytes(lock.read_bytes()[:100])
+    built.stackbuild("build", "--no-lock", "--clean", "--include", "app-hello")
+    assert tree_digests(built.root, "requirements/*/*") == before
+    changed = lock.stat().st_mtime_ns
+    built.stackbuild("lock")
+    assert lock.stat().st_mtime_ns == changed
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_after_many_kills_a_run_gives_the_bytes_of_an_undisturbed_one(
