@@ -17,7 +17,7 @@ from stackbuild.environments.layout import LAYER_CONFIG, POSTINSTALL
 from stackbuild.errors import StackbuildError
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.paths import OutputPaths, Workspace
-from stackbuild.project.records import ArchiveMetadata, LayerMetadata, NameInFolder
+from stackbuild.project.records import ArchiveMetadata, BuildRecord, LayerMetadata, NameInFolder, OutputRecord
 from stackbuild.spec.models import BuildName
 from stackbuild.system.files import remove_file, remove_unfinished
 from stackbuild.system.json_file import JsonFile
@@ -86,9 +86,15 @@ class LayerPlace:
         noted = () if self.note is None else self.note.outputs
         current = self.current
         known = dict.fromkeys(noted)
-        if current is not None and self.described[-1].exists():
+        if current is not None and self.is_recorded:
             known[current] = None
         return tuple(name for name in known if self.may_have(name))
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether there is a record that can be read of what is current."""
+        model = BuildRecord if self.metadata is None else OutputRecord
+        return model.read(self.described[-1]) is not None
 
     @property
     def current(self) -> str | None:

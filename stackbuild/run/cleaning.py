@@ -14,16 +14,18 @@ from stackbuild.system.files import discard, remove_file, remove_leftovers, remo
 def remove_result(step: Step) -> None:
     """Remove the result of a step and its record, which prove that it is the project's own. Raises `OSError`."""
     if isinstance(step, ManifestStep):
-        _remove_recorded((step.outputs.manifest, step.record))
+        if step.record.exists():
+            _remove_described((step.outputs.manifest, step.record))
     elif step.kind is StepKind.LOCK:
         remove_tree(step.project.workspace.resolution_folder(step.layer.build_name))
     else:
         place = environment_place(step.layer) if step.kind is StepKind.BUILD else output_place(step.layer, step.outputs)
-        names = place.names
+        names, is_ours = place.names, place.note is not None or place.is_recorded
         for name in [place.current] if place.current in names else names[-1:]:
             discard_output(place, name)
             place.give_up(name)
-        _remove_recorded(place.described)
+        if is_ours:  # else it tells that the output may be replaced
+            _remove_described(place.described)
 
 
 def discard_output(place: LayerPlace, name: str) -> None:
@@ -32,9 +34,8 @@ def discard_output(place: LayerPlace, name: str) -> None:
     remove_leftovers(place.folder, name)
 
 
-def _remove_recorded(described: tuple[Path, ...]) -> None:
-    """Remove files that describe a result; the last one is its record, without which they are not ours."""
-    if described[-1].exists():
-        remove_unfinished(*described)
-        for path in described:
-            remove_file(path)
+def _remove_described(described: tuple[Path, ...]) -> None:
+    """Remove files that describe a result, its record last."""
+    remove_unfinished(*described)
+    for path in described:
+        remove_file(path)

@@ -11,6 +11,7 @@ from stackbuild.project.paths import OutputPaths, Workspace
 from stackbuild.spec.models import BuildName
 
 X = BuildName("x")
+RECORD = '{"inputs": "sha256:0", "packages": 1, "files": 2, "size": 3}'
 
 
 def outputs(folder: Path, layer: str = "x", *, spec: str = "venvstacks.toml") -> LayerPlace:
@@ -83,7 +84,7 @@ def test_names_that_no_output_of_the_layer_has_prove_nothing(tmp_path: Path, nam
     place = outputs(tmp_path)
     describe(place, install_target=name)
     place.described[-1].parent.mkdir()
-    place.described[-1].touch()
+    place.described[-1].write_text(RECORD, encoding="utf-8")
     place.note_path.parent.mkdir()
     note = {"layer_name": "x", "specification": "../venvstacks.toml", "outputs": [name]}
     place.note_path.write_text(json.dumps(note), encoding="utf-8")
@@ -119,8 +120,29 @@ def test_a_record_proves_what_the_metadata_describes(tmp_path: Path) -> None:
     describe(place, **archived("x.tar"))
     assert not place.names
     place.described[-1].parent.mkdir()
-    place.described[-1].touch()
+    place.described[-1].write_text(RECORD, encoding="utf-8")
     assert place.names == ("x.tar",)
+
+
+@pytest.mark.parametrize("content", ["", "\0" * 20, "[]", "{}", '{"inputs": 1}', None])
+def test_a_damaged_record_proves_nothing(tmp_path: Path, content: str | None) -> None:
+    for place in (outputs(tmp_path), environments(tmp_path)):
+        if place.metadata is not None:
+            describe(place, **archived("x.tar"))
+        record = place.described[-1]
+        record.parent.mkdir(parents=True, exist_ok=True)
+        if content is None:
+            record.mkdir()
+        else:
+            record.write_text(content, encoding="utf-8")
+        assert place.names == ()
+
+
+def test_the_record_of_a_build_proves_an_environment(tmp_path: Path) -> None:
+    place = environments(tmp_path)
+    place.described[-1].parent.mkdir(parents=True)
+    place.described[-1].write_text(RECORD, encoding="utf-8")
+    assert place.names == ("x",)
 
 
 @pytest.mark.parametrize(("more", "taken"), [("", True), ("postinstall.py", False)])

@@ -78,6 +78,23 @@ def test_what_was_not_made_here_stays(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["archive", "export"])
+def test_without_note_and_record_an_output_stays_with_what_describes_it_and_can_be_made_again(
+    made: World, kind: str
+) -> None:
+    folder = made.folder / {"archive": "_artifacts", "export": "_export"}[kind]
+    note, record = (folder / "__venvstacks__" / part / "base.json" for part in ("owned", "records"))
+    for path in (note, record):
+        path.write_bytes(b"")
+    output = folder / {"archive": "base.tar", "export": "base"}[kind]
+    (step,) = (step for step in steps(made) if step.task_name == f"{kind}:base")
+    remove_result(step)
+    assert output.exists()
+    {"archive": made.archive, "export": made.export}[kind]("base")
+    remove_result(step)
+    assert not output.exists()
+
+
 @pytest.mark.parametrize("kind", ["build", "archive", "export"])
 @pytest.mark.parametrize("calls", range(5))
 def test_killed_cleaning_never_stands_in_the_way(
