@@ -1,5 +1,6 @@
 """The reporter that doit calls during a run: it passes on what happens to the display."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from doit.exceptions import TaskFailed, UnmetDependency
@@ -11,6 +12,7 @@ from stackbuild.planning.step import Step
 from stackbuild.reporting.display import RunDisplay
 from stackbuild.run.run import Run
 from stackbuild.system.terminal import print_error, reader_may_leave
+from stackbuild.system.unexpected import unexpected
 
 _PATIENCE_SECONDS = 10.0
 
@@ -90,12 +92,20 @@ class DoitReporter:
         """A task's teardown runs; stacks have none."""
 
     def complete_run(self) -> None:
-        """The run is over, successful or not. After an interrupt, this ends the program with exit status 130."""
+        """The run is over, successful or not. After an interrupt, this ends the program with exit status 130.
+
+        An exception that is ending the run, which doit would show with its traceback, is explained instead.
+        """
+        met = sys.exc_info()[1]  # doit calls this in a `finally`
         with reader_may_leave():  # the live display writes as well
             try:
                 self._complete_run()
             finally:
                 self._display.finish_outputs()
+        if isinstance(met, Exception):
+            explained = unexpected(met)
+            print_error(str(explained.error))
+            raise SystemExit(explained.status)
 
     def _complete_run(self) -> None:
         is_interrupted = self._run.results.unfinished is not None

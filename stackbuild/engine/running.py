@@ -130,6 +130,8 @@ def _state_file(database: Path) -> str:
 
 
 _IN_MEMORY = ":memory:"
+_AS_DOIT_BEGINS = "create table if not exists doit (task_id text not null primary key, task_data json)"
+"""Where this fails, doit takes the database for a damaged one, even when only the disk is full."""
 _UNWRITABLE = ("unable to open", "readonly", "disk I/O error", "full")
 
 
@@ -140,10 +142,11 @@ def _is_damaged(database: Path) -> bool:
     """
     try:
         with contextlib.closing(sqlite3.connect(database, timeout=0)) as connection:
+            connection.execute(_AS_DOIT_BEGINS)
             connection.execute("begin immediate")
             connection.execute("select task_id, task_data from doit limit 1").fetchall()
     except sqlite3.DatabaseError as error:
         if any(text in str(error) for text in _UNWRITABLE):
             raise OSError(str(error)) from error
-        return "no such table" not in str(error) and "locked" not in str(error)
+        return "locked" not in str(error)
     return False

@@ -1,6 +1,9 @@
 """Why uv failed, in terms of a layer: the setting, the index or the pins that are the cause, and what to do. Pure."""
 
+import errno
+import os
 import re
+import sys
 import textwrap
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,6 +14,7 @@ from stackbuild.spec.models import UvIndex, UvSettings
 from stackbuild.spec.problems import did_you_mean, quote
 from stackbuild.spec.stack import LinkedLayer
 from stackbuild.spec.uv_settings import UV_SETTINGS_FILE
+from stackbuild.system.files import disk_hint
 from stackbuild.system.urls import without_secrets
 from stackbuild.targets.platforms import TargetPlatform
 from stackbuild.uv.conflicts import Resolution, advice, retold, where
@@ -57,6 +61,7 @@ def resolution_error(
     no_proofs = [fact for fact in facts if not fact.startswith("Because ")]  # what is not visible may exist
     explained = (
         _rejected_setting(asked, report)
+        or _disk(report)
         or _access(asked.settings, report, facts=no_proofs, network_hint=f"{_CHECK}; {_DO_WITHOUT}")
         or _Explanation(
             message="its requirements cannot be resolved",
@@ -79,9 +84,13 @@ def installation_error(
             hints=["put them back as they were, or lock the layer again: stackbuild lock"],
         )
     else:
-        facts = [fact for fact in (report.headline, *report.causes) if fact]
-        explained = _access(settings, report, facts=facts, network_hint=_CHECK) or _Explanation(
-            message="its packages cannot be installed", facts=facts, hints=list(_installation_hints(report))
+        facts = _statements(report)
+        explained = (
+            _disk(report)
+            or _access(settings, report, facts=facts, network_hint=_CHECK)
+            or _Explanation(
+                message="its packages cannot be installed", facts=facts, hints=list(_installation_hints(report))
+            )
         )
     return BuildError(explained.lines(linked.build_name), hint=explained.hint)
 
@@ -129,6 +138,31 @@ def _setting_at(text: str, line: int) -> str:
         elif entry := re.match(r'("?)([A-Za-z0-9_.-]+)\1 = ', read):
             key = entry[2]
     return ".".join(part for part in (table, key) if part)
+
+
+# Files that cannot be used
+
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+_OF_WINDOWS = {5: errno.EACCES, 39: errno.ENOSPC, 112: errno.ENOSPC, 206: errno.ENAMETOOLONG}
+_OF_FILES = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG)
+)
+
+
+def _disk(report: UvReport) -> _Explanation | None:
+    """For files and folders of uv's, or of the layer, that cannot be written or read."""
+    for number in map(int, _OS_ERROR.findall(report.text)):
+        code = _OF_WINDOWS.get(number) if sys.platform == "win32" else number
+        if code in _OF_FILES:
+            hint = disk_hint(OSError(code, os.strerror(code)))
+            return _Explanation(
+                message="uv cannot use a file or folder", facts=_statements(report), hints=[hint] if hint else []
+            )
+    return None
+
+
+def _statements(report: UvReport) -> list[str]:
+    return [statement for statement in (report.headline, *report.causes) if statement]
 
 
 # Indexes that cannot be reached

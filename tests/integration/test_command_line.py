@@ -244,3 +244,22 @@ def test_output_that_nobody_can_read_or_no_encoding_has_is_no_bug(built: StackPr
     full = built.run("sh", "-c", f"{stackbuild} build > /dev/full", check=False)
     assert "error: cannot write to standard output" in full.stderr
     assert "Traceback" not in full.stderr
+
+
+def test_verify_names_what_differs_and_exits_with_1_and_0_when_it_is_mended(built: StackProject) -> None:
+    data = json.loads(built.stackbuild("verify", "--json").stdout)
+    assert data["valid"] is True
+    assert len(data["results"]) == 17  # 5 layers in 3 forms, 2 manifests
+    changed = next((built.root / "_build/app-hello").rglob("hello.py"))
+    before = changed.read_bytes()
+    changed.write_bytes(b"#" + before[1:])  # of the same size, in a file that no outline names
+    done = built.stackbuild("verify", check=False)
+    assert done.returncode == 1
+    assert f"  {changed.relative_to(built.root)}: " in done.stdout
+    assert done.stderr.startswith("error: 1 of 17 results differ from what was recorded\n\nhint: make them again: ")
+    done = built.stackbuild("verify", "--json", check=False)
+    assert done.returncode == 1
+    (differing,) = (result for result in json.loads(done.stdout)["results"] if result["differences"])
+    assert [difference["path"] for difference in differing["differences"]] == [str(changed)]
+    changed.write_bytes(before)
+    assert "difference" not in built.stackbuild("verify").stdout

@@ -1,16 +1,18 @@
-"""Files that stackbuild wrote are damaged: no run hangs, shows a traceback or trusts them; the next one mends.
+"""Damaged files: no run hangs, shows a traceback or trusts them, and the next one mends what stackbuild made.
 
 Each round damages some files at once, chosen by a fixed seed. `STACKBUILD_DAMAGE_ROUNDS=200` asks for more rounds.
 """
 
 import os
 import random
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from stackbuild.system.files import remove_tree
 from tests.integration.stack_project import StackProject, tree_digests
 
 ROUNDS = int(os.environ.get("STACKBUILD_DAMAGE_ROUNDS", "2"))
@@ -24,6 +26,8 @@ MADE = (
     "_export/*/share/venv/metadata/*.json",
     "_export/__venvstacks__/**/*.json",
 )
+
+SOURCES = ("venvstacks.toml", "requirements/*/*", "*.py", "dodo.py", "wheels/*.whl")
 
 Damage = Callable[[Path, random.Random], object]
 
@@ -89,6 +93,56 @@ def test_damaged_results_are_mended_by_the_next_run(built: StackProject) -> None
         assert tree_digests(built.root, "_artifacts/*.tar") == archives, chosen
     assert built.ran() == set()
     assert built.launch("app-hello", "hello").startswith("greeting 1.0 app-hello")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders")
+def test_damaged_sources_are_told_and_nothing_stays_wrong_when_they_are_back(built: StackProject) -> None:
+    archives = tree_digests(built.root, "_artifacts/*.tar")
+    files = sorted({path for pattern in SOURCES for path in built.root.glob(pattern) if path.is_file()})
+    contents = {path: path.read_bytes() for path in files}
+    chance = random.Random(21)
+    for _ in range(ROUNDS):
+        chosen = {path: chance.choice(list(DAMAGES)) for path in chance.sample(files, chance.choice([1, 1, 2, 4]))}
+        for path, name in chosen.items():
+            apply(path, name, chance)
+        said = ""
+        for command in ("show", "check", "lock --if-needed", "publish", "verify", "prune"):
+            done = built.stackbuild(*command.split(), check=False)
+            assert done.returncode in (0, 1, 2), (command, chosen, done)
+            assert done.returncode == 0 or "error: " in done.stderr, (command, chosen, done)
+            said += done.stdout + done.stderr
+        assert is_sentence(said), (chosen, said)
+        for path, found in contents.items():
+            remove_tree(path)
+            path.write_bytes(found)
+        built.doit()
+        assert tree_digests(built.root, "_artifacts/*.tar") == archives, chosen
+    assert built.launch("app-hello", "hello").startswith("greeting 1.0 app-hello")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders")
+def test_what_nothing_proves_to_be_ours_is_never_touched(built: StackProject) -> None:
+    archives = tree_digests(built.root, "_artifacts/*.tar")
+    described = built.root / "_artifacts/__venvstacks__"
+    refused = 0
+    chance = random.Random(22)
+    for _ in range(ROUNDS):
+        for name in ("py", "app-hello"):
+            for proof in ("owned", "records", "env_metadata"):
+                if chance.random() < 0.8:
+                    apply(described / proof / f"{name}.json", chance.choice(list(DAMAGES)), chance)
+        run = built.doit("run", "--continue", "archive:py", "archive:app-hello", check=False)
+        assert is_sentence(run.stderr)
+        assert tree_digests(built.root, "_artifacts/*.tar") == archives
+        if run.returncode != 0:
+            in_the_way = re.findall(r"(\S+) is in the way, and stackbuild did not make it\n", run.stderr)
+            assert in_the_way, run.stderr
+            for path in in_the_way:
+                Path(path).unlink()
+                refused += 1
+        built.doit()
+        assert tree_digests(built.root, "_artifacts/*.tar") == archives
+    assert ROUNDS < 10 or refused > 0
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders")

@@ -272,6 +272,19 @@ def test_a_project_that_cannot_be_written_works_with_nothing_to_do_and_else_says
     built.doit()
 
 
+def test_a_system_without_further_threads_is_an_error_with_its_cure(built: StackProject) -> None:
+    with (built.root / "dodo.py").open("a", encoding="utf-8") as file:
+        file.write(
+            "import doit.runner\n"
+            'def start(self): raise RuntimeError("can\'t start new thread")\n'
+            "doit.runner.MThreadRunner.Child = type('Thread', (doit.runner.Thread,), {'start': start})\n"
+        )
+    done = built.doit(check=False)
+    assert done.returncode == 1
+    assert "error: the system allows no further thread\n\nhint: allow more (`ulimit -u`)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 COMMANDS = {
     "lock": ("stackbuild", "lock"),
     "build": ("stackbuild", "build", "--clean"),

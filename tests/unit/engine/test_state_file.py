@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,6 @@ def write(path: Path) -> None:
 def test_a_database_that_can_be_written_is_used(tmp_path: Path) -> None:
     path = tmp_path / "_build" / ".doit.db"
     assert _state_file(path) == str(path)
-    write(path)
     assert _state_file(path) == str(path)
 
 
@@ -50,6 +50,19 @@ def test_a_folder_in_its_place_needs_none(tmp_path: Path) -> None:
     assert _state_file(tmp_path / ".doit.db") == ":memory:"
     (tmp_path / "file").touch()
     assert _state_file(tmp_path / "file" / ".doit.db") == ":memory:"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of file sizes")
+def test_a_full_disk_needs_none(tmp_path: Path) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        assert _state_file(tmp_path / ".doit.db") == ":memory:"
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [it.name for it in tmp_path.iterdir()] in ([], [".doit.db"])
 
 
 def test_a_folder_that_cannot_be_written_needs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """What a person reads when uv fails: texts that several releases of uv wrote, and what is made of them."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -414,6 +415,19 @@ def test_installation_failure_of_another_kind_keeps_what_uv_says(tmp_path: Path)
     assert str(installation_error(resolution.linked, said, settings=resolution.settings)) == (
         "framework-f: its packages cannot be installed\n  Failed to install: a.whl\n  it is broken\n\nhint: mend it"
     )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has other numbers for these errors")
+def test_a_full_disk_is_no_conflict(tmp_path: Path) -> None:
+    resolution = asked(tmp_path)
+    said = "error: failed to flush file `/w/uv.lock`: No space left on device (os error 28)\n"
+    told = (
+        "framework-f: uv cannot use a file or folder\n"
+        "  failed to flush file `/w/uv.lock`: No space left on device (os error 28)\n\n"
+        "hint: free some space and run the same command again: it goes on where it stopped"
+    )
+    assert str(resolution_error(resolution, said)) == told
+    assert str(installation_error(resolution.linked, said, settings=resolution.settings)) == told
 
 
 def test_installation_from_an_index_that_refuses_access_names_it(tmp_path: Path) -> None:
