@@ -14,7 +14,7 @@ from doit.doit_cmd import DoitMain
 
 from stackbuild.engine.arguments import check_tasks, with_platforms
 from stackbuild.engine.continuing import ContinueLocking
-from stackbuild.engine.reporter import DoitReporter
+from stackbuild.engine.reporter import DoitReporter, reporter_class
 from stackbuild.engine.stack import Stack
 from stackbuild.engine.tasks import TaskDict, doit_name, stack_tasks
 from stackbuild.errors import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED
@@ -68,7 +68,7 @@ def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any)
         continuing = ContinueLocking()
         return Stack(
             graph=graph,
-            doit_config=doit_config(run, DoitReporter(run, display, continuing), continuing),
+            doit_config=doit_config(run, reporter_class(run, display, continuing), continuing),
             tasks=lambda: stack_tasks(run, continuing),
         )
     except KeyboardInterrupt:
@@ -98,7 +98,7 @@ def run_plan(run: Run, display: RunDisplay, *, jobs: int | None) -> int:
     return EXIT_FAILED if status else 0
 
 
-def doit_config(run: Run, reporter: DoitReporter, continuing: ContinueLocking) -> TaskDict:
+def doit_config(run: Run, reporter: DoitReporter | type[DoitReporter], continuing: ContinueLocking) -> TaskDict:
     """The `DOIT_CONFIG` of a run: threads on every core, our reporter, task state in the build folder."""
     database = run.graph.project.workspace.state_database
     return {

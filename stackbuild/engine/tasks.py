@@ -33,6 +33,10 @@ APPLICATION = "app"
 """The group of tasks that make applications runnable."""
 
 
+STEP_VERBOSITY = 1
+"""What the option `-v` of doit replaces, so that it can be told from the default."""
+
+
 def stack_tasks(run: Run, continuing: ContinueLocking) -> Iterator[TaskDict]:
     """Every task of the stack, groups first."""
     graph = run.graph
@@ -102,7 +106,7 @@ def _step_task(run: Run, step: Step, records: Mapping[str, str], continuing: Con
         "uptodate": [RecordIsValid(run, step)],
         "clean": [CleanAction(run, step, continuing)],
         "meta": {"step": step},
-        "verbosity": 2,
+        "verbosity": STEP_VERBOSITY,
     }
 
 

@@ -143,12 +143,12 @@ def show_summary(
         print_text(f"  {name}: {change.line}")
 
 
-def show_counts(results: RunResults, *, selected: int, up_to_date: int, seconds: float) -> None:
+def show_counts(*, ran: int, up_to_date: int, failed: int, ignored: int, selected: int, seconds: float) -> None:
     """Print how many of the selected tasks ended how, and the time of the run."""
-    ran, failed = len(results.done), len(results.failed)
     counts = [f"{counted(ran, 'task')} run", f"{up_to_date} up to date"]
-    left = max(selected - ran - up_to_date - failed, 0)
-    counts += [f"{number} {word}" for number, word in ((failed, "failed"), (left, "not run")) if number]
+    left = max(selected - ran - up_to_date - failed - ignored, 0)
+    further = ((failed, "failed"), (ignored, "ignored"), (left, "not run"))
+    counts += [f"{number} {word}" for number, word in further if number]
     print_text(f"\n{', '.join(counts)}, {format_seconds(seconds)}")
 
 

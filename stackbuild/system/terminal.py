@@ -5,15 +5,18 @@ they could move the cursor, change what was printed, or send keys. Secrets in UR
 colours here are added after that.
 """
 
+import contextlib
 import io
 import json
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from stackbuild.system.run_streams import DescriptorLines, RunStream
 from stackbuild.system.urls import values_without_secrets, without_secrets
 
 if TYPE_CHECKING:
@@ -76,6 +79,14 @@ def _print(text: str) -> None:
         print(text, flush=True)
 
 
+def print_output(parts: Sequence[tuple[str, str]]) -> None:
+    """Print what another program wrote to its `stdout` and `stderr`, as it is; a last line gets its end."""
+    for number, (name, text) in enumerate(parts, start=1):
+        end = "\n" if number == len(parts) and not text.endswith("\n") else ""
+        with reader_may_leave():
+            print(text, end=end, flush=True, file=sys.stdout if name == "stdout" else sys.stderr)
+
+
 def print_aside(text: str) -> None:
     """Print additional information on stdout, dim in a terminal."""
     told = shown(text)
@@ -125,6 +136,9 @@ _BAR, _SHORT_BAR, _WIDE = 20, 8, 100
 """The width of a bar on a wide and on a narrow screen, and the width from which a screen is wide."""
 
 
+_FRAME_SECONDS = 0.1
+
+
 class _Count:
     """The progress of a run as the text of a column, computed each time it is drawn."""
 
@@ -155,39 +169,127 @@ class LiveDisplay:
         )
         from rich.table import Column
 
+        streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, RunStream)]
+        self._streams = [stream for stream in streams if stream.isatty()]  # others do not go to the screen
+        self._taken: list[DescriptorLines] = []
+        self._screen = _screen(self._streams[0]) if self._streams else sys.stdout
+        self._console = Console(file=self._screen)
+        self._lock = threading.RLock()
+        """Held by whoever draws or prints. rich works out where the cursor is before it writes, so that of two threads
+        that write at the same time one would overwrite what the other has written."""
         self._steps: dict[str, TaskID] = {}
-        console = Console()
+        self._shows = True
+        self._stopped = threading.Event()
         self._progress: Progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=_BAR if console.width >= _WIDE else _SHORT_BAR),
+            BarColumn(bar_width=_BAR if self._console.width >= _WIDE else _SHORT_BAR),
             TimeElapsedColumn(),
             # last, in the space that is left, so that the others stay complete on a narrow screen
             TextColumn("{task.fields[doing]}", markup=False, style="dim", table_column=Column(ratio=1, no_wrap=True)),
-            console=console,
+            console=self._console,
             expand=True,
-            transient=True,
-            redirect_stderr=sys.stderr.isatty(),  # else its output does not go to the screen
         )
         self._count = _Count(total, note)
         self._overall = self._progress.add_task("all tasks", total=total, doing=self._count)
-        self._progress.start()
+        self._start()
+        self._drawing = threading.Thread(target=self._draw, daemon=True)
+        self._drawing.start()
+
+    def _draw(self) -> None:
+        while not self._stopped.wait(_FRAME_SECONDS):
+            with self._lock, contextlib.suppress(OSError):  # the terminal is gone
+                if self._shows:
+                    self._console.size = os.get_terminal_size(self._screen.fileno())
+                    self._live.refresh()
+
+    def _start(self) -> None:
+        from rich.live import Live
+
+        for stream in self._streams:
+            stream.stream.flush()
+            stream.target = _AboveLiveDisplay(self._print, stream.stream)
+            if sys.platform != "win32":  # children of Windows have handles instead
+                self._taken.append(DescriptorLines(stream.fileno(), stream.write_lines))
+        # a new one each time: one that was stopped would clear the lines above that it had before
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._progress.get_renderable,
+            transient=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._live.stop()
+        for taken in self._taken:  # without the lock, as what is taken is printed
+            taken.close()
+        self._taken.clear()
+        for stream in self._streams:
+            stream.target = stream.stream
+
+    def _print(self, lines: str) -> None:
+        """Print whole lines, whose colours are kept, above the display."""
+        from rich.text import Text
+
+        with self._lock:
+            self._console.print(Text.from_ansi(lines), soft_wrap=True)
+
+    def pause(self) -> None:
+        """Leave the screen until `go_on`."""
+        self._shows = False
+        self._leave()
+
+    def go_on(self) -> None:
+        """Return to the screen after `pause`."""
+        with self._lock:
+            self._start()
+            self._shows = True
 
     def add(self, name: str) -> None:
-        self._steps[name] = self._progress.add_task(shown(name), total=None, doing="")
+        with self._lock:
+            self._steps[name] = self._progress.add_task(shown(name), total=None, doing="")
 
     def describe(self, name: str, doing: str) -> None:
-        if name in self._steps:
-            self._progress.update(self._steps[name], doing=shown(doing))
+        with self._lock:
+            if name in self._steps:
+                self._progress.update(self._steps[name], doing=shown(doing))
 
     def remove(self, name: str) -> None:
-        task = self._steps.pop(name, None)
-        if task is not None:
-            self._progress.remove_task(task)
+        with self._lock:
+            task = self._steps.pop(name, None)
+            if task is not None:
+                self._progress.remove_task(task)
 
     def advance(self, completed: int) -> None:
-        self._count.completed = completed
-        self._progress.update(self._overall, completed=completed)
+        with self._lock:
+            self._count.completed = completed
+            self._progress.update(self._overall, completed=completed)
 
     def stop(self) -> None:
-        self._progress.stop()
+        """Leave the screen for good."""
+        self._stopped.set()
+        self._drawing.join()
+        self._leave()
+
+
+def _screen(stream: RunStream) -> TextIO:
+    """The terminal of a stream, also while the descriptor of the stream is another file."""
+    return open(os.dup(stream.fileno()), "w", encoding=stream.encoding, errors="replace")
+
+
+class _AboveLiveDisplay:
+    """Where a `RunStream` writes whole lines while a live display is on the screen."""
+
+    def __init__(self, print_lines: Callable[[str], None], stream: TextIO) -> None:
+        self._print_lines = print_lines
+        self._stream = stream
+
+    def write(self, lines: str) -> None:
+        self._print_lines(lines.removesuffix("\n"))
+
+    def flush(self) -> None:
+        self._stream.flush()
