@@ -31,16 +31,16 @@ class Started:
     written: tuple[str, ...]
     ignore_lines: tuple[str, ...] = ()
 
-    def lines(self) -> list[str]:
-        """The result for the user, and what to do next."""
+    def lines(self, *, doit: str = "doit", stackbuild: str = "stackbuild") -> list[str]:
+        """The result for the user, and what to do next, with the commands of these programs."""
         told = [f"wrote {self.folder / name}" for name in self.written]
         if self.ignore_lines:
             told += [f"add to {self.folder / _IGNORE_FILE}:", *(f"  {line}" for line in self.ignore_lines)]
         enter = "" if self.folder == Path() else f"cd {shlex.quote(str(self.folder))} && "
         return [
             *told,
-            f"build it with: {enter}doit",
-            f"or, without archives, with: {enter}stackbuild lock && stackbuild local-export",
+            f"build it with: {enter}{doit}",
+            f"or, without archives, with: {enter}{stackbuild} lock && {stackbuild} local-export",
         ]
 
 

@@ -306,6 +306,25 @@ def check(
     commands.check(option.where(spec, spec_option, Options()), as_json=json)
 
 
+@app.command(
+    "doit",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False},
+)
+def doit(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ARGS]...", help="As for doit: tasks, options, commands.", show_default=False),
+    ] = None,
+) -> None:
+    """Run doit: the dodo.py of this folder, or without one the tasks of its specification.
+
+    `-f FILE` takes another dodo.py, or another specification. `stackbuild doit help` explains doit.
+    """
+    from stackbuild.cli import commands
+
+    commands.doit(arguments or [])
+
+
 @app.command("init")
 def init(
     folder: Annotated[

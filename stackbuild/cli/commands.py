@@ -3,8 +3,10 @@
 import contextlib
 import gc
 import os
+import shlex
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -33,6 +35,7 @@ from stackbuild.run.precheck import check_frozen
 from stackbuild.run.results import RunResults
 from stackbuild.run.run import Run
 from stackbuild.spec.launch_modules import launch_notices
+from stackbuild.system.files import offered_program
 from stackbuild.system.quantities import counted
 from stackbuild.system.terminal import print_error, print_json, print_notice, print_text
 
@@ -251,7 +254,18 @@ def init(folder: Path) -> None:
 
     with told():
         check_names(folder.absolute())
-        print_text("\n".join(write_starter(folder, starter_files()).lines()))
+        started = write_starter(folder, starter_files())
+        stackbuild = offered_program("stackbuild") or shlex.join([sys.executable, "-m", "stackbuild"])
+        doit = offered_program("doit") or f"{stackbuild} doit"
+        print_text("\n".join(started.lines(doit=doit, stackbuild=stackbuild)))
+
+
+def doit(arguments: Sequence[str]) -> NoReturn:
+    """Run doit's command line on the `dodo.py`, or on the stack of the specification, in the current folder."""
+    from stackbuild.engine.running import run_doit
+
+    gc.enable()
+    raise typer.Exit(run_doit(arguments))
 
 
 def schema() -> None:

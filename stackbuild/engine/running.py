@@ -4,11 +4,11 @@ import contextlib
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from doit.cmd_base import ModuleTaskLoader
+from doit.cmd_base import DodoTaskLoader, ModuleTaskLoader
 from doit.cmd_run import Run as DoitRun
 from doit.doit_cmd import DoitMain
 
@@ -96,6 +96,35 @@ def run_plan(run: Run, display: RunDisplay, *, jobs: int | None) -> int:
     if reporter.met_bug or status == EXIT_BUG:
         return EXIT_BUG
     return EXIT_FAILED if status else 0
+
+
+class _DodoOrSpecification(DodoTaskLoader):  # type: ignore[misc]  # doit has no type information
+    """Loads a `dodo.py`. Where there is none, or a TOML file is named instead, the tasks are those of a stack."""
+
+    def setup(self, opt_values: Mapping[str, Any]) -> None:
+        file, folder = opt_values["dodoFile"], opt_values["cwdPath"]
+        if not file.endswith(".toml"):
+            if file != _DODO or opt_values["seek_file"] or Path(folder or "", file).exists():
+                super().setup(opt_values)
+                return
+            file = "venvstacks.toml"
+        if folder:
+            os.chdir(folder)
+        config, tasks = load_stack(file)
+        self.namespace = {"DOIT_CONFIG": config, "task_stack": tasks}
+
+
+_DODO = "dodo.py"
+
+
+class _WholeDoit(DoitMain):  # type: ignore[misc]  # doit has no type information
+    BIN_NAME = "stackbuild doit"
+
+
+def run_doit(arguments: Sequence[str]) -> int:
+    """Doit's command line with these arguments; return the exit status."""
+    status: int = _WholeDoit(_DodoOrSpecification()).run(list(arguments))
+    return status
 
 
 def doit_config(run: Run, reporter: DoitReporter | type[DoitReporter], continuing: ContinueLocking) -> TaskDict:

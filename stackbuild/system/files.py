@@ -17,6 +17,7 @@ import re
 import shutil
 import stat
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -331,6 +332,13 @@ def link_or_copy(source: str | Path, destination: str | Path) -> None:
 
 
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EACCES}
+
+
+def offered_program(name: str) -> str | None:
+    """The name of a program of this installation, if a shell finds it: pipx and uv only offer those of stackbuild."""
+    found = shutil.which(name)
+    own = Path(sysconfig.get_path("scripts"), name + (".exe" if sys.platform == "win32" else ""))
+    return name if found is not None and own.exists() and own.samefile(found) else None
 
 
 def sha256_bytes(content: bytes) -> str:

@@ -1,6 +1,8 @@
 """`stackbuild init` writes a first project that works at once: locked, built, run."""
 
+import os
 import subprocess
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -58,7 +60,8 @@ def test_without_downloads_its_runtime_is_a_python_of_this_machine(first: StackP
 
 def test_what_was_written_is_told_and_a_second_time_replaces_nothing(tmp_path: Path, clean_env: dict[str, str]) -> None:
     here = StackProject(tmp_path, clean_env)
-    told = here.stackbuild("init").stdout.splitlines()
+    scripts = sysconfig.get_path("scripts")
+    told = here.stackbuild("init", PATH=f"{scripts}{os.pathsep}{clean_env['PATH']}").stdout.splitlines()
     assert told[:-2] == [f"wrote {name}" for name in starter_files()]
     assert told[-2:] == [
         "build it with: doit",
