@@ -82,8 +82,6 @@ def run(
         if request.upgrade:
             check_upgrade(request.upgrade, graph.layers, selection)
         display = RunDisplay(
-            graph,
-            plan,
             results,
             quiet=showing.quiet,
             verbose=showing.verbose > 0,

@@ -15,6 +15,7 @@ from stackbuild.project.opening import open_project
 from stackbuild.reporting.display import RunDisplay
 from stackbuild.run.results import RunResults
 from stackbuild.run.run import Run
+from stackbuild.run.stopping import catch_signals
 from stackbuild.spec.models import BuildName
 from stackbuild.steps.outdated import LayerReleases, newer_releases
 from stackbuild.system.quantities import counted
@@ -27,9 +28,9 @@ def show_outdated(where: Where, request: Request, *, allow_missing: bool, as_jso
         project = open_project(where.spec, where.options, os.environ)
         included = request.include or ("*",)
         select(project, request, allow_missing=allow_missing)
-        graph, plan, results = StackGraph.of(project), Plan(), RunResults()
-        run = Run(graph=graph, plan=plan, results=results, watcher=RunDisplay(graph, plan, results, quiet=True))
-        run.catch_signals()
+        graph, results = StackGraph.of(project), RunResults()
+        run = Run(graph=graph, plan=Plan(), results=results, watcher=RunDisplay(results, quiet=True))
+        catch_signals(results)
         run.hold()
         try:
             names, _ = match_layers(project.layers, included)

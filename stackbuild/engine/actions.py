@@ -15,6 +15,7 @@ from stackbuild.errors import EXIT_BUG, EXIT_FAILED, Interrupted, StackbuildErro
 from stackbuild.planning.step import Step
 from stackbuild.run.cleaning import remove_result
 from stackbuild.run.run import Run
+from stackbuild.run.stopping import exit_on_signals
 from stackbuild.system.files import disk_errors
 from stackbuild.system.terminal import print_error, print_notice
 from stackbuild.system.unexpected import unexpected
@@ -74,7 +75,7 @@ class CleanAction(StepAction):
 
     def execute(self, out: object = None, err: object = None) -> TaskFailed | TaskError | None:
         del out, err
-        self._run.exit_on_signals("interrupted: run `doit clean` again to remove the rest")
+        exit_on_signals("interrupted: run `doit clean` again to remove the rest")
         try:
             self._run.hold()
             with disk_errors(f"remove what {self._step.task_name} made", StackbuildError):

@@ -9,16 +9,15 @@ from dataclasses import replace
 
 from doit import get_var
 
-from stackbuild.engine.tasks import APPLICATION, doit_name
+from stackbuild.engine.tasks import doit_name
 from stackbuild.errors import StackbuildError
 from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.step import LayerStep, Step
 from stackbuild.project.options import Options
-from stackbuild.project.task_names import StepKind
+from stackbuild.project.task_names import APPLICATION, TASK_GROUPS
 from stackbuild.spec.problems import near_word, quote
 
 _PLATFORM = "platform"
-_GROUPS = (*map(str, StepKind), APPLICATION)
 
 
 def with_platforms(options: Options, arguments: Sequence[str]) -> Options:
@@ -33,28 +32,39 @@ def with_platforms(options: Options, arguments: Sequence[str]) -> Options:
             raise StackbuildError(f'unknown variable {quote(name)} — did you mean "{_PLATFORM}"?')
     variable = get_var(_PLATFORM)
     given = options.platforms if variable is None else variable
-    named = [argument.partition(":")[0].partition("@")[2] for argument in arguments if argument.startswith(_NAMED)]
+    tasks = _own_arguments(options.prefix, arguments)
+    named = [task.partition(":")[0].partition("@")[2] for task in tasks if task.startswith(_NAMED)]
     # a string instead of a list is one name, or several separated by commas
     platforms = given.split(",") if isinstance(given, str) else given
     return replace(options, platforms=tuple(platforms), named_platforms=tuple(named))
 
 
-_NAMED = tuple(f"{group}@" for group in _GROUPS)
+_NAMED = tuple(f"{group}@" for group in TASK_GROUPS)
+
+
+def _own_arguments(prefix: str, arguments: Iterable[str]) -> list[str]:
+    """The arguments that can be tasks of the stack with this prefix, without it."""
+    if not prefix:
+        return list(arguments)
+    return [argument.removeprefix(f"{prefix}:") for argument in arguments if argument.startswith(f"{prefix}:")]
 
 
 def check_tasks(graph: StackGraph, arguments: Sequence[str]) -> None:
     """Raise `StackbuildError` for arguments that can only be names of the stack's tasks, if there are no such tasks."""
-    names = {*map(doit_name, graph.steps), *_names_without_platform(graph.steps.values()), *_applications(graph)}
+    prefix = graph.project.prefix
+    before = f"{prefix}:" if prefix else ""
+    steps = [name.removeprefix(f"{prefix}:") for name in graph.steps]
+    names = {*map(doit_name, steps), *_names_without_platform(graph.steps.values()), *_applications(graph)}
     unknown = []
-    for argument in arguments:
+    for argument in _own_arguments(prefix, arguments):
         group, colon, name = argument.partition(":")
         if not (colon and name):
             continue
-        if group.partition("@")[0] in _GROUPS:
+        if group.partition("@")[0] in TASK_GROUPS:
             if not _is_known(argument, names):
-                unknown.append(f"{quote(argument)}{_meant(argument, names)}")
-        elif (near := near_word(group, _GROUPS)) and (meant := f"{near}:{name}") in names:
-            unknown.append(f"{quote(argument)} — did you mean {quote(meant)}?")
+                unknown.append(f"{quote(before + argument)}{_meant(argument, names, before)}")
+        elif (near := near_word(group, TASK_GROUPS)) and (meant := f"{near}:{name}") in names:
+            unknown.append(f"{quote(before + argument)} — did you mean {quote(before + meant)}?")
     if unknown:
         told = [f"unknown task {it}" for it in unknown]
         raise StackbuildError("\n".join(told), hint="`doit list --all` lists the tasks")
@@ -76,10 +86,10 @@ def _is_known(argument: str, names: Iterable[str]) -> bool:
     return argument in names or ("*" in argument and any(fnmatch.fnmatch(name, argument) for name in names))
 
 
-def _meant(argument: str, names: Iterable[str]) -> str:
+def _meant(argument: str, names: Iterable[str], before: str) -> str:
     """` — did you mean "build:app-hello"?`: the task of the layer with this name, else the nearest name."""
     group, _, name = argument.partition(":")
     of_group = [it for it in names if it.partition(":")[0] == group]
     exact = [it for it in of_group if it.endswith(f"-{name}") or it == f"{group}:{name.partition('-')[2]}"]
     near = exact[0] if exact else near_word(argument, of_group)
-    return "" if near is None else f" — did you mean {quote(near)}?"
+    return "" if near is None else f" — did you mean {quote(before + near)}?"

@@ -7,13 +7,14 @@ from typing import TextIO
 from doit.exceptions import TaskFailed, UnmetDependency
 
 from stackbuild.engine.actions import DoitTask, DoitValue, HeldBack, MetBug
-from stackbuild.engine.continuing import ContinueLocking
 from stackbuild.engine.own_tasks import collect_output, shown_output
+from stackbuild.engine.session import Session
 from stackbuild.engine.tasks import STEP_VERBOSITY
 from stackbuild.errors import EXIT_FAILED, EXIT_INTERRUPTED
+from stackbuild.planning.graph import StackGraphs
 from stackbuild.planning.step import Step
-from stackbuild.reporting.display import RunDisplay
 from stackbuild.run.run import Run
+from stackbuild.run.stopping import catch_signals, wait_until_stopped
 from stackbuild.system.run_streams import Collected, RunStream, stand_back, stand_in
 from stackbuild.system.terminal import print_error, reader_may_leave
 from stackbuild.system.unexpected import unexpected
@@ -30,13 +31,13 @@ class DoitReporter:
 
     desc = "progress and a summary of a stack's layers"
 
-    def __init__(
-        self, run: Run, display: RunDisplay, continuing: ContinueLocking, *, stdout: TextIO | None = None
-    ) -> None:
+    def __init__(self, session: Session, *, stdout: TextIO | None = None) -> None:
         """`stdout`: where the run shows what it shows on stdout."""
-        self._run = run
-        self._continuing = continuing
-        self._display = display
+        self._session = session
+        self._continuing = session.continuing
+        self._display = session.display
+        self._runs: tuple[Run, ...] = ()
+        """Those of the stacks that have steps in this run of doit."""
         self._stdout = stdout
         self._streams: tuple[RunStream, RunStream] | None = None
         self._collected: dict[str, Collected] = {}
@@ -49,13 +50,19 @@ class DoitReporter:
 
     def initialize(self, tasks: Mapping[str, DoitTask], selected: Sequence[str]) -> None:
         """The run is about to start with these tasks selected."""
-        self._run.catch_signals()
+        catch_signals(self._session.results)
         self._streams = stand_in(self._stdout)
         chosen = [tasks[name] for name in _closure(tasks, selected)]
         steps = [step for task in chosen if (step := _step(task)) is not None]
         self._continuing.begin(steps)
         own = [task.name for task in chosen if _is_own(task)]
-        self._display.begin({step.task_name: step for step in steps}, own=own)
+        self._runs = tuple(dict.fromkeys(task.meta["run"] for task in chosen if _step(task) is not None))
+        self._display.begin(
+            {step.task_name: step for step in steps},
+            graphs=StackGraphs(graphs=tuple(run.graph for run in self._runs)),
+            forced=frozenset().union(*(run.plan.forced for run in self._runs)),
+            own=own,
+        )
 
     def get_status(self, task: DoitTask) -> None:
         """A task is about to be checked."""
@@ -145,14 +152,16 @@ class DoitReporter:
             raise SystemExit(explained.status)
 
     def _complete_run(self) -> None:
-        is_interrupted = self._run.results.unfinished is not None
+        is_interrupted = self._session.results.unfinished is not None
         if is_interrupted:
             self._display.stopping()
-            self._run.wait_until_stopped(seconds=_PATIENCE_SECONDS)
+            wait_until_stopped(self._session.results, seconds=_PATIENCE_SECONDS)
         try:
             self._display.settle()
         finally:
-            self._run.close()
+            for run in self._runs:
+                run.close()
+            self._session.end()
         self._display.end()
         if is_interrupted:
             raise SystemExit(EXIT_INTERRUPTED)
@@ -160,13 +169,13 @@ class DoitReporter:
             raise SystemExit(EXIT_FAILED)  # for doit, tasks that could not be tried are errors
 
 
-def reporter_class(run: Run, display: RunDisplay, continuing: ContinueLocking) -> type[DoitReporter]:
+def reporter_class(session: Session) -> type[DoitReporter]:
     """What doit calls with the file of its option `-o`, or with stdout."""
 
     class StackReporter(DoitReporter):
         def __init__(self, stdout: TextIO, options: Mapping[str, object]) -> None:
             del options  # the output of failed tasks is always shown
-            super().__init__(run, display, continuing, stdout=stdout)
+            super().__init__(session, stdout=stdout)
 
     return StackReporter
 

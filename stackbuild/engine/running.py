@@ -13,19 +13,16 @@ from doit.cmd_run import Run as DoitRun
 from doit.doit_cmd import DoitMain
 
 from stackbuild.engine.arguments import check_tasks, with_platforms
-from stackbuild.engine.continuing import ContinueLocking
 from stackbuild.engine.reporter import DoitReporter, reporter_class
+from stackbuild.engine.session import Session
 from stackbuild.engine.stack import Stack
-from stackbuild.engine.tasks import TaskDict, doit_name, stack_tasks
+from stackbuild.engine.tasks import TaskDict, default_tasks, doit_name, stack_tasks
 from stackbuild.errors import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED
 from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.plan import Plan
 from stackbuild.project.opening import open_project
 from stackbuild.project.options import Options
-from stackbuild.project.task_names import StepKind, task_group
 from stackbuild.reporting.display import RunDisplay
-from stackbuild.reporting.outputs import RunOutputs
-from stackbuild.run.results import RunResults
 from stackbuild.run.run import Run
 from stackbuild.system.terminal import prepare_streams, print_error
 from stackbuild.system.unexpected import unexpected
@@ -61,16 +58,15 @@ def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any)
     prepare_streams()
     try:
         project = open_project(spec, with_platforms(Options(**options), sys.argv[1:]), os.environ)
-        graph, plan, results = StackGraph.of(project), Plan(), RunResults()
+        graph, session = StackGraph.of(project), Session.current()
         check_tasks(graph, sys.argv[1:])
-        display = RunDisplay(graph, plan, results, outputs=RunOutputs.of_environment(os.environ))
-        run = Run(graph=graph, plan=plan, results=results, watcher=display)
-        continuing = ContinueLocking()
-        return Stack(
-            graph=graph,
-            doit_config=doit_config(run, reporter_class(run, display, continuing), continuing),
-            tasks=lambda: stack_tasks(run, continuing),
-        )
+        run = Run(graph=graph, plan=Plan(), results=session.results, watcher=session.display)
+
+        def tasks() -> Iterator[TaskDict]:
+            session.add(project, default_tasks(project.prefix))
+            yield from stack_tasks(run, session.continuing)
+
+        return Stack(graph=graph, tasks=tasks, _configure=lambda: doit_config(run, session, reporter_class(session)))
     except KeyboardInterrupt:
         print_error("interrupted")
         sys.exit(EXIT_INTERRUPTED)
@@ -82,14 +78,14 @@ def load_stack(spec: str | os.PathLike[str] = "venvstacks.toml", **options: Any)
 
 def run_plan(run: Run, display: RunDisplay, *, jobs: int | None) -> int:
     """Carry out the plan of a run through doit; return the exit status."""
-    continuing = ContinueLocking()
-    reporter = DoitReporter(run, display, continuing)
-    config = doit_config(run, reporter, continuing)
+    session = Session(results=run.results, display=display)
+    reporter = DoitReporter(session)
+    config = doit_config(run, session, reporter)
     if jobs is not None:
         config["num_process"] = jobs
 
     def task_stack() -> Iterator[TaskDict]:
-        yield from stack_tasks(run, continuing)
+        yield from stack_tasks(run, session.continuing)
 
     loader = ModuleTaskLoader({"DOIT_CONFIG": config, "task_stack": task_stack})
     status = _Doit(loader, config_filenames=()).run(["run", *map(doit_name, run.plan.tasks or ())])
@@ -127,16 +123,16 @@ def run_doit(arguments: Sequence[str]) -> int:
     return status
 
 
-def doit_config(run: Run, reporter: DoitReporter | type[DoitReporter], continuing: ContinueLocking) -> TaskDict:
+def doit_config(run: Run, session: Session, reporter: DoitReporter | type[DoitReporter]) -> TaskDict:
     """The `DOIT_CONFIG` of a run: threads on every core, our reporter, task state in the build folder."""
     database = run.graph.project.workspace.state_database
     return {
-        "default_tasks": [task_group(kind) for kind in StepKind],
+        "default_tasks": session.default_tasks,
         "backend": "sqlite3",
         "dep_file": _state_file(database),
         "num_process": os.cpu_count() or 1,
         "par_type": "thread",
-        "continue": continuing,
+        "continue": session.continuing,
         "reporter": reporter,
         "verbosity": 2,
     }

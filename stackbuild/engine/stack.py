@@ -1,20 +1,21 @@
 """A stack as a `dodo.py` or another program has it: what doit needs, and what can be asked of its layers."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from doit.exceptions import InvalidDodoFile
 
-from stackbuild.engine.tasks import TaskCreator, TaskDict, relative_path
+from stackbuild.engine.tasks import TaskCreator, TaskDict, doit_name, relative_path
 from stackbuild.environments.layout import EnvironmentLayout
 from stackbuild.errors import StackbuildError
 from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.step import LayerStep
 from stackbuild.project.layer import ProjectLayer
-from stackbuild.project.task_names import StepKind, task_name
+from stackbuild.project.task_names import APPLICATION, StepKind, task_name
 from stackbuild.spec.models import ApplicationLayer, RuntimeLayer
 from stackbuild.spec.problems import unknown_word
 from stackbuild.steps.planned_archive import planned_archive, planned_install_target
@@ -117,7 +118,9 @@ class StackLayer:
         return launch_command(os.fspath(self.export), self._layout, declared.launch_name)
 
     def task(self, kind: str) -> str:
-        """The name of one of its tasks: `lock`, `build`, `archive` or `export`."""
+        """The name of one of its tasks: `lock`, `build`, `archive` or `export`; `app` for applications."""
+        if kind == APPLICATION and self.kind == "application":
+            return task_name(APPLICATION, doit_name(self.name), self._build.platform, prefix=self._layer.project.prefix)
         return self._step(kind).task_name
 
     def record(self, kind: str) -> Path:
@@ -138,7 +141,9 @@ class StackLayer:
         if kind not in kinds:
             raise UnknownLayer(unknown_word("task of a layer", kind, kinds))
         platform = None if kind == StepKind.LOCK else self._build.platform
-        step = self._stack.graph.steps[task_name(StepKind(kind), self.build_name, platform)]
+        step = self._stack.graph.steps[
+            task_name(StepKind(kind), self.build_name, platform, prefix=self._layer.project.prefix)
+        ]
         assert isinstance(step, LayerStep)
         return step
 
@@ -165,10 +170,14 @@ class Stack:
     """
 
     graph: StackGraph
-    doit_config: TaskDict
-    """For `DOIT_CONFIG`."""
+    _configure: Callable[[], TaskDict]
     tasks: TaskCreator
     """Creates the tasks; doit looks for it under a name that begins with `task_`."""
+
+    @cached_property
+    def doit_config(self) -> TaskDict:
+        """For `DOIT_CONFIG`. It opens doit's database, of which several stacks in one file need only one."""
+        return self._configure()
 
     def __repr__(self) -> str:
         return f"<stack {self.graph.project.workspace.spec}>"

@@ -12,7 +12,7 @@ from typing import Any
 from stackbuild.engine.actions import CleanAction, RecordIsValid, StepAction
 from stackbuild.engine.continuing import ContinueLocking
 from stackbuild.planning.step import LayerStep, ManifestStep, Step
-from stackbuild.project.task_names import StepKind, task_group, task_name
+from stackbuild.project.task_names import APPLICATION, StepKind, task_group, task_name
 from stackbuild.run.run import Run
 from stackbuild.spec.models import ApplicationLayer
 from stackbuild.steps.planned_archive import planned_archive
@@ -29,9 +29,6 @@ _KIND_DOCS = {
     StepKind.MANIFEST: "write the metadata of all layers in one file",
 }
 
-APPLICATION = "app"
-"""The group of tasks that make applications runnable."""
-
 
 STEP_VERBOSITY = 1
 """What the option `-v` of doit replaces, so that it can be told from the default."""
@@ -39,17 +36,26 @@ STEP_VERBOSITY = 1
 
 def stack_tasks(run: Run, continuing: ContinueLocking) -> Iterator[TaskDict]:
     """Every task of the stack, groups first."""
-    graph = run.graph
+    graph, prefix = run.graph, run.graph.project.prefix
+    if prefix:
+        doc = f"everything of {_relative(graph.project.workspace.spec)}"
+        yield {"basename": prefix, "actions": None, "task_dep": default_tasks(prefix), "doc": doc}
     for kind in StepKind:
-        yield {"basename": task_group(kind), "name": None, "doc": _KIND_DOCS[kind]}
+        yield {"basename": task_group(kind, prefix=prefix), "name": None, "doc": _KIND_DOCS[kind]}
     for platform in graph.named_platforms:
         for kind in (StepKind.BUILD, StepKind.ARCHIVE, StepKind.EXPORT, StepKind.MANIFEST):
-            yield {"basename": task_group(kind, platform), "name": None, "doc": f"{_KIND_DOCS[kind]}, for {platform}"}
+            doc = f"{_KIND_DOCS[kind]}, for {platform}"
+            yield {"basename": task_group(kind, platform, prefix=prefix), "name": None, "doc": doc}
     yield from _tasks_of_all_platforms(run, graph.steps.values())
     yield from _application_tasks(run)
     records = {name: _relative(step.record) for name, step in graph.steps.items()}
     for step in graph.steps.values():
         yield _step_task(run, step, records, continuing)
+
+
+def default_tasks(prefix: str) -> list[str]:
+    """The groups that doit runs when no task is named."""
+    return [task_group(kind, prefix=prefix) for kind in StepKind]
 
 
 def doit_name(name: str) -> str:
@@ -64,8 +70,8 @@ def _tasks_of_all_platforms(run: Run, steps: Iterable[Step]) -> Iterator[TaskDic
         if step.platform in run.graph.projects:
             standing_for.setdefault((step.kind, step.name), []).append(doit_name(step.task_name))
     for (kind, name), tasks in standing_for.items():
-        group, _, short = doit_name(task_name(kind, name)).partition(":")
-        yield {"basename": group, "name": short, "actions": None, "task_dep": tasks, "doc": ", ".join(tasks)}
+        group = task_group(kind, prefix=run.graph.project.prefix)
+        yield {"basename": group, "name": doit_name(name), "actions": None, "task_dep": tasks, "doc": ", ".join(tasks)}
 
 
 def _application_tasks(run: Run) -> Iterator[TaskDict]:
@@ -75,12 +81,15 @@ def _application_tasks(run: Run) -> Iterator[TaskDict]:
         for step in run.graph.steps.values()
         if isinstance(step, LayerStep) and step.kind is StepKind.EXPORT and step.layer.kind == "application"
     ]
+    prefix = run.graph.project.prefix
     by_group: dict[tuple[str, str], list[str]] = {}
     for step in applications:
-        needed = [task_name(step.kind, it.build_name, step.platform) for it in (step.layer, *step.layer.lower)]
-        names = [APPLICATION if step.platform is None else f"{APPLICATION}@{step.platform}"]
+        needed = [
+            task_name(step.kind, it.build_name, step.platform, prefix=prefix) for it in (step.layer, *step.layer.lower)
+        ]
+        names = [task_group(APPLICATION, step.platform, prefix=prefix)]
         if step.platform in run.graph.projects:
-            names.append(APPLICATION)  # without a platform: for all of the run
+            names.append(task_group(APPLICATION, prefix=prefix))  # without a platform: for all of the run
         for group in dict.fromkeys(names):
             by_group.setdefault((group, step.layer.declared.name), []).extend(map(doit_name, needed))
     for group in dict.fromkeys(group for group, _ in by_group):
@@ -95,17 +104,16 @@ def _step_task(run: Run, step: Step, records: Mapping[str, str], continuing: Con
 
     `records` has the path of the record that each task writes, by task name.
     """
-    group, _, name = doit_name(step.task_name).partition(":")
     return {
-        "basename": group,
-        "name": name,
+        "basename": task_group(step.kind, step.platform, prefix=step.project.prefix),
+        "name": doit_name(step.name),
         "doc": _doc(step),
         "actions": [StepAction(run, step, continuing)],
         "targets": [records[step.task_name], *map(_relative, _results(step))],
         "file_dep": sorted({records[needed.task_name] for needed in run.graph.needs(step)} | _module_files(step)),
         "uptodate": [RecordIsValid(run, step)],
         "clean": [CleanAction(run, step, continuing)],
-        "meta": {"step": step},
+        "meta": {"step": step, "run": run},
         "verbosity": STEP_VERBOSITY,
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from stackbuild.planning.step import LayerStep, ManifestStep, Step
 from stackbuild.project.layer import ProjectLayer, project_layers
@@ -10,6 +11,31 @@ from stackbuild.project.record_files import RecordFiles
 from stackbuild.project.task_names import StepKind
 from stackbuild.spec.models import BuildName
 from stackbuild.targets.platforms import TargetPlatform
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StackGraphs:
+    """The graphs of all stacks of a run, whose tasks have different names."""
+
+    graphs: tuple["StackGraph", ...] = ()
+
+    @cached_property
+    def steps(self) -> Mapping[str, Step]:
+        """The steps of all stacks by the names of their tasks."""
+        return {name: step for graph in self.graphs for name, step in graph.steps.items()}
+
+    @cached_property
+    def _graph_of(self) -> Mapping[str, "StackGraph"]:
+        return {name: graph for graph in self.graphs for name in graph.steps}
+
+    def of(self, step: Step) -> "StackGraph":
+        """The graph of a step."""
+        return self.graphs[0] if len(self.graphs) == 1 else self._graph_of[step.task_name]
+
+    def needs(self, step: Step) -> tuple[Step, ...]:
+        """The steps whose records this one reads."""
+        return self.of(step).needs(step)
+
 
 _OUTPUTS = (StepKind.ARCHIVE, StepKind.EXPORT)
 

@@ -31,8 +31,8 @@ class LayerStep:
 
     @cached_property
     def task_name(self) -> str:
-        """`build:app-hello`, or `build@win_amd64:app-hello` with a platform."""
-        return task_name(self.kind, self.name, self.platform)
+        """`build:app-hello`, or `build@win_amd64:app-hello` with a platform; with the prefix of the stack before it."""
+        return task_name(self.kind, self.name, self.platform, prefix=self.project.prefix)
 
     @property
     def outputs(self) -> OutputPaths:
@@ -76,7 +76,7 @@ class ManifestStep:
     @cached_property
     def task_name(self) -> str:
         """`manifest:archive`, or `manifest@win_amd64:archive` with a platform."""
-        return task_name(self.kind, self.name, self.platform)
+        return task_name(self.kind, self.name, self.platform, prefix=self.project.prefix)
 
     @property
     def outputs(self) -> OutputPaths:

@@ -1,6 +1,7 @@
 """Open a specification for one run: read it, and combine it with the options and the environment variables."""
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from stackbuild.project.modules import counts
 from stackbuild.project.options import Options
 from stackbuild.project.paths import Workspace, lexical_path
 from stackbuild.project.project import Project
+from stackbuild.project.task_names import TASK_GROUPS
 from stackbuild.spec.exclude_newer import parse_exclude_newer
 from stackbuild.spec.fields import known_word
 from stackbuild.spec.models import ARCHIVE_FORMATS, COMPATIBLE_TOOLS, RUNTIME_SOURCES, BuildName
@@ -55,7 +57,18 @@ def open_project(spec: str | os.PathLike[str], options: Options, environ: Mappin
         tag_outputs=options.tag_outputs,
         local_wheels=_local_wheels(options.local_wheels, workspace.spec.parent),
         query_index=options.query_index,
+        prefix=_prefix(options.prefix),
     )
+
+
+def _prefix(given: str) -> str:
+    """A prefix of task names. Raises `StackbuildError` if doit or people could take it for something else."""
+    if given and (not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", given) or given in TASK_GROUPS):
+        raise StackbuildError(
+            f"{given!r} cannot be the prefix of tasks",
+            hint=f"take letters and digits, and none of {', '.join(TASK_GROUPS)}",
+        )
+    return given
 
 
 def _runtime_sources(given: str | None, specified: tuple[str, ...]) -> tuple[str, ...]:

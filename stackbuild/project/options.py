@@ -22,5 +22,7 @@ class Options:
     """Whether this run may ask package indexes. It makes no difference to whether locks are valid."""
     platforms: tuple[str, ...] = ()
     """The platforms that layers are built for in this run; empty for this machine's."""
+    prefix: str = ""
+    """What the names of tasks begin with, where one `dodo.py` has several stacks."""
     named_platforms: tuple[str, ...] = ()
     """Further platforms, which appear in the names of requested tasks."""

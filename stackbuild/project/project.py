@@ -37,6 +37,8 @@ class Project:
     tag_outputs: bool = False
     local_wheels: tuple[Path, ...] = ()
     """Folders of wheels for this run only, searched after those of the specification."""
+    prefix: str = ""
+    """What the names of its tasks begin with, where one `dodo.py` has several stacks."""
     query_index: bool = True
     """Whether this run may ask package indexes."""
 

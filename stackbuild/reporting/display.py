@@ -8,14 +8,13 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackbuild.planning.graph import StackGraph
+from stackbuild.planning.graph import StackGraphs
 from stackbuild.planning.leftovers import leftovers_notice
-from stackbuild.planning.plan import Plan
 from stackbuild.planning.step import Step
 from stackbuild.reporting.outputs import RunOutputs
 from stackbuild.reporting.summary import show_counts, show_run_commands, show_summary
@@ -40,8 +39,6 @@ class RunDisplay:
 
     def __init__(
         self,
-        graph: StackGraph,
-        plan: Plan,
         results: RunResults,
         *,
         quiet: bool = False,
@@ -54,8 +51,7 @@ class RunDisplay:
         `outputs` is what the run leaves besides the display. `workers` is how many tasks run at a time, by default one
         for each core. Paths are shown relative to the current folder.
         """
-        self._graph = graph
-        self._plan = plan
+        self._graphs = StackGraphs()
         self._results = results
         self._quiet = quiet
         self._verbose = verbose and not quiet
@@ -84,28 +80,35 @@ class RunDisplay:
         self._given_up = 0
         """How many tasks have the terminal for themselves."""
 
-    def begin(self, selected: Mapping[str, Step], *, own: Sequence[str] = ()) -> None:
+    def begin(
+        self,
+        selected: Mapping[str, Step],
+        *,
+        graphs: StackGraphs,
+        forced: Collection[str] = (),
+        own: Sequence[str] = (),
+    ) -> None:
         """The run is about to start. `selected` has all of its steps by task name, including those that others need.
 
-        `own` are the names of the user's own tasks beside them.
+        `forced` are those that run because they are asked for, `own` the names of the user's own tasks beside them.
         """
+        self._graphs = graphs
         self._selected = selected
         self._own = dict.fromkeys(own)
         self._name_width = min(max(map(len, (*selected, *own)), default=0), _WIDEST_NAME)
         self._started = time.monotonic()
         self._outputs.tell("begin", tasks=[*selected, *own])
-        for notice in self._graph.project.stack.spec.notices:
-            print_notice(notice)
-        if (left := leftovers_notice(self._graph.project)) is not None:
-            print_notice(left)
+        for graph in graphs.graphs:
+            for notice in graph.project.stack.spec.notices:
+                print_notice(notice)
+            if (left := leftovers_notice(graph.project)) is not None:
+                print_notice(left)
         shows_live = not self._quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self._shows_live = shows_live and "CI" not in os.environ
         if self._shows_live or self._outputs.events is not None:
             from stackbuild.reporting.time_left import RunEstimate
 
-            self._estimate = RunEstimate(
-                self._graph, self._plan, self._results, selected.values(), workers=self._workers
-            )
+            self._estimate = RunEstimate(graphs, self._results, selected.values(), forced=forced, workers=self._workers)
 
     def show_more(self, step: Step) -> None:
         """Print why a step runs and the commands that it runs, as `verbose` does for all steps."""
@@ -204,7 +207,8 @@ class RunDisplay:
         if self._results.done:
             from stackbuild.reporting.time_left import remember_durations
 
-            remember_durations(self._graph, self._results)
+            for graph in self._graphs.graphs:
+                remember_durations(graph, self._results)
         if self._changes is not None:
             self._changed = self._changes.by_layer()
 
@@ -220,7 +224,7 @@ class RunDisplay:
     def _show_end(self, took: float) -> None:
         steps, shown_from = self._selected.values(), self._shown_from
         if self._selected and not self._failed:
-            show_summary(self._graph, self._results, steps, self._changed, shown_from=shown_from)
+            show_summary(self._graphs, self._results, steps, self._changed, shown_from=shown_from)
         show_counts(
             ran=len(self._results.done) + self._own_ran,
             up_to_date=self._up_to_date,
@@ -237,7 +241,7 @@ class RunDisplay:
         outcome = "failed" if self._failed else "done"
         if self._results.unfinished is not None:
             outcome = "interrupted"
-        self._outputs.finish(self._graph, self._results, self._changed, up_to_date=self._up_to_date, outcome=outcome)
+        self._outputs.finish(self._graphs, self._results, self._changed, up_to_date=self._up_to_date, outcome=outcome)
 
     # the user's own tasks, from any thread
 
@@ -312,7 +316,7 @@ class RunDisplay:
 
         with self._lock:
             if self._changes is None:
-                self._changes = RunChanges(self._graph)
+                self._changes = RunChanges(self._graphs)
         self._changes.starting(step)
 
     def _start_live(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from stackbuild.errors import StackbuildError
-from stackbuild.planning.graph import StackGraph
+from stackbuild.planning.graph import StackGraph, StackGraphs
 from stackbuild.planning.step import LayerStep, ManifestStep, Step
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.task_names import StepKind
@@ -117,10 +117,11 @@ class _Before:
 class RunChanges:
     """The changes of one run. Methods may be called from any thread."""
 
-    def __init__(self, graph: StackGraph) -> None:
-        self._graph = graph
+    def __init__(self, graphs: StackGraphs) -> None:
+        self._graphs = graphs
         self._lock = threading.Lock()
-        self._before: dict[tuple[BuildName, TargetPlatform], _Before] = {}
+        self._before: dict[tuple[str, BuildName, TargetPlatform], _Before] = {}
+        """By prefix, layer and platform."""
 
     def starting(self, step: Step) -> None:
         """A step is about to run. Note the state of its layer, unless an earlier step of this run already did."""
@@ -128,7 +129,7 @@ class RunChanges:
             return
         with self._lock:
             for layer in self._layers_of(step):
-                key = (layer.build_name, layer.platform)
+                key = (layer.project.prefix, layer.build_name, layer.platform)
                 if key not in self._before:
                     self._before[key] = _Before(layer=layer, state=_state(layer))
 
@@ -136,7 +137,7 @@ class RunChanges:
         """The layer of a step. For a lock: on each platform of the run that it is for, else on the first one."""
         if step.kind is not StepKind.LOCK:
             return [step.layer]
-        every = [replace(step.layer, project=project) for project in self._graph.projects.values()]
+        every = [replace(step.layer, project=project) for project in self._graphs.of(step).projects.values()]
         return [layer for layer in every if layer.project.targets_here(layer.linked)] or every[:1]
 
     def by_layer(self) -> list[tuple[str, LayerChange]]:
@@ -144,9 +145,13 @@ class RunChanges:
 
         Changes of a lock are listed with the first platform of its layer.
         """
+        return [change for graph in self._graphs.graphs for change in self._of_stack(graph)]
+
+    def _of_stack(self, graph: StackGraph) -> list[tuple[str, LayerChange]]:
+        prefix = graph.project.prefix
         with self._lock:
-            before = list(self._before.values())
-        order = {name: number for number, name in enumerate(self._graph.layers)}
+            before = [was for (stack, _, _), was in self._before.items() if stack == prefix]
+        order = {name: number for number, name in enumerate(graph.layers)}
         told: set[BuildName] = set()
         found = []
         for was in sorted(before, key=lambda was: order[was.layer.build_name]):  # stable: platforms keep their order
@@ -156,7 +161,8 @@ class RunChanges:
                 now = LayerState(environment=now.environment, archive=now.archive)
             told.add(name)
             if (change := layer_change(was.state, now)) is not None:
-                found.append((f"{name} ({project.platform})" if project.is_foreign else str(name), change))
+                shown = f"{prefix}:{name}" if prefix else str(name)
+                found.append((f"{shown} ({project.platform})" if project.is_foreign else shown, change))
         return found
 
 

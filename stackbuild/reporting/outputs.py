@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from stackbuild.errors import StackbuildError
-from stackbuild.planning.graph import StackGraph
+from stackbuild.planning.graph import StackGraphs
 from stackbuild.run.results import RunResults
 from stackbuild.system.files import disk_errors
 from stackbuild.system.quantities import Amount, format_seconds
@@ -68,7 +68,7 @@ class RunOutputs:
 
     def finish(
         self,
-        graph: StackGraph,
+        graphs: StackGraphs,
         results: RunResults,
         changes: Sequence[tuple[str, "LayerChange"]],
         *,
@@ -82,12 +82,12 @@ class RunOutputs:
         if self.events is not None:
             self.events.close()
         if self.report is not None:
-            self._write_report(graph, results, changes, up_to_date=up_to_date)
+            self._write_report(graphs, results, changes, up_to_date=up_to_date)
         if self.timings:
-            _show_timings(graph, results)
+            _show_timings(graphs, results)
 
     def _write_report(
-        self, graph: StackGraph, results: RunResults, changes: Sequence[tuple[str, "LayerChange"]], *, up_to_date: int
+        self, graphs: StackGraphs, results: RunResults, changes: Sequence[tuple[str, "LayerChange"]], *, up_to_date: int
     ) -> None:
         # imported here: hardly any run writes a report
         from stackbuild.reporting.given_files import write_report
@@ -96,7 +96,7 @@ class RunOutputs:
 
         assert self.report is not None
         try:
-            write_report(self.report, report_html(run_report(graph, results, changes, up_to_date=up_to_date)))
+            write_report(self.report, report_html(run_report(graphs, results, changes, up_to_date=up_to_date)))
         except StackbuildError as error:
             print_notice(error.message)
 
@@ -115,11 +115,11 @@ def _details(change: "LayerChange") -> dict[str, str | float | list[str] | None]
     }
 
 
-def _show_timings(graph: StackGraph, results: RunResults) -> None:
+def _show_timings(graphs: StackGraphs, results: RunResults) -> None:
     from stackbuild.reporting.report_facts import timed_tasks  # as above
     from stackbuild.reporting.timing import critical_path, timing_rows
 
-    tasks = timed_tasks(graph, results)
+    tasks = timed_tasks(graphs, results)
     path = critical_path(tasks)
     print_text("")
     print_table(("task", "time", "from", ""), timing_rows(tasks))

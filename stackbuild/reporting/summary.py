@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackbuild.errors import StackbuildError
-from stackbuild.planning.graph import StackGraph
+from stackbuild.planning.graph import StackGraph, StackGraphs
 from stackbuild.planning.step import LayerStep, Step
+from stackbuild.project.project import Project
 from stackbuild.project.task_names import StepKind
 from stackbuild.run.results import RunResults
 from stackbuild.spec.launch_modules import launch_notices, launch_problem
@@ -61,7 +62,7 @@ def _row(results: RunResults, own: Sequence[LayerStep], shown_from: Path) -> tup
     done = [results.done[step.task_name] for step in own if step.task_name in results.done]
     words = [_DONE_WORDS[item.step.kind] for item in sorted(done, key=lambda item: _ORDER.index(item.step.kind))]
     last = max(own, key=lambda step: _ORDER.index(step.kind))
-    kinds, name = {step.kind for step in own}, last.name
+    kinds, name = {step.kind for step in own}, _with_prefix(last.project, last.name)
     built = last.layer.build_record if kinds != {StepKind.LOCK} else None
     packed = last.layer.archive_metadata if StepKind.ARCHIVE in kinds else None
     return (
@@ -72,6 +73,10 @@ def _row(results: RunResults, own: Sequence[LayerStep], shown_from: Path) -> tup
         format_seconds(sum(item.seconds for item in done)) if done else "-",
         os.path.relpath(_place(last), shown_from),
     )
+
+
+def _with_prefix(project: Project, name: str) -> str:
+    return f"{project.prefix}:{name}" if project.prefix else name
 
 
 def layers_left_out(graph: StackGraph, steps: Iterable[Step]) -> Mapping[TargetPlatform, tuple[BuildName, ...]]:
@@ -124,7 +129,7 @@ def run_command(step: LayerStep, *, shown_from: Path) -> str | None:
 
 
 def show_summary(
-    graph: StackGraph,
+    graphs: StackGraphs,
     results: RunResults,
     steps: Collection[Step],
     changes: Sequence[tuple[str, "LayerChange"]],
@@ -132,11 +137,13 @@ def show_summary(
     shown_from: Path,
 ) -> None:
     """Print the table, then the layers that are not for a platform, then a line for each layer that changed."""
-    rows = summary_rows(graph, results, steps, shown_from=shown_from)
+    of_stacks = [(graph, [step for step in steps if graphs.of(step) is graph]) for graph in graphs.graphs]
+    rows = [row for graph, own in of_stacks for row in summary_rows(graph, results, own, shown_from=shown_from)]
     print_text("")
     print_table(("layer", "done", "environment", "archive", "time", "where"), rows)
-    for platform, names in layers_left_out(graph, steps).items():
-        print_aside(f"not for {platform}: {', '.join(names)}")
+    for graph, own in of_stacks:
+        for platform, names in layers_left_out(graph, own).items():
+            print_aside(f"not for {platform}: {', '.join(_with_prefix(graph.project, name) for name in names)}")
     if changes:
         print_text("\nchanged since the last run:")
     for name, change in changes:

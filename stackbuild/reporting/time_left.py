@@ -3,15 +3,13 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from stackbuild.errors import StackbuildError
-from stackbuild.planning.graph import StackGraph
-from stackbuild.planning.plan import Plan
+from stackbuild.planning.graph import StackGraph, StackGraphs
 from stackbuild.planning.step import LayerStep, Step
-from stackbuild.project.project import Project
 from stackbuild.project.task_names import StepKind, task_name
 from stackbuild.reporting.estimate import Ahead, Pace, Took, expected_again, seconds_left, steadied
 from stackbuild.run.freshness import why_not_valid
@@ -55,11 +53,17 @@ class RunEstimate:
     """Follows a run and estimates the time left. Methods may be called from any thread, and never show anything."""
 
     def __init__(
-        self, graph: StackGraph, plan: Plan, results: RunResults, selected: Iterable[Step], *, workers: int
+        self,
+        graphs: StackGraphs,
+        results: RunResults,
+        selected: Iterable[Step],
+        *,
+        forced: Collection[str] = (),
+        workers: int,
     ) -> None:
-        """`selected` are the steps of the run, whether or not they have to run."""
-        self._graph = graph
-        self._plan = plan
+        """`selected` are the steps of the run, whether or not they have to run; `forced` those that have to."""
+        self._graphs = graphs
+        self._forced = forced
         self._results = results
         self._selected = {step.task_name: step for step in selected}
         self._workers = workers
@@ -81,7 +85,7 @@ class RunEstimate:
         """A step has started. The first one also determines which others are to follow."""
         with self._lock:
             if self._ahead is None:
-                self._before = _read(self._graph.project)
+                self._before = {name: took for graph in self._graphs.graphs for name, took in _read(graph).items()}
                 self._ahead = self._to_run()
             if step.task_name not in self._ended:
                 self._ahead.setdefault(step.task_name, step)
@@ -141,7 +145,7 @@ class RunEstimate:
     def _needs_of(self, step: Step) -> tuple[str, ...]:
         name = step.task_name
         if name not in self._needs:  # it is needed again and again
-            self._needs[name] = tuple(needed.task_name for needed in self._graph.needs(step))
+            self._needs[name] = tuple(needed.task_name for needed in self._graphs.needs(step))
         return self._needs[name]
 
     def _to_run(self) -> dict[str, Step]:
@@ -152,14 +156,14 @@ class RunEstimate:
         """
         ahead: dict[str, Step] = {}
         changing: set[str] = set()
-        for step in self._graph.steps.values():
+        for step in self._graphs.steps.values():
             if step.task_name not in self._selected or step.task_name in self._ended:
                 continue
             why = None
             with contextlib.suppress(StackbuildError, OSError):  # they are reported when the step runs
                 why = why_not_valid(step)
             needed = not changing.isdisjoint(self._needs_of(step))
-            forced = step.task_name in self._plan.forced
+            forced = step.task_name in self._forced
             if why is not None or needed or forced:
                 ahead[step.task_name] = step
             if needed or (why is not None and not forced):
@@ -170,7 +174,7 @@ class RunEstimate:
         """The bytes that a step will work on, if they are already there."""
         if step.kind not in _ON_ENVIRONMENTS:
             return None
-        build = task_name(StepKind.BUILD, step.name, step.platform)
+        build = task_name(StepKind.BUILD, step.name, step.platform, prefix=step.project.prefix)
         if build in (self._ahead or ()):
             return None
         if build not in self._sizes:
@@ -187,16 +191,24 @@ def remember_durations(graph: StackGraph, results: RunResults) -> None:
     before = TaskDurations.read(path) or TaskDurations()
     tasks = {name: took for name, took in before.tasks.items() if name.partition(":")[2] in known}
     for name, done in list(results.done.items()):  # after an interrupt, a step may still be about to end
+        if name not in graph.steps:
+            continue
         took = _took(done.step, done.seconds)
-        tasks[name] = TaskDuration(seconds=round(took.seconds, 3), size=took.size)
+        tasks[_without_prefix(graph, name)] = TaskDuration(seconds=round(took.seconds, 3), size=took.size)
     with contextlib.suppress(OSError):
         remove_unfinished(path)
         TaskDurations(tasks=tasks).write(path, durable=False)
 
 
-def _read(project: Project) -> Mapping[str, Took]:
-    durations = TaskDurations.read(project.workspace.durations) or TaskDurations()
-    return {name: Took(seconds=it.seconds, size=it.size) for name, it in durations.tasks.items()}
+def _read(graph: StackGraph) -> Mapping[str, Took]:
+    """How long tasks of a stack took, by their names in this run."""
+    durations = TaskDurations.read(graph.project.workspace.durations) or TaskDurations()
+    before = f"{graph.project.prefix}:" if graph.project.prefix else ""
+    return {f"{before}{name}": Took(seconds=it.seconds, size=it.size) for name, it in durations.tasks.items()}
+
+
+def _without_prefix(graph: StackGraph, name: str) -> str:
+    return name.removeprefix(f"{graph.project.prefix}:") if graph.project.prefix else name
 
 
 def _took(step: Step, seconds: float) -> Took:

@@ -1,5 +1,6 @@
 """What a run has done so far."""
 
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -33,5 +34,9 @@ class RunResults:
     """The messages of steps that failed, by task name."""
     waited: bool = False
     """Whether the run had to wait for another one."""
+    running: dict[str, Step] = field(default_factory=dict)
+    """The steps that are running, by task name."""
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    """Held by who changes `running`."""
     unfinished: tuple[str, ...] | None = None
     """The tasks that were running when the run was interrupted; `None` if it was not."""

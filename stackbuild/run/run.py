@@ -5,18 +5,15 @@ It knows nothing about doit: `engine` turns steps into tasks.
 
 import contextlib
 import functools
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
-from stackbuild.errors import EXIT_INTERRUPTED, StackbuildError
+from stackbuild.errors import StackbuildError
 from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.plan import Plan, not_good
 from stackbuild.planning.step import ManifestStep, Step
@@ -45,9 +42,7 @@ class Run:
         self.plan = plan
         self.results = results
         self._watcher = watcher
-        self._running: dict[str, Step] = {}
         self._run_command = WatchedRunner(watcher, hosts=graph.project.stack.spec.uv.hosts)
-        self._changed = threading.Condition()
         self._hold = _Hold(graph.project.workspace.run_lock, results, watcher, taken=self._remove_unfinished_locks)
         self._runtimes_lock = threading.Lock()
         self._opened_runtimes: RuntimeSource | None = None
@@ -60,8 +55,8 @@ class Run:
 
     def carry_out(self, step: Step) -> None:
         """Run a step. After waiting for another run, a valid result is kept instead. Raises `StackbuildError`."""
-        with self._changed:
-            self._running[step.task_name] = step
+        with self.results.changed:
+            self.results.running[step.task_name] = step
         try:
             started = time.monotonic()
             why = why_not_valid(step) or _ASKED_FOR
@@ -82,9 +77,9 @@ class Run:
             self.results.failed[step.task_name] = str(error)
             raise
         finally:
-            with self._changed:
-                self._running.pop(step.task_name, None)
-                self._changed.notify_all()
+            with self.results.changed:
+                self.results.running.pop(step.task_name, None)
+                self.results.changed.notify_all()
             self._watcher.ended(step)
 
     def _check_allowed(self, step: Step) -> None:
@@ -133,35 +128,6 @@ class Run:
 
         # compiling runs many commands, one for each package: they are not worth showing
         return OutputTools(run=process.run, runtimes=self._open_runtimes)
-
-    def catch_signals(self) -> None:
-        """From now on Ctrl-C, SIGTERM and SIGHUP stop the children, then raise `KeyboardInterrupt` here."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-
-        def interrupt(_number: int, _frame: object) -> None:
-            if self.results.unfinished is not None:
-                return  # it is stopping already
-            self.results.unfinished = tuple(self._running)  # no lock: the thread that holds it may be this one
-            process.stop_all()
-            raise KeyboardInterrupt
-
-        _handle_signals(interrupt)
-
-    def exit_on_signals(self, told: str) -> None:
-        """From now on Ctrl-C, SIGTERM and SIGHUP end the program with this message. Called in the main thread."""
-
-        def end(_number: int, _frame: object) -> None:
-            _handle_signals(lambda _number, _frame: None)  # it is ending already
-            os.write(2, f"error: {told}\n".encode())  # not `print`, which may be what is interrupted
-            raise SystemExit(EXIT_INTERRUPTED)
-
-        _handle_signals(end)
-
-    def wait_until_stopped(self, *, seconds: float) -> None:
-        """After an interrupt: give the steps in other threads some time to clean up."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._running, timeout=seconds)
 
     def hold(self) -> bool:
         """Keep other runs away until `close`. Returns whether this run has had to wait for another one."""
@@ -225,13 +191,6 @@ class _Hold:
     def _waiting(self) -> None:
         self._results.waited = True
         self._watcher.waiting(self._lock)
-
-
-def _handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # ignored: nohup
-            signal.signal(number, handler)
 
 
 def _now() -> datetime:

@@ -168,9 +168,10 @@ def _start_environment(layer: ProjectLayer, fresh: Path, tools: BuildTools, repo
         return
     runtime, workspace = layer.runtime.environment, layer.project.workspace
     if not os.path.lexists(runtime / around.runtime.layout.python):
+        task = task_name(StepKind.BUILD, layer.runtime.build_name, workspace.platform, prefix=layer.project.prefix)
         raise BuildError(
             f"{layer.build_name}: its runtime is not built: there is no {runtime}",
-            hint=f"build it first: doit {task_name(StepKind.BUILD, layer.runtime.build_name, workspace.platform)}",
+            hint=f"build it first: doit {task}",
         )
     (fresh / around.layout.site_packages).mkdir(parents=True)
     if layer.platform.is_windows:

@@ -51,7 +51,7 @@ def not_built(layer: ProjectLayer, why: str) -> BuildError:
     """The error for an environment that is not up to date, with the task that builds it."""
     platform = layer.project.workspace.platform
     option = f" --platform {platform}" if platform else ""
-    task = task_name(StepKind.BUILD, layer.build_name, platform)
+    task = task_name(StepKind.BUILD, layer.build_name, platform, prefix=layer.project.prefix)
     return BuildError(f"{layer.build_name}: {why}", hint=f"build it: doit {task}, or stackbuild build{option}")
 
 

@@ -10,6 +10,7 @@ import pytest
 from doit.exceptions import InvalidDodoFile
 
 from stackbuild.engine.running import load_stack
+from stackbuild.engine.session import Session, StacksCollide
 from stackbuild.engine.stack import Stack, UnknownLayer
 
 SPECIFICATION = """
@@ -43,6 +44,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stack
 
     def loaded(*arguments: str, **options: Any) -> Stack:
         monkeypatch.setattr(sys, "argv", ["doit", *arguments])
+        Session.current().end()
         return load_stack("stack/venvstacks.toml", **{"platforms": ["linux_x86_64"], **options})
 
     return loaded
@@ -134,3 +136,35 @@ def test_what_can_only_be_a_mistake_is_told(
 )
 def test_what_may_be_right_is_left_to_doit(load: Callable[..., Stack], arguments: list[str]) -> None:
     assert load(*arguments, platforms=[]).layers
+
+
+def test_stacks_that_would_collide_are_told_when_doit_loads_both(load: Callable[..., Stack]) -> None:
+    first = load()
+    list(first.tasks())
+    same, elsewhere = (load_stack("stack/venvstacks.toml", prefix=prefix) for prefix in ("", "b"))
+    with pytest.raises(StacksCollide, match="have the same names"):
+        list(same.tasks())
+    with pytest.raises(StacksCollide, match="would make layers in the same folder"):
+        list(elsewhere.tasks())
+    apart = load_stack("stack/venvstacks.toml", prefix="b", build_dir="b", artifacts_dir="c", export_dir="d")
+    assert "b:build:app-hello" in {f"{it['basename']}:{it.get('name')}" for it in apart.tasks()}
+    assert apart.layer("app-hello").task("app") == "b:app:hello"
+    assert first.doit_config["default_tasks"] == apart.doit_config["default_tasks"]
+
+
+@pytest.mark.parametrize("prefix", ["build", "a:b", "a b", "app", "-x"])
+def test_a_prefix_that_means_something_else_is_refused(
+    load: Callable[..., Stack], prefix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        load(prefix=prefix)
+    assert f"{prefix!r} cannot be the prefix of tasks" in capsys.readouterr().err
+
+
+def test_names_of_tasks_with_a_prefix_are_checked_with_it(
+    load: Callable[..., Stack], capsys: pytest.CaptureFixture[str]
+) -> None:
+    load("b:build:app-hello", "a:build:nothing", prefix="b", platforms=())
+    with pytest.raises(SystemExit):
+        load("b:build:hello", prefix="b", platforms=())
+    assert 'unknown task "b:build:hello" — did you mean "b:build:app-hello"?' in capsys.readouterr().err

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from stackbuild.planning.graph import StackGraph
-from stackbuild.planning.plan import Plan
 from stackbuild.project.opening import open_project
 from stackbuild.project.options import Options
 from stackbuild.reporting.display import RunDisplay
@@ -37,8 +36,8 @@ def graph(tmp_path: Path) -> StackGraph:
     return StackGraph.of(open_project(tmp_path / "venvstacks.toml", Options(), {}))
 
 
-def display(graph: StackGraph, **options: Any) -> RunDisplay:
-    return RunDisplay(graph, Plan(), RunResults(), **options)
+def display(**options: Any) -> RunDisplay:
+    return RunDisplay(RunResults(), **options)
 
 
 def result(stderr: str) -> Result:
@@ -48,7 +47,7 @@ def result(stderr: str) -> Result:
 def test_a_commands_messages_are_one_block_without_secrets(
     graph: StackGraph, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    display(graph, verbose=True).ran(graph.steps["build:py"], result(SAID))
+    display(verbose=True).ran(graph.steps["build:py"], result(SAID))
     assert capsys.readouterr().out == (
         "build:py: $ uv lock\n"
         "  Resolved 1 package in 2ms\n  error: no http://127.0.0.1/simple\n     cause: it is away\n"
@@ -59,14 +58,14 @@ def test_a_commands_messages_are_one_block_without_secrets(
 def test_without_verbose_and_when_quiet_commands_are_not_told(
     graph: StackGraph, capsys: pytest.CaptureFixture[str], quiet: bool
 ) -> None:
-    display(graph, verbose=quiet, quiet=quiet).ran(graph.steps["build:py"], result(SAID))
+    display(verbose=quiet, quiet=quiet).ran(graph.steps["build:py"], result(SAID))
     assert capsys.readouterr().out == ""
 
 
 def test_amounts_are_events_with_bytes(graph: StackGraph, tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     log = EventLog(path)
-    shown = display(graph, outputs=RunOutputs(events=log))
+    shown = display(outputs=RunOutputs(events=log))
     shown.reported(graph.steps["build:py"], "looking for a Python")
     for done in (0, 8_000_000):
         amount = Amount(what="downloading", done=done, total=8_000_000, seconds=2.0)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.planning.graph import StackGraph
-from stackbuild.planning.plan import Plan
+from stackbuild.planning.graph import StackGraph, StackGraphs
 from stackbuild.planning.step import Step
 from stackbuild.project.opening import open_project
 from stackbuild.project.options import Options
@@ -62,7 +61,7 @@ def finish(opened: Opened, name: str, seconds: float) -> None:
 
 def estimate_of(opened: Opened, *kinds: StepKind) -> RunEstimate:
     steps = [step for step in opened.graph.steps.values() if step.kind in kinds]
-    return RunEstimate(opened.graph, Plan(), opened.results, steps, workers=4)
+    return RunEstimate(StackGraphs(graphs=(opened.graph,)), opened.results, steps, workers=4)
 
 
 def remember(folder: Path, **seconds: float) -> Path:
@@ -105,7 +104,7 @@ def test_an_archive_goes_on_at_the_rate_at_which_it_is_packed(folder: Path) -> N
     remember(folder, archive_py=100.0)
     opened = open_run(folder)
     packing = step(opened, "archive:py")
-    estimate = RunEstimate(opened.graph, Plan(), opened.results, [packing], workers=4)
+    estimate = RunEstimate(StackGraphs(graphs=(opened.graph,)), opened.results, [packing], workers=4)
     estimate.started(packing)
     estimate.progressed(packing, Amount(what="packing", done=10, total=100, seconds=1.0))  # too little to tell
     estimate.progressed(packing, Amount(what="packing", done=50, total=100, seconds=5.0))

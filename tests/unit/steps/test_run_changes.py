@@ -1,6 +1,6 @@
 """What a run changed in the layers that its steps worked on, compared with how it found them."""
 
-from stackbuild.planning.graph import StackGraph
+from stackbuild.planning.graph import StackGraph, StackGraphs
 from stackbuild.planning.step import Step
 from stackbuild.project.options import Options
 from stackbuild.project.paths import LockPaths
@@ -22,7 +22,7 @@ def step(graph: StackGraph, kind: StepKind, name: str, platform: TargetPlatform 
 def test_packages_version_and_sizes_are_compared_with_what_the_run_found(built: World) -> None:
     built.archive(*ALL)
     graph = StackGraph.of(built.project)
-    changes = RunChanges(graph)
+    changes = RunChanges(StackGraphs(graphs=(graph,)))
     changes.starting(step(graph, StepKind.LOCK, WEB))
     built.uv.versions["mid"] = "2.0"
     built.uv.files["mid"] = {"mid_data.txt": "x" * 50_000}
@@ -45,7 +45,7 @@ def test_packages_version_and_sizes_are_compared_with_what_the_run_found(built: 
 
 def test_layers_that_come_out_as_before_or_were_not_there_are_not_told_of(locked: World) -> None:
     graph = StackGraph.of(locked.project)
-    changes = RunChanges(graph)
+    changes = RunChanges(StackGraphs(graphs=(graph,)))
     for name in ALL:
         changes.starting(step(graph, StepKind.LOCK, name))
         changes.starting(step(graph, StepKind.BUILD, name))
@@ -59,7 +59,7 @@ def test_a_lock_that_cannot_be_read_is_as_good_as_none(locked: World) -> None:
     paths = LockPaths.of_layer(graph.project.workspace, WEB)
     good = paths.pylock.read_bytes()
     paths.pylock.write_bytes(b"packages = 1")
-    changes = RunChanges(graph)
+    changes = RunChanges(StackGraphs(graphs=(graph,)))
     changes.starting(step(graph, StepKind.LOCK, WEB))
     paths.pylock.write_bytes(good)
     assert changes.by_layer() == []
@@ -72,7 +72,7 @@ def test_platforms_are_told_apart_and_their_lock_only_once(locked: World) -> Non
     records = {platform: project.workspace.build_record(WEB) for platform, project in graph.projects.items()}
     for path in records.values():
         BuildRecord(inputs="", packages=1, files=1, size=1000).write(path)
-    changes = RunChanges(graph)
+    changes = RunChanges(StackGraphs(graphs=(graph,)))
     changes.starting(step(graph, StepKind.LOCK, WEB))
     locked.uv.versions["mid"] = "2.0"
     locked.lock(WEB, forced=True)
