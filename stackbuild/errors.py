@@ -4,9 +4,6 @@ A message says *what* went wrong and *where* (file, layer, key path); the option
 The command line prints them on stderr without a traceback; anything that is not a `StackbuildError` is a bug.
 """
 
-from collections.abc import Iterable
-from typing import Self
-
 EXIT_FAILED, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 130
 """Exit statuses: an expected failure, anything else that went wrong, Ctrl-C or a signal."""
 
@@ -29,19 +26,7 @@ class StackbuildError(Exception):
 
 
 class SpecError(StackbuildError):
-    """The stack specification is not usable; `problems` holds one line for each thing to mend."""
-
-    def __init__(self, message: str, *, hint: str | None = None, problems: Iterable[str] = ()) -> None:
-        super().__init__(message, hint=hint)
-        self.problems = tuple(problems)
-
-    @classmethod
-    def from_problems(cls, path: str, problems: Iterable[str]) -> Self:
-        """All problems of the specification at `path` as one error, in the order given."""
-        listed = tuple(problems)
-        count = "1 problem" if len(listed) == 1 else f"{len(listed)} problems"
-        lines = [f"{path}: {count}", *(f"  {problem}" for problem in listed)]
-        return cls("\n".join(lines), problems=listed)
+    """The stack specification is not usable. What stands in it and is wrong is a `spec.faults.FaultySpec`."""
 
 
 class LockError(StackbuildError):

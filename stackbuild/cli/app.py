@@ -298,12 +298,19 @@ def verify(
 
 @app.command("check")
 def check(
-    spec: option.SpecArgument = None, *, json: option.AsJson = False, spec_option: option.SpecOption = None
+    spec: option.SpecArgument = None,
+    *,
+    form: option.CheckFormat = None,
+    json: option.AsJson = False,
+    spec_option: option.SpecOption = None,
 ) -> None:
     """Check a specification: every problem at once, exit status 1 if there are some."""
-    from stackbuild.cli import commands
+    from stackbuild.cli import checking
 
-    commands.check(option.where(spec, spec_option, Options()), as_json=json)
+    if json and form not in {None, "json"}:
+        raise typer.BadParameter(f"--json means json, not {form}: leave out one of them", param_hint="--format")
+    where = option.where(spec, spec_option, Options())
+    checking.check(where, form=checking.CheckFormat("json" if json else form or "text"))
 
 
 @app.command(

@@ -14,7 +14,7 @@ from typing import NoReturn
 import typer
 
 from stackbuild.cli.showing import Showing, Where
-from stackbuild.errors import EXIT_FAILED, EXIT_INTERRUPTED, LockError, SpecError, StackbuildError
+from stackbuild.errors import EXIT_FAILED, EXIT_INTERRUPTED, LockError, StackbuildError
 from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.plan import Plan, make_plan
 from stackbuild.planning.request import Request, Wish
@@ -34,7 +34,6 @@ from stackbuild.reporting.outputs import RunOutputs
 from stackbuild.run.precheck import check_frozen
 from stackbuild.run.results import RunResults
 from stackbuild.run.run import Run
-from stackbuild.spec.launch_modules import launch_notices
 from stackbuild.system.files import offered_program
 from stackbuild.system.quantities import counted
 from stackbuild.system.terminal import print_error, print_json, print_notice, print_text
@@ -211,41 +210,6 @@ def print_status(status: StackStatus, *, as_json: bool) -> None:
         print_text("\n".join(status_lines(status)))
 
 
-def check(where: Where, *, as_json: bool) -> None:
-    """Print what is wrong with a specification, or what it holds."""
-    with told():
-        try:
-            project = open_project(where.spec, where.options, os.environ)
-        except StackbuildError as error:
-            if not as_json:
-                raise
-            problems = (isinstance(error, SpecError) and error.problems) or (error.message,)
-            print_json({"valid": False, "problems": problems})
-            raise typer.Exit(EXIT_FAILED) from None
-        _print_valid(where.spec, project, as_json=as_json)
-
-
-def _print_valid(path: Path, project: Project, *, as_json: bool) -> None:
-    spec = project.stack.spec
-    notices = [*spec.notices, *_launch_notices(project)]
-    if as_json:
-        layers = [layer.build_name for layer in spec.layers]
-        print_json({"valid": True, "layers": layers, "notices": notices})
-        return
-    for notice in notices:
-        print_notice(notice)
-    counts = [("runtime", spec.runtimes), ("framework", spec.frameworks), ("application", spec.applications)]
-    told = ", ".join(counted(len(layers), kind) for kind, layers in counts if layers)
-    print_text(f"{path} is valid: {told or 'no layers'}")
-
-
-def _launch_notices(project: Project) -> Iterator[str]:
-    for linked in project.stack.layers:
-        for notice in launch_notices(linked.layer, linked.runtime.python_request.highest_named):
-            if linked.platforms:
-                yield f"{linked.build_name}: {notice}"
-
-
 def init(folder: Path) -> None:
     """Start a project in `folder`, and print what was written and what to do next."""
     from stackbuild.authoring.starter import starter_files, write_starter
@@ -275,4 +239,4 @@ def schema() -> None:
 
 def _print_notices(project: Project) -> None:
     for notice in project.stack.spec.notices:
-        print_notice(notice)
+        print_notice(str(notice))

@@ -52,6 +52,21 @@ def _check_platforms(given: list[str] | None) -> list[str] | None:
     return given
 
 
+_FORMATS = ("text", "json", "github")
+
+
+def _check_formats(incomplete: str) -> list[str]:
+    return [name for name in _FORMATS if name.startswith(incomplete)]
+
+
+def _check_format(given: str | None) -> str | None:
+    if given is not None and given not in _FORMATS:
+        from stackbuild.spec.fields import known_word  # slow to import
+
+        _refuse(known_word, "format", given, _FORMATS)
+    return given
+
+
 def _check_archive_format(given: str | None) -> str | None:
     if given is not None and given not in tuple(ArchiveFormat):
         from stackbuild.spec.fields import known_word  # slow to import
@@ -119,6 +134,17 @@ LockIfNeeded = Annotated[
         "--lock/--no-lock",
         help="Lock the layers whose locks are not good any more before building.",
         rich_help_panel=_LOCKING,
+    ),
+]
+CheckFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        callback=_check_format,
+        autocompletion=_check_formats,
+        help="text, json (the same as --json), or github: annotations of GitHub Actions (default: text).",
+        show_default=False,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json/--no-json", help="Print the result as JSON.")]

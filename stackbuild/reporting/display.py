@@ -100,7 +100,7 @@ class RunDisplay:
         self._outputs.tell("begin", tasks=[*selected, *own])
         for graph in graphs.graphs:
             for notice in graph.project.stack.spec.notices:
-                print_notice(notice)
+                print_notice(str(notice))
             if (left := leftovers_notice(graph.project)) is not None:
                 print_notice(left)
         shows_live = not self._quiet and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

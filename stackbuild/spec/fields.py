@@ -14,7 +14,7 @@ from packaging.utils import InvalidName, NormalizedName, canonicalize_name
 from pydantic import AfterValidator, BeforeValidator, GetPydanticSchema, StrictStr, ValidationInfo, WithJsonSchema
 from pydantic_core import core_schema
 
-from stackbuild.spec.problems import expected, quote, unknown_word
+from stackbuild.spec.problems import Code, FieldError, expected, quote, unknown_word
 from stackbuild.spec.requirements import read_requirement
 from stackbuild.targets.platforms import (
     PYTHON_IMPLEMENTATIONS,
@@ -44,7 +44,7 @@ _PYTHON_IMPLEMENTATION = (
 
 def _wrong_type(what: str, value: object) -> ValueError:
     # Not a TypeError: pydantic takes that for a bug in the validator.
-    return ValueError(expected(what, value))
+    return FieldError(expected(what, value), Code.WRONG_TYPE)
 
 
 def _string(value: object) -> str:
@@ -123,7 +123,7 @@ def normalize_package_names(table: Mapping[str, T]) -> dict[NormalizedName, T]:
     for spelling in table:
         name = canonicalize_name(spelling)
         if name in spellings:
-            raise ValueError(f"{quote(spellings[name])} and {quote(spelling)} are the same package")
+            raise FieldError(f"{quote(spellings[name])} and {quote(spelling)} are the same package", Code.NAME_CLASH)
         spellings[name] = spelling
     return {name: table[spelling] for name, spelling in spellings.items()}
 

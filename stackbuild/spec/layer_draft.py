@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stackbuild.spec.models import ApplicationLayer, FrameworkLayer, Layer, RuntimeLayer
-from stackbuild.spec.problems import Problem, quote, translate
+from stackbuild.spec.problems import Code, Problem, quote, translate, without_guess
 from stackbuild.spec.unsupported import unsupported_fields
 
 LAYER_TYPES: dict[str, type[RuntimeLayer] | type[FrameworkLayer] | type[ApplicationLayer]] = {
@@ -49,9 +49,9 @@ class DraftLayer:
         """`framework "sklearn"`, for messages."""
         return layer_label(self.category, self.name)
 
-    def problem(self, message: str, *key_path: str | int) -> Problem:
+    def problem(self, sentence: str, *key_path: str | int, code: Code, hint: str | None = None) -> Problem:
         """A problem of this layer; `key_path` is relative to it."""
-        return Problem(key_path=(self.category, self.position, *key_path), subject=self.label, message=message)
+        return layer_problem(self.category, self.position, self.name, sentence, *key_path, code=code, hint=hint)
 
 
 def layer_label(category: str, name: str | None) -> str | None:
@@ -59,16 +59,39 @@ def layer_label(category: str, name: str | None) -> str | None:
     return None if name is None else f"{LAYER_TYPES[category].kind} {quote(name)}"
 
 
+def layer_problem(
+    category: str,
+    position: int,
+    name: str | None,
+    sentence: str,
+    *key_path: str | int,
+    code: Code,
+    hint: str | None = None,
+) -> Problem:
+    """A problem of a layer, whose name is None when it has none; `key_path` is relative to it."""
+    message, guess = without_guess(sentence)
+    return Problem(
+        code=code,
+        key_path=(category, position, *key_path),
+        message=message,
+        hint=hint or guess,
+        layer=None if name is None else f"{LAYER_TYPES[category].build_prefix}{name}",
+        subject=layer_label(category, name),
+    )
+
+
 class LayerReader:
     """Reads one layer's table; the result is also in `problems` and `notices` (about legacy fields)."""
 
     def __init__(self, table: Mapping[str, Any], *, category: str, position: int, folder: Path) -> None:
         self.problems: list[Problem] = []
-        self.notices: list[str] = []
+        self.notices: list[Problem] = []
         self._table = table
         self._category = category
         self._position = position
         self._context = {"folder": folder}
+        self._spelt: dict[str, str] = {}
+        """The legacy names of fields that have one in this table."""
         name = table.get("name")
         self._name = name if isinstance(name, str) else None
 
@@ -79,24 +102,20 @@ class LayerReader:
         layer = layer.model_construct(layer.model_fields_set & own.keys(), **dict(layer))  # defaults count as unset
         for field, message in unsupported_fields(layer):
             if field not in faulty:
-                self._report(message, field)
+                self._report(message, field, code=Code.UNSUPPORTED)
         if "support_modules" not in faulty:
             clashes = tuple(_module_clashes(layer))
             for message in clashes:
-                self._report(message, "support_modules")
+                self._report(message, "support_modules", code=Code.NAME_CLASH)
             if clashes:  # whether the files exist only matters when their names are allowed
                 faulty |= {"support_modules"}
         return DraftLayer(category=self._category, position=self._position, name=self._name, layer=layer, faulty=faulty)
 
-    def _report(self, message: str, *key_path: str | int) -> None:
-        label = layer_label(self._category, self._name)
-        self.problems.append(
-            Problem(key_path=(self._category, self._position, *key_path), subject=label, message=message)
-        )
+    def _problem(self, sentence: str, *key_path: str | int, code: Code, hint: str | None = None) -> Problem:
+        return layer_problem(self._category, self._position, self._name, sentence, *key_path, code=code, hint=hint)
 
-    def _notice(self, message: str) -> None:
-        label = layer_label(self._category, self._name) or f"{self._category}[{self._position}]"
-        self.notices.append(f"{label}: {message}")
+    def _report(self, sentence: str, *key_path: str | int, code: Code, hint: str | None = None) -> None:
+        self.problems.append(self._problem(sentence, *key_path, code=code, hint=hint))
 
     def _without_legacy_fields(self) -> dict[str, Any]:
         table = dict(self._table)
@@ -105,13 +124,23 @@ class LayerReader:
                 continue
             value = table.pop(legacy)
             if current in table:
-                self._report(f'legacy name of "{current}", which is set too: remove one of them', legacy)
+                self._report(
+                    f'legacy name of "{current}", which is set too',
+                    legacy,
+                    code=Code.NAME_CLASH,
+                    hint="remove one of them",
+                )
             else:
                 table[current] = value
-                self._notice(f'"{legacy}" is a legacy name: write "{current}"')
+                self._spelt[current] = legacy
+                self.notices.append(
+                    self._problem("a legacy name", legacy, code=Code.LEGACY_FIELD, hint=f'write "{current}"')
+                )
         for legacy in DROPPED:
             if table.pop(legacy, None) is not None:
-                self._notice(f'"{legacy}" is a legacy field without effect: remove it')
+                self.notices.append(
+                    self._problem("a legacy field without effect", legacy, code=Code.LEGACY_FIELD, hint="remove it")
+                )
         return table
 
     def _validate(self, table: dict[str, Any]) -> tuple[Layer, frozenset[str]]:
@@ -119,8 +148,8 @@ class LayerReader:
         try:
             return layer_type.model_validate(table, context=self._context), frozenset()
         except ValidationError as error:
-            for key_path, message in translate(error, layer_type.model_fields):
-                self._report(message, *key_path)
+            for (field, *rest), sentence, code in translate(error, layer_type.model_fields):
+                self._report(sentence, self._spelt.get(str(field), field), *rest, code=code)
             faulty = {str(details["loc"][0]) for details in error.errors(include_url=False)}
         # Fields are validated one by one, so the rest of the table is known to be valid.
         sound = {key: value for key, value in table.items() if key not in faulty}

@@ -14,7 +14,8 @@ from stackbuild.spec.index_merge import merge_indexes
 from stackbuild.spec.layer_draft import LAYER_TYPES, DraftLayer
 from stackbuild.spec.linearization import InconsistentOrder, linearize
 from stackbuild.spec.models import ApplicationLayer, FrameworkLayer, RuntimeLayer
-from stackbuild.spec.problems import KeyPath, Problem, quote, unknown_word
+from stackbuild.spec.problems import Code, Problem, quote, unknown_word
+from stackbuild.system.toml_positions import KeyPath
 from stackbuild.targets.platforms import TargetPlatform
 
 
@@ -73,8 +74,15 @@ class Linker:
             self._links[draft.category].setdefault(draft.name, link)
         return link
 
-    def _report(self, draft: DraftLayer, message: str, *key_path: str | int) -> None:
-        self.problems.append(draft.problem(message, *key_path))
+    def _report(
+        self,
+        draft: DraftLayer,
+        sentence: str,
+        *key_path: str | int,
+        code: Code = Code.INCONSISTENT_LAYERS,
+        hint: str | None = None,
+    ) -> None:
+        self.problems.append(draft.problem(sentence, *key_path, code=code, hint=hint))
 
     # Names
 
@@ -82,7 +90,8 @@ class Linker:
         if draft.name is None:
             return
         if first := self._links[draft.category].get(draft.name):
-            self._report(draft, f"the name is taken by {draft.category}[{first.draft.position}]", "name")
+            taken = f"the name is taken by {draft.category}[{first.draft.position}]"
+            self._report(draft, taken, "name", code=Code.NAME_CLASH)
         if draft.category != RuntimeLayer.category:
             return
         for upper in (FrameworkLayer, ApplicationLayer):
@@ -92,7 +101,7 @@ class Linker:
             name = draft.name.removeprefix(upper.build_prefix)
             if position := self._positions(upper.category, name):
                 message += f": {upper.kind} {quote(name)} ({upper.category}[{position[0]}]) has this build name"
-            self._report(draft, message, "name")
+            self._report(draft, message, "name", code=Code.NAME_CLASH)
 
     def _positions(self, category: str, name: str) -> tuple[int, ...]:
         return tuple(draft.position for draft in self._draft.layers if (draft.category, draft.name) == (category, name))
@@ -115,39 +124,44 @@ class Linker:
         elif layer.frameworks is not None:
             self._report(draft, "must name at least one framework", "frameworks")
         else:
-            self._report(draft, 'needs either runtime = "<name>" or frameworks = ["<name>", …]')
+            needed = 'needs either runtime = "<name>" or frameworks = ["<name>", …]'
+            self._report(draft, needed, code=Code.MISSING_FIELD)
         return None
 
     def _lower_layer(self, draft: DraftLayer, name: str, category: str, *key_path: str | int) -> Link | None:
         if link := self._links[category].get(name):
             return link
-        if message := self._unknown_layer(draft, name, category):
-            self._report(draft, message, *key_path)
+        if why := self._unknown_layer(draft, name, category):
+            sentence, hint, code = why
+            self._report(draft, sentence, *key_path, code=code, hint=hint)
         return None
 
-    def _unknown_layer(self, draft: DraftLayer, name: str, category: str) -> str | None:
+    def _unknown_layer(self, draft: DraftLayer, name: str, category: str) -> tuple[str, str | None, Code] | None:
         """Why `name` is not a layer of `category` that this layer may depend on; None when it may be one."""
         if draft.category == category:
             positions = self._positions(category, name)
             if draft.position in positions:
-                return f"{quote(name)} depends on itself"
+                return f"{quote(name)} depends on itself", None, Code.INCONSISTENT_LAYERS
             if positions:
-                return f"{quote(name)} is defined later in the file; move it up"
+                return f"{quote(name)} is defined later in the file", "move it up", Code.INCONSISTENT_LAYERS
         if category != RuntimeLayer.category and self._positions(RuntimeLayer.category, name):
-            return f"{quote(name)} is a runtime, not a framework: write runtime = {quote(name)}"
+            other = f"{quote(name)} is a runtime, not a framework"
+            return other, f"write runtime = {quote(name)}", Code.INCONSISTENT_LAYERS
         if category != FrameworkLayer.category and self._positions(FrameworkLayer.category, name):
-            return f"{quote(name)} is a framework, not a runtime: write frameworks = [{quote(name)}]"
+            other = f"{quote(name)} is a framework, not a runtime"
+            return other, f"write frameworks = [{quote(name)}]", Code.INCONSISTENT_LAYERS
         if self._positions(ApplicationLayer.category, name):
-            return f"{quote(name)} is an application, on which no layer can stand"
+            return f"{quote(name)} is an application, on which no layer can stand", None, Code.INCONSISTENT_LAYERS
         if category in self._draft.unnamed:
             return None
-        return unknown_word(LAYER_TYPES[category].kind, name, self._links[category])
+        return unknown_word(LAYER_TYPES[category].kind, name, self._links[category]), None, Code.UNKNOWN_NAME
 
     def _framework_foundation(self, draft: DraftLayer, names: tuple[str, ...]) -> Foundation | None:
         found: dict[str, Link | None] = {}
         for position, name in enumerate(names):
             if name in found:
-                self._report(draft, f"names {quote(name)} twice", "frameworks", position)
+                twice = f"names {quote(name)} twice"
+                self._report(draft, twice, "frameworks", position, code=Code.NAME_CLASH)
             else:
                 found[name] = self._lower_layer(draft, name, FrameworkLayer.category, "frameworks", position)
         pairs = [(link, link.foundation) for link in found.values() if link and link.foundation]
@@ -186,7 +200,7 @@ class Linker:
         if not mine.states("linux_target"):
             place = f"{runtime.draft.category}[{runtime.draft.position}] ({quote(runtime.name)})"
             variant, target = theirs.parsed_linux_target.variant, quote(theirs.linux_target)
-            self._report(draft, f"stands on {place}, which is for {variant}: write linux_target = {target}")
+            self._report(draft, f"stands on {place}, which is for {variant}", hint=f"write linux_target = {target}")
         else:
             message = f"{quote(mine.linux_target)} differs in libc from {quote(theirs.linux_target)} of"
             self._report(draft, f"{message} {runtime.draft.label}; a stack has one libc", "linux_target")
@@ -219,7 +233,8 @@ class Linker:
         unknown = [(key_path, index) for key_path, index in named if index not in self._index_names]
         if self._draft.index_names_known:
             for key_path, index in unknown:
-                self._report(draft, unknown_word("index", index, self._index_names), *key_path)
+                unknown_index = unknown_word("index", index, self._index_names)
+                self._report(draft, unknown_index, *key_path, code=Code.UNKNOWN_NAME)
         if unknown or foundation is None or draft.faulty & {"package_indexes", "index_overrides"}:
             return None
         # Frameworks pass on what their runtime says, unless they override it.

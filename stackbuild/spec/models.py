@@ -27,6 +27,7 @@ from stackbuild.spec.fields import (
     one_or_several,
     some_of,
 )
+from stackbuild.spec.problems import Problem
 from stackbuild.spec.uv_settings import UvIndex, UvSettings
 from stackbuild.targets.platforms import DEFAULT_MACOS_TARGET, LinuxTarget, parse_macos_target
 from stackbuild.targets.python_request import PythonRequest
@@ -306,7 +307,7 @@ class StackSpec(BaseModel):
     """One stack specification, each layer checked on its own; `stack.Stack` has them linked.
 
     path: the file, absolute, symbolic links not resolved; folder: what its relative paths are relative to;
-    notices: one line for each legacy field met, for the command line to print.
+    notices: what to warn of, such as legacy fields; for the command line to print.
     """
 
     # Made of models that are checked already (`draft.py`): its own checks are built only when they are used.
@@ -319,7 +320,7 @@ class StackSpec(BaseModel):
     applications: tuple[ApplicationLayer, ...] = ()
     uv: UvSettings = UvSettings()
     settings: StackbuildSettings = StackbuildSettings()
-    notices: tuple[str, ...] = ()
+    notices: tuple[Problem, ...] = ()
 
     @property
     def layers(self) -> tuple[Layer, ...]:

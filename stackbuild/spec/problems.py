@@ -1,6 +1,6 @@
-"""What is wrong with a stack specification, as lines for the person who wrote it.
+"""What is wrong with a stack specification, as sentences for the person who wrote it.
 
-A `Problem` has a key path (`frameworks[1].requirments`), the layer that it is about, and a plain sentence.
+A `Problem` has a code, a key path (`frameworks[1].requirments`), the layer that it is about, and a plain sentence.
 Validation errors of pydantic are translated here, so that no message speaks of Python types.
 """
 
@@ -9,34 +9,105 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from stackbuild.system.toml_positions import KeyPath
 from stackbuild.system.urls import without_secrets
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-KeyPath = tuple[str | int, ...]
-
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST_QUOTE = 80
 
 
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """One thing to fix: where and what.
+class Code(StrEnum):
+    """What kind of problem it is, for programs: docs/reference/cli.md explains each. A code stays what it is."""
 
-    subject: what the key path is about, if that helps, such as `framework "sklearn"` or another file's name.
+    UNREADABLE_FILE = "unreadable-file"
+    INVALID_TOML = "invalid-toml"
+    UNKNOWN_FIELD = "unknown-field"
+    MISSING_FIELD = "missing-field"
+    WRONG_TYPE = "wrong-type"
+    INVALID_VALUE = "invalid-value"
+    UNSUPPORTED = "unsupported"
+    SECRET_IN_URL = "secret-in-url"  # noqa: S105 (a code, no secret)
+    UNKNOWN_NAME = "unknown-name"
+    NAME_CLASH = "name-clash"
+    INCONSISTENT_LAYERS = "inconsistent-layers"
+    MISSING_MODULE = "missing-module"
+    INVALID_PROJECT = "invalid-project"
+    # of warnings
+    WITHOUT_EFFECT = "without-effect"
+    LEGACY_FIELD = "legacy-field"
+    UNUSABLE_MODULE = "unusable-module"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a problem is in its file.
+
+    line, column: from 1, the column in characters; source: the line as everybody may see it, None when it cannot be
+    shown; marked: the part of `source` that the problem is about, as offsets of its begin and its end.
     """
 
+    line: int
+    column: int
+    source: str | None
+    marked: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing to fix, or to be warned of: what and where.
+
+    hint: what to do now; layer: the build name of the layer that it is about; subject: what the key path is about, if
+    that helps, such as `framework "sklearn"` or another file's name; file: None for the specification itself;
+    place: None for what stands in no file, and as long as nobody has looked for it (`places`).
+    """
+
+    code: Code = Code.INVALID_VALUE
     key_path: KeyPath
     message: str
+    hint: str | None = None
+    layer: str | None = None
     subject: str | None = None
+    file: Path | None = None
+    place: Place | None = None
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.subject, format_key_path(self.key_path), self.message) if part)
+        told = (self.subject, format_key_path(self.key_path), self.sentence)
+        return ": ".join(part for part in told if part)
+
+    @property
+    def sentence(self) -> str:
+        """The message and the hint."""
+        if self.hint is None:
+            return self.message
+        return f"{self.message}{_ASIDE if self.hint.startswith(_QUESTION) else ': '}{self.hint}"
+
+
+class FieldError(ValueError):
+    """A value that cannot be that of its field, with the code of the problem."""
+
+    def __init__(self, message: str, code: Code) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+_ASIDE, _QUESTION = " — ", "did you mean "
+_GUESS = re.compile(rf'{_ASIDE}({_QUESTION}"(?:[^"\\]|\\.)*"\?)\Z')
+"""What `did_you_mean` puts at the end of a sentence."""
+
+
+def without_guess(sentence: str) -> tuple[str, str | None]:
+    """A sentence without the `did you mean "x"?` at its end, and that, if it has one."""
+    found = _GUESS.search(sentence)
+    return (sentence, None) if found is None else (sentence[: found.start()], found[1])
 
 
 def format_key_path(parts: KeyPath) -> str:
@@ -73,7 +144,7 @@ def near_word(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` — did you mean "x"?` for the known word nearest to `word`, or nothing when there is none."""
     near = near_word(word, known)
-    return "" if near is None else f" — did you mean {quote(near)}?"
+    return "" if near is None else f"{_ASIDE}{_QUESTION}{quote(near)}?"
 
 
 def unknown_word(what: str, word: str, known: Iterable[str]) -> str:
@@ -121,8 +192,8 @@ def expected(what: str, value: object) -> str:
     return f"expected {what}, got {kind_of(value)}"
 
 
-def translate(error: ValidationError, known_fields: Collection[str]) -> Iterator[tuple[KeyPath, str]]:
-    """The key path (relative to the validated table) and a plain sentence for each validation error.
+def translate(error: ValidationError, known_fields: Collection[str]) -> Iterator[tuple[KeyPath, str, Code]]:
+    """The key path (relative to the validated table), a plain sentence and the code for each validation error.
 
     `known_fields` are the table's fields by their names in the file. A required field with a misspelt name counts as
     one mistake.
@@ -133,7 +204,20 @@ def translate(error: ValidationError, known_fields: Collection[str]) -> Iterator
     }
     for details in errors:
         if details["type"] != "missing" or details["loc"][-1] not in misspelt:
-            yield details["loc"], _sentence(details, known_fields)
+            yield details["loc"], _sentence(details, known_fields), _code(details)
+
+
+def _code(details: "ErrorDetails") -> Code:
+    match details["type"]:
+        case "missing":
+            return Code.MISSING_FIELD
+        case "extra_forbidden":
+            return Code.UNKNOWN_FIELD
+        case "value_error":
+            error = details["ctx"]["error"]
+            return error.code if isinstance(error, FieldError) else Code.INVALID_VALUE
+        case kind:
+            return Code.WRONG_TYPE if kind in _EXPECTED else Code.INVALID_VALUE
 
 
 def _sentence(details: "ErrorDetails", known_fields: Collection[str]) -> str:

@@ -6,7 +6,7 @@ import urllib.parse
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from stackbuild.spec.problems import quote
+from stackbuild.spec.problems import Code, FieldError, quote
 from stackbuild.spec.url_secrets import secret_problem
 
 _LONGEST = 2000
@@ -22,7 +22,7 @@ def read_requirement(text: str) -> Requirement:
     if len(text) > _LONGEST:
         raise ValueError(f"invalid requirement {quote(text)}: longer than {_LONGEST} characters")
     if sentence := secret_problem(text):
-        raise ValueError(sentence)
+        raise FieldError(sentence, Code.SECRET_IN_URL)
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from packaging.utils import NormalizedName
 
-from stackbuild.errors import SpecError
 from stackbuild.spec.draft import read_draft
+from stackbuild.spec.faults import FaultySpec
 from stackbuild.spec.launch_modules import import_problem, launch_problem
-from stackbuild.spec.layer_draft import LAYER_TYPES
 from stackbuild.spec.linking import Link, Linker
 from stackbuild.spec.models import ApplicationLayer, BuildName, FrameworkLayer, Layer, RuntimeLayer, StackSpec
-from stackbuild.spec.problems import Problem, quote
+from stackbuild.spec.places import Places
+from stackbuild.spec.problems import Code, Problem, quote
+from stackbuild.spec.uv_settings import UV_SETTINGS_FILE
 from stackbuild.targets.platforms import TargetPlatform
 
 
@@ -67,6 +68,8 @@ class Stack:
 
     spec: StackSpec
     layers: tuple[LinkedLayer, ...]
+    places: Places
+    """Where in the files a notice of `spec` is."""
 
     @cached_property
     def by_build_name(self) -> Mapping[BuildName, LinkedLayer]:
@@ -74,28 +77,29 @@ class Stack:
 
 
 def read_stack(path: Path) -> Stack:
-    """Read, check and link the specification at `path`. Raises one `SpecError` with every problem of the file."""
+    """Read, check and link the specification at `path`. Raises one `FaultySpec` with every problem of the file.
+
+    Raises `SpecError` for a file that cannot be read.
+    """
     draft = read_draft(path)
     linker = Linker(draft)
     links = linker.link()
     problems = [*draft.problems, *linker.problems, *_missing_modules(links)]
     if problems:
-        raise SpecError.from_problems(str(path), map(str, sorted(problems, key=_file_order)))
+        raise FaultySpec(path, sorted(map(draft.places.of, problems), key=_file_order))
     spec = draft.to_spec()
-    notices = (*spec.notices, *map(str, _useless_modules(links)))
-    return Stack(spec=spec.model_copy(update={"notices": notices}), layers=tuple(_linked_layer(link) for link in links))
+    notices = (*spec.notices, *_useless_modules(links))
+    return Stack(
+        spec=spec.model_copy(update={"notices": notices}),
+        layers=tuple(_linked_layer(link) for link in links),
+        places=draft.places,
+    )
 
 
-_SECTIONS = tuple(LAYER_TYPES)
-
-
-def _file_order(problem: Problem) -> tuple[int, int]:
-    """Problems of the file as a whole first, then those of layers, layer by layer."""
-    match problem.key_path:
-        case (str(section), int(position), *_) if section in _SECTIONS:
-            return _SECTIONS.index(section) + 1, position
-        case _:
-            return 0, 0
+def _file_order(problem: Problem) -> tuple[bool, int, int]:
+    """Problems without a place first, then those of the specification, line by line, then those of other files."""
+    place = problem.place
+    return (False, 0, 0) if place is None else (problem.subject == UV_SETTINGS_FILE, place.line, place.column)
 
 
 def _modules(links: tuple[Link, ...]) -> Iterator[tuple[Link, str, Path]]:
@@ -111,7 +115,7 @@ def _missing_modules(links: tuple[Link, ...]) -> Iterator[Problem]:
     for link, field, module in _modules(links):
         # os.path.exists says False, and does not raise, for a path that the system cannot take
         if field not in link.draft.faulty and not os.path.exists(module):
-            yield link.draft.problem(f"there is no {quote(module)}", field)
+            yield link.draft.problem(f"there is no {quote(module)}", field, code=Code.MISSING_MODULE)
 
 
 def _useless_modules(links: tuple[Link, ...]) -> Iterator[Problem]:
@@ -119,7 +123,7 @@ def _useless_modules(links: tuple[Link, ...]) -> Iterator[Problem]:
     for link, field, module in _modules(links):
         message = launch_problem(module) if field == "launch_module" else import_problem(module)
         if message is not None:
-            yield link.draft.problem(message, field)
+            yield link.draft.problem(message, field, code=Code.UNUSABLE_MODULE)
 
 
 def _linked_layer(link: Link) -> LinkedLayer:

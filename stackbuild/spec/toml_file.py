@@ -1,11 +1,15 @@
-"""Read a TOML file; every failure is a `SpecError`."""
+"""Read a TOML file; every failure is a `SpecError`, an error of syntax a `FaultySpec`."""
 
 import errno
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stackbuild.errors import SpecError
+from stackbuild.errors import SpecError, StackbuildError
+from stackbuild.spec.faults import FaultySpec
+from stackbuild.spec.places import place_of_syntax_error
+from stackbuild.spec.problems import Code, Problem
 from stackbuild.system.files import read_file
 from stackbuild.system.toml import parse_toml
 
@@ -13,13 +17,42 @@ _MOST_BYTES = 16_000_000
 """A larger file is not read: nobody writes a specification like that."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TomlFile:
+    """What is in a TOML file."""
+
+    text: str
+    table: dict[str, Any]
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """The table in a TOML file (`~` in the path is expanded). Raises `SpecError`."""
+    return read_toml_file(path).table
+
+
+def read_toml_file(path: Path) -> TomlFile:
+    """A TOML file (`~` in the path is expanded). Raises `SpecError`."""
     text = _read_text(path)
     try:
-        return parse_toml(text)
+        return TomlFile(text=text, table=parse_toml(text))
     except ValueError as error:
-        raise SpecError(f"{path}: not valid TOML: {error}") from None
+        message, place = place_of_syntax_error(str(error), text)
+        told = Problem(
+            code=Code.INVALID_TOML, key_path=(), message=f"not valid TOML: {message}", file=path, place=place
+        )
+        raise FaultySpec(path, [told]) from None
+
+
+def unreadable_file(path: Path, error: StackbuildError, *, subject: str | None = None) -> Problem:
+    """The error of a file that cannot be read as a problem."""
+    return Problem(
+        code=Code.UNREADABLE_FILE,
+        key_path=(),
+        message=error.message.removeprefix(f"{path}: "),
+        hint=error.hint,
+        subject=subject,
+        file=path,
+    )
 
 
 def _read_text(path: Path) -> str:

@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, Valida
 
 from stackbuild.spec.exclude_newer import parse_exclude_newer
 from stackbuild.spec.fields import absolute_path, normalize_package_names
-from stackbuild.spec.problems import KeyPath, Problem, expected, format_key_path, quote, translate, unknown_word
+from stackbuild.spec.problems import Code, Problem, expected, quote, translate, unknown_word, without_guess
 from stackbuild.spec.url_secrets import secret_problem
 from stackbuild.spec.uv_keys import LIST_KEYS, WITHOUT_EFFECT, wrong_type
+from stackbuild.system.toml_positions import KeyPath
 from stackbuild.targets.platforms import TargetPlatform
 
 UV_SETTINGS_FILE = "venvstacks.uv.toml"
@@ -120,7 +121,7 @@ class UvSettingsReader:
 
     def __init__(self, table: Mapping[str, Any], *, path: Path, key_path: KeyPath, subject: str | None) -> None:
         self.problems: list[Problem] = []
-        self.notices: list[str] = []
+        self.notices: list[Problem] = []
         self.index_names_known = True
         self._table = table
         self._path = path
@@ -142,19 +143,30 @@ class UvSettingsReader:
             other=dict(self._other()),
         )
 
-    def _report(self, key_path: KeyPath, message: str) -> None:
-        self.problems.append(Problem(key_path=(*self._key_path, *key_path), message=message, subject=self._subject))
+    def _report(self, key_path: KeyPath, sentence: str, code: Code = Code.INVALID_VALUE) -> None:
+        message, guess = without_guess(sentence)
+        self.problems.append(self._problem(key_path, message, code, hint=guess))
+
+    def _problem(self, key_path: KeyPath, message: str, code: Code, *, hint: str | None) -> Problem:
+        return Problem(
+            code=code,
+            key_path=(*self._key_path, *key_path),
+            message=message,
+            hint=hint,
+            subject=self._subject,
+            file=self._path if self._subject else None,
+        )
 
     def _is_without_effect(self, key: str) -> bool:
         if key not in WITHOUT_EFFECT:
             return False
-        self.notices.append(f"{format_key_path((*self._key_path, key))}: has no effect here: remove it")
+        self.notices.append(self._problem((key,), "has no effect here", Code.WITHOUT_EFFECT, hint="remove it"))
         return True
 
     def _check_secrets(self, key_path: KeyPath, value: object) -> None:
         match value:
             case str() if sentence := secret_problem(value):
-                self._report(key_path, sentence)
+                self._report(key_path, sentence, Code.SECRET_IN_URL)
             case dict():
                 for key, item in value.items():
                     self._check_secrets((*key_path, key), item)
@@ -164,31 +176,32 @@ class UvSettingsReader:
 
     def _indexes(self, tables: object) -> Iterator[UvIndex]:
         if not isinstance(tables, list):
-            self._report(("index",), expected("a list of tables", tables))
+            self._report(("index",), expected("a list of tables", tables), Code.WRONG_TYPE)
             self.index_names_known = False
             return
         names: set[str] = set()
         for position, table in enumerate(tables):
             key_path = ("index", position)
             if not isinstance(table, dict):
-                self._report(key_path, expected("a table", table))
+                self._report(key_path, expected("a table", table), Code.WRONG_TYPE)
                 self.index_names_known = False
                 continue
             try:
                 index = UvIndex.model_validate(table)
             except ValidationError as error:
-                for relative, message in translate(error, UvIndex.model_fields):
-                    self._report((*key_path, *relative), message)
+                for relative, sentence, code in translate(error, UvIndex.model_fields):
+                    self._report((*key_path, *relative), sentence, code)
                 self.index_names_known = False
                 continue
             if index.name and index.name in names:
-                self._report((*key_path, "name"), f"there is an index {quote(index.name)} already")
+                taken = f"there is an index {quote(index.name)} already"
+                self._report((*key_path, "name"), taken, Code.NAME_CLASH)
             names.add(index.name or "")
             yield index.model_copy(update={"url": self._location(index.url)})
 
     def _sources(self, table: object, index_names: list[str]) -> dict[NormalizedName, tuple[UvSource, ...]]:
         if not isinstance(table, dict):
-            self._report(("sources",), expected("a table", table))
+            self._report(("sources",), expected("a table", table), Code.WRONG_TYPE)
             return {}
         sources: dict[str, tuple[UvSource, ...]] = {}
         for package, given in table.items():
@@ -201,7 +214,7 @@ class UvSettingsReader:
         try:
             return normalize_package_names(sources)
         except ValueError as error:
-            self._report(("sources",), str(error))
+            self._report(("sources",), str(error), Code.NAME_CLASH)
             return {}
 
     def _source(self, given: object, key_path: KeyPath, index_names: list[str]) -> UvSource | None:
@@ -209,7 +222,8 @@ class UvSettingsReader:
             name, marker = given.get("index"), given.get("marker")
             if isinstance(name, str) and isinstance(marker, str | None):
                 if name not in index_names and self.index_names_known:
-                    self._report((*key_path, "index"), unknown_word("index", name, index_names))
+                    unknown_index = unknown_word("index", name, index_names)
+                    self._report((*key_path, "index"), unknown_index, Code.UNKNOWN_NAME)
                 if marker is not None:
                     self._check_marker((*key_path, "marker"), marker)
                 return UvSource(index=name, marker=marker)
@@ -221,7 +235,7 @@ class UvSettingsReader:
         if value is None:
             return None
         if not isinstance(value, str):
-            self._report(("exclude-newer",), f"{expected('a string', value)}: put it in quotes")
+            self._report(("exclude-newer",), f"{expected('a string', value)}: put it in quotes", Code.WRONG_TYPE)
             return None
         try:
             parse_exclude_newer(value)
@@ -250,26 +264,26 @@ class UvSettingsReader:
             case _ if key in LIST_KEYS:
                 return [text for _, text in self._strings(key, value)]
             case _ if sentence := wrong_type(key, value):
-                self._report((key,), sentence)
+                self._report((key,), sentence, Code.WRONG_TYPE)
         return value
 
     def _is_string(self, key_path: KeyPath, value: object) -> bool:
         if isinstance(value, str):
             return True
-        self._report(key_path, expected("a string", value))
+        self._report(key_path, expected("a string", value), Code.WRONG_TYPE)
         return False
 
     def _strings(self, key: str, value: object) -> list[tuple[KeyPath, str]]:
         """The strings of a list, each with its key path."""
         if not isinstance(value, list):
-            self._report((key,), expected("a list of strings", value))
+            self._report((key,), expected("a list of strings", value), Code.WRONG_TYPE)
             return []
         return [((key, place), item) for place, item in enumerate(value) if self._is_string((key, place), item)]
 
     def _check_environments(self, key: str, value: object) -> None:
         """One marker, or a list of them."""
         if not isinstance(value, str | list):
-            self._report((key,), expected("a marker or a list of markers", value))
+            self._report((key,), expected("a marker or a list of markers", value), Code.WRONG_TYPE)
             return
         for key_path, text in [((key,), value)] if isinstance(value, str) else self._strings(key, value):
             self._check_marker(key_path, text)

@@ -52,6 +52,8 @@ def print_error(message: str, *, stream: TextIO | None = None) -> None:
     stream = stream or sys.stderr
     head, _, hint = shown(message).partition("\n\nhint: ")
     color = _has_colors(stream)
+    if color:
+        head = _with_colored_excerpts(head, "31")
     print(f"\033[1;31merror:\033[0m {head}" if color else f"error: {head}", file=stream)
     if hint:
         print(f"\n\033[1;36mhint:\033[0m {hint}" if color else f"\nhint: {hint}", file=stream)
@@ -60,6 +62,8 @@ def print_error(message: str, *, stream: TextIO | None = None) -> None:
 def print_notice(message: str) -> None:
     """Show a warning on stderr."""
     told = shown(message)
+    if _has_colors(sys.stderr):
+        told = _with_colored_excerpts(told, "33")
     text = f"\033[1;33mwarning:\033[0m {told}" if _has_colors(sys.stderr) else f"warning: {told}"
     print(text, file=sys.stderr)
 
@@ -91,6 +95,35 @@ def print_aside(text: str) -> None:
     """Print additional information on stdout, dim in a terminal."""
     told = shown(text)
     _print(f"\033[2m{told}\033[0m" if _has_colors(sys.stdout) else told)
+
+
+_EXCERPT = re.compile(
+    r"^(?P<gutter> *\|)\n(?P<number> *[0-9]+ \|)(?P<source>.*)\n(?P<below> *\|)(?P<marks> +\^+)$", re.MULTILINE
+)
+"""A line of a file with a mark below, as in `spec.faults`."""
+
+
+def _with_colored_excerpts(text: str, color: str) -> str:
+    gutter, mark = "\033[1;34m", f"\033[1;{color}m"
+    return _EXCERPT.sub(
+        lambda it: (
+            f"{gutter}{it['gutter']}\033[0m\n{gutter}{it['number']}\033[0m{it['source']}\n"
+            f"{gutter}{it['below']}\033[0m{mark}{it['marks']}\033[0m"
+        ),
+        text,
+    )
+
+
+_COLUMNS = 120
+"""The width of what is no terminal."""
+
+
+def error_columns() -> int:
+    """The width of stderr in characters."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS
+    except (AttributeError, OSError, ValueError):  # no terminal; closed; a stream without a file
+        return _COLUMNS
 
 
 def _has_colors(stream: TextIO) -> bool:

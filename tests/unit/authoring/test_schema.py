@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from pydantic import BaseModel, ValidationError
 
 from stackbuild.authoring.schema import schema_text, stack_schema
-from stackbuild.errors import SpecError
+from stackbuild.spec.faults import FaultySpec
 from stackbuild.spec.layer_draft import DROPPED, LAYER_TYPES, RENAMED
 from stackbuild.spec.models import FrameworkLayer, Layer, RuntimeLayer, StackbuildSettings, UvIndex
 from stackbuild.spec.stack import read_stack
@@ -140,8 +140,8 @@ def test_an_example_is_accepted_or_the_field_says_that_it_is_not_supported_yet(
     specification.write_text(tomli_w.dumps(table), encoding="utf-8")
     try:
         read_stack(specification)
-    except SpecError as error:
-        sentences = [problem.partition(f"{name}: ")[2] for problem in error.problems]
+    except FaultySpec as error:
+        sentences = [str(problem).partition(f"{name}: ")[2] for problem in error.problems]
         assert all("not supported yet" in sentence for sentence in sentences)
         assert all(f"({sentence})" in described["description"] for sentence in sentences)
 

@@ -6,7 +6,7 @@ import pytest
 from packaging.requirements import Requirement
 from pydantic import ValidationError
 
-from stackbuild.errors import SpecError
+from stackbuild.spec.faults import FaultySpec
 from stackbuild.spec.models import ApplicationLayer, FrameworkLayer, RuntimeLayer, StackSpec
 from stackbuild.spec.problems import Problem, format_key_path, quote
 from stackbuild.spec.stack import read_stack
@@ -248,13 +248,15 @@ def test_inline_uv_table_wins_over_the_file_even_when_empty(tmp_path: Path) -> N
 
 def test_problems_in_the_uv_file_name_that_file(tmp_path: Path) -> None:
     (tmp_path / "venvstacks.uv.toml").write_text("[[index]]\nurl = 3", encoding="utf-8")
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(FaultySpec) as caught:
         load(tmp_path / "s.toml", RUNTIME)
-    assert caught.value.problems == ("venvstacks.uv.toml: index[0].url: expected a string, got an integer",)
+    assert tuple(map(str, caught.value.problems)) == (
+        "venvstacks.uv.toml: index[0].url: expected a string, got an integer",
+    )
     (tmp_path / "venvstacks.uv.toml").write_text("index = ", encoding="utf-8")
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(FaultySpec) as caught:
         load(tmp_path / "s.toml", RUNTIME)
-    assert caught.value.problems == ("venvstacks.uv.toml: not valid TOML: Invalid value (at end of document)",)
+    assert tuple(map(str, caught.value.problems)) == ("venvstacks.uv.toml: not valid TOML: Invalid value",)
 
 
 def test_no_uv_settings_are_none(tmp_path: Path) -> None:
@@ -272,9 +274,9 @@ def test_legacy_fields_are_read_with_a_notice(tmp_path: Path) -> None:
         '[[frameworks]]\nname = "a"\nruntime = "base"\nrequirements = []\nbuild_requirements = ["x"]\n',
     )
     assert spec.runtimes[0].python_implementation == "cpython@3.11.13"
-    assert spec.notices == (
-        'runtime "base": "fully_versioned_name" is a legacy name: write "python_implementation"',
-        'framework "a": "build_requirements" is a legacy field without effect: remove it',
+    assert tuple(map(str, spec.notices)) == (
+        'runtime "base": runtimes[0].fully_versioned_name: a legacy name: write "python_implementation"',
+        'framework "a": frameworks[0].build_requirements: a legacy field without effect: remove it',
     )
 
 
@@ -361,7 +363,7 @@ def test_a_package_may_come_from_an_index_per_platform(tmp_path: Path) -> None:
 def test_keys_for_projects_have_no_effect_and_are_told(tmp_path: Path) -> None:
     settings = "[tool.uv]\npackage = true\nmanaged = 1\nworkspace = { members = [] }\nresolution = 'lowest'\n"
     spec = load(tmp_path / "s.toml", settings + RUNTIME)
-    assert spec.notices == tuple(
+    assert tuple(map(str, spec.notices)) == tuple(
         f"tool.uv.{key}: has no effect here: remove it" for key in ("package", "managed", "workspace")
     )
     assert spec.uv.given == spec.uv.other == {"resolution": "lowest"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stackbuild.errors import SpecError
+from stackbuild.spec.faults import FaultySpec
 from stackbuild.spec.problems import quote
 from stackbuild.spec.requirements import read_requirement
 from stackbuild.spec.stack import read_stack
@@ -36,9 +36,9 @@ def test_secrets_that_would_be_written_are_told_when_the_specification_is_read(
 ) -> None:
     path = tmp_path / "venvstacks.toml"
     path.write_text(setting.format(url), encoding="utf-8")
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(FaultySpec) as caught:
         read_stack(path)
-    (told,) = [problem for problem in caught.value.problems if sentence in problem]
+    (told,) = [problem for problem in map(str, caught.value.problems) if sentence in problem]
     assert not any(part in str(caught.value) for part in ("hid", "hIdden", "me:"))
     assert "//h/s" in told
 
