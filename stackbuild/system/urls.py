@@ -12,8 +12,8 @@ _USER = re.compile(r"(:[/\\]{2,})(?!\[)[^\s/\\?#:@]*:")
 """A user name, or a host, with the colon after it in a URL of any scheme. `[` begins an IPv6 address."""
 _PORT = re.compile(r"[0-9]{0,5}[/\\]")
 """A port, in front of the path: anything else after that colon may be a password, if an `@` follows in the line."""
-_PASSWORD = re.compile(r"[^\s/\\?#\"`]*@")
-"""A password that is written as it should be. Like uv, it takes an `@` or a `'` literally."""
+_PASSWORD = re.compile(r"[^\s/\\?#\"`]*@(?=\S)")
+"""A password that is written as it should be, before a host. Like uv, it takes an `@` or a `'` literally."""
 
 _WORD = re.compile(r"\S+")
 _CLOSING = re.compile(r"[\"'`<>(){}\[\],.;:!]*$")
@@ -30,8 +30,8 @@ def without_secrets(text: str) -> str:
     """A URL, or a text with URLs in it, without passwords and tokens, and in web URLs without user names.
 
     A text without secrets stays as it is. A password with characters that belong into no password ends at the last `@`
-    of its line. What looks like an address is taken for one: a secret in the path, and a password that begins with a
-    port and a slash.
+    of its line; one with an `@` and a blank some letters later ends at that `@`. What looks like an address is taken
+    for one: a secret in the path, and a password that begins with a port and a slash.
     """
     return "\n".join(map(_safe_line, text.split("\n"))) if _may_have_secrets(text) else text
 

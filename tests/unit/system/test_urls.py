@@ -5,7 +5,7 @@ import time
 import urllib.parse
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stackbuild.system.urls import (
@@ -51,14 +51,16 @@ def test_url_tells_whether_it_brings_credentials_and_whether_it_is_of_the_web() 
 # Hostile secrets
 
 LETTERS = st.characters(blacklist_categories=["Cs"], blacklist_characters="\n")
-PASSWORDS = st.text(LETTERS, min_size=1, max_size=12).filter(lambda it: not re.match(r"[0-9]{0,5}[/\\]", it))
-"""Everything but what begins with a port and a slash: that is an address."""
+PASSWORDS = st.text(LETTERS, min_size=1, max_size=12).filter(lambda it: not re.match(r"[0-9]{0,5}[/\\]|.*@\S+\s", it))
+"""Everything but what begins with a port and a slash, which is an address, or looks like a login before a blank."""
 QUOTED = st.text(LETTERS, min_size=1, max_size=12).map(lambda it: urllib.parse.quote(it, safe="!$&'()*+,;=:@"))
 AROUND = st.sampled_from(
     ["{}", "a @ {} ; os_name == 'nt'", "× Failed to fetch: `{}`\n  cause: 401", 'error: "{}", and']  # noqa: RUF001 (the sign that uv prints)
 )
 
 
+@example(scheme="https://", password="@\r", rest="h.example/simple", around="{}")
+@example(scheme="https://", password="@ ", rest="h:80", around="a @ {} ; os_name == 'nt'")
 @given(
     scheme=st.sampled_from(["https://", "HTTP://", "git+ssh://", "ftp://"]),
     password=st.one_of(PASSWORDS, QUOTED),
