@@ -15,11 +15,10 @@ from stackbuild.project.opening import open_project
 from stackbuild.project.paths import lexical_path
 from stackbuild.project.project import Project
 from stackbuild.reporting.annotations import annotation
-from stackbuild.spec.faults import FaultySpec, problem_lines, shown_path
+from stackbuild.spec.faults import FaultySpec, problem_lines, shown_path, unreadable_file
 from stackbuild.spec.launch_modules import launch_notices
 from stackbuild.spec.layer_draft import layer_problem
 from stackbuild.spec.problems import Code, Problem, format_key_path
-from stackbuild.spec.toml_file import unreadable_file
 from stackbuild.system.quantities import counted
 from stackbuild.system.terminal import error_columns, print_json, print_notice, print_text
 

@@ -19,7 +19,7 @@ def annotation(level: str, problem: Problem, *, folder: Path) -> str:
         properties |= {"line": str(problem.place.line), "col": str(problem.place.column)}
     properties["title"] = problem.code
     listed = ",".join(f"{name}={_escaped(value, _IN_PROPERTIES)}" for name, value in properties.items())
-    return f"::{level} {listed}::{_escaped(str(problem), _IN_MESSAGES)}"
+    return f"::{level} {listed}::{_escaped(problem.beside_file, _IN_MESSAGES)}"
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -13,12 +13,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from stackbuild.errors import SpecError
-from stackbuild.spec.faults import FaultySpec
+from stackbuild.spec.faults import FaultySpec, unreadable_file
 from stackbuild.spec.layer_draft import LAYER_TYPES, DraftLayer, LayerReader
 from stackbuild.spec.models import StackbuildSettings, StackSpec
 from stackbuild.spec.places import Places
 from stackbuild.spec.problems import Code, Problem, expected, near_word, quote, translate, without_guess
-from stackbuild.spec.toml_file import TomlFile, read_toml_file, unreadable_file
+from stackbuild.spec.toml_file import TomlFile, read_toml_file
 from stackbuild.spec.unsupported import unsupported_settings
 from stackbuild.spec.uv_settings import UV_SETTINGS_FILE, UvSettings, UvSettingsReader
 from stackbuild.system.toml_positions import KeyPath

@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from stackbuild.errors import SpecError
-from stackbuild.spec.problems import Place, Problem
+from stackbuild.errors import SpecError, StackbuildError
+from stackbuild.spec.problems import Code, Place, Problem
 from stackbuild.system.terminal import error_columns, visible
 
 _TAB = "    "
@@ -26,14 +26,26 @@ class FaultySpec(SpecError):
         super().__init__("\n\n".join(told))
 
 
+def unreadable_file(path: Path, error: StackbuildError, *, subject: str | None = None) -> Problem:
+    """The error of a file that cannot be read as a problem."""
+    return Problem(
+        code=Code.UNREADABLE_FILE,
+        key_path=(),
+        message=error.message.removeprefix(f"{path}: "),
+        hint=error.hint,
+        subject=subject,
+        file=path,
+    )
+
+
 def problem_lines(problem: Problem, *, columns: int) -> Iterator[str]:
     """`venvstacks.toml:12:5: …`, and the line of the file with a mark under the place, not wider than that."""
     where = shown_path(problem.file)
     place = problem.place
     if place is None:
-        yield f"{where}: {problem}" if where else str(problem)
+        yield f"{where}: {problem.beside_file}" if where else str(problem)
         return
-    yield f"{where}:{place.line}:{place.column}: {problem}"
+    yield f"{where}:{place.line}:{place.column}: {problem.beside_file}"
     yield from excerpt_lines(place, columns=columns)
 
 

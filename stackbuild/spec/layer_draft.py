@@ -43,6 +43,8 @@ class DraftLayer:
     name: str | None
     layer: Layer
     faulty: frozenset[str]
+    module_order: tuple[int, ...]
+    """The positions in the file of the support modules, which the layer has sorted."""
 
     @property
     def label(self) -> str | None:
@@ -109,7 +111,18 @@ class LayerReader:
                 self._report(message, "support_modules", code=Code.NAME_CLASH)
             if clashes:  # whether the files exist only matters when their names are allowed
                 faulty |= {"support_modules"}
-        return DraftLayer(category=self._category, position=self._position, name=self._name, layer=layer, faulty=faulty)
+        return DraftLayer(
+            category=self._category,
+            position=self._position,
+            name=self._name,
+            layer=layer,
+            faulty=faulty,
+            module_order=self._module_order(),
+        )
+
+    def _module_order(self) -> tuple[int, ...]:
+        given = self._table.get("support_modules")
+        return tuple(sorted(range(len(given)), key=lambda at: str(given[at]))) if isinstance(given, list) else ()
 
     def _problem(self, sentence: str, *key_path: str | int, code: Code, hint: str | None = None) -> Problem:
         return layer_problem(self._category, self._position, self._name, sentence, *key_path, code=code, hint=hint)

@@ -9,6 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
+from stackbuild.spec.faults import FaultySpec
 from stackbuild.spec.problems import Code, Place, Problem
 from stackbuild.spec.url_secrets import secret_problem
 from stackbuild.system.toml_positions import KeyPath, Span, TomlPositions, string_value
@@ -71,7 +74,17 @@ class _Source:
                 return values[path]
             if path in keys:
                 return keys[path]
+            if spelt := self._spelt_otherwise(path):
+                return keys[spelt] if of_key else values.get(spelt, keys[spelt])
         return None
+
+    def _spelt_otherwise(self, path: KeyPath) -> KeyPath | None:
+        """The key of a package whose name is not written in its normal form."""
+        *table, name = path
+        if not isinstance(name, str) or not table:
+            return None
+        near = (key for key in self._positions.keys if key[:-1] == tuple(table) and isinstance(key[-1], str))
+        return next((key for key in near if canonicalize_name(str(key[-1])) == name), None)
 
     def _line(self, offset: int) -> int:
         return bisect_right(self._begins, offset) - 1
@@ -85,6 +98,13 @@ class _Source:
                 is_plain = "\\" not in source and "\n" not in source
                 if (without_secrets(value) != value and not is_plain) or secret_problem(value):
                     yield span
+
+
+def syntax_error(path: Path, text: str, message: str) -> FaultySpec:
+    """The error for a file that is no valid TOML, with the message of `tomllib`."""
+    reason, place = place_of_syntax_error(message, text)
+    told = f"not valid TOML: {reason}"
+    return FaultySpec(path, [Problem(code=Code.INVALID_TOML, key_path=(), message=told, file=path, place=place)])
 
 
 def place_of_syntax_error(message: str, text: str) -> tuple[str, Place | None]:

@@ -80,15 +80,19 @@ class Problem:
     place: Place | None = None
 
     def __str__(self) -> str:
-        told = (self.subject, format_key_path(self.key_path), self.sentence)
-        return ": ".join(part for part in told if part)
+        return f"{self.subject}: {self.beside_file}" if self._is_about_file else self.beside_file
 
     @property
-    def sentence(self) -> str:
-        """The message and the hint."""
-        if self.hint is None:
-            return self.message
-        return f"{self.message}{_ASIDE if self.hint.startswith(_QUESTION) else ': '}{self.hint}"
+    def beside_file(self) -> str:
+        """All of it, to be told where the name of the file is told too."""
+        subject = None if self._is_about_file else self.subject
+        hint = self.hint or ""
+        sentence = f"{self.message}{(_ASIDE if hint.startswith(_QUESTION) else ': ') if hint else ''}{hint}"
+        return ": ".join(part for part in (subject, format_key_path(self.key_path), sentence) if part)
+
+    @property
+    def _is_about_file(self) -> bool:
+        return self.file is not None and self.subject == self.file.name
 
 
 class FieldError(ValueError):

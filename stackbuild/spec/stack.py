@@ -16,6 +16,7 @@ from stackbuild.spec.models import ApplicationLayer, BuildName, FrameworkLayer, 
 from stackbuild.spec.places import Places
 from stackbuild.spec.problems import Code, Problem, quote
 from stackbuild.spec.uv_settings import UV_SETTINGS_FILE
+from stackbuild.system.toml_positions import KeyPath
 from stackbuild.targets.platforms import TargetPlatform
 
 
@@ -102,28 +103,29 @@ def _file_order(problem: Problem) -> tuple[bool, int, int]:
     return (False, 0, 0) if place is None else (problem.subject == UV_SETTINGS_FILE, place.line, place.column)
 
 
-def _modules(links: tuple[Link, ...]) -> Iterator[tuple[Link, str, Path]]:
-    """The modules of the layers that target some platform, each with its layer and its field."""
+def _modules(links: tuple[Link, ...]) -> Iterator[tuple[Link, KeyPath, Path]]:
+    """The modules of the layers that target some platform, each with its layer and its key path there."""
     for link in links:
         layer = link.draft.layer
         if isinstance(layer, ApplicationLayer) and link.platforms != ():
-            yield link, "launch_module", layer.launch_module
-            yield from ((link, "support_modules", module) for module in layer.support_modules)
+            yield link, ("launch_module",), layer.launch_module
+            supporting = zip(link.draft.module_order, layer.support_modules, strict=False)  # none if they are faulty
+            yield from ((link, ("support_modules", position), module) for position, module in supporting)
 
 
 def _missing_modules(links: tuple[Link, ...]) -> Iterator[Problem]:
-    for link, field, module in _modules(links):
+    for link, key_path, module in _modules(links):
         # os.path.exists says False, and does not raise, for a path that the system cannot take
-        if field not in link.draft.faulty and not os.path.exists(module):
-            yield link.draft.problem(f"there is no {quote(module)}", field, code=Code.MISSING_MODULE)
+        if key_path[0] not in link.draft.faulty and not os.path.exists(module):
+            yield link.draft.problem(f"there is no {quote(module)}", *key_path, code=Code.MISSING_MODULE)
 
 
 def _useless_modules(links: tuple[Link, ...]) -> Iterator[Problem]:
     """What is to be warned of: a package without `__main__` may be started in another way."""
-    for link, field, module in _modules(links):
-        message = launch_problem(module) if field == "launch_module" else import_problem(module)
+    for link, key_path, module in _modules(links):
+        message = launch_problem(module) if key_path[0] == "launch_module" else import_problem(module)
         if message is not None:
-            yield link.draft.problem(message, field, code=Code.UNUSABLE_MODULE)
+            yield link.draft.problem(message, *key_path, code=Code.UNUSABLE_MODULE)
 
 
 def _linked_layer(link: Link) -> LinkedLayer:

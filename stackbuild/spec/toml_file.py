@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stackbuild.errors import SpecError, StackbuildError
-from stackbuild.spec.faults import FaultySpec
-from stackbuild.spec.places import place_of_syntax_error
-from stackbuild.spec.problems import Code, Problem
+from stackbuild.errors import SpecError
 from stackbuild.system.files import read_file
 from stackbuild.system.toml import parse_toml
 
@@ -36,23 +33,9 @@ def read_toml_file(path: Path) -> TomlFile:
     try:
         return TomlFile(text=text, table=parse_toml(text))
     except ValueError as error:
-        message, place = place_of_syntax_error(str(error), text)
-        told = Problem(
-            code=Code.INVALID_TOML, key_path=(), message=f"not valid TOML: {message}", file=path, place=place
-        )
-        raise FaultySpec(path, [told]) from None
+        from stackbuild.spec.places import syntax_error  # slow to import, for the completion of names too slow
 
-
-def unreadable_file(path: Path, error: StackbuildError, *, subject: str | None = None) -> Problem:
-    """The error of a file that cannot be read as a problem."""
-    return Problem(
-        code=Code.UNREADABLE_FILE,
-        key_path=(),
-        message=error.message.removeprefix(f"{path}: "),
-        hint=error.hint,
-        subject=subject,
-        file=path,
-    )
+        raise syntax_error(path, text, str(error)) from None
 
 
 def _read_text(path: Path) -> str:

@@ -71,7 +71,7 @@ def test_a_specification_with_such_modules_is_read_and_warned_of(tmp_path: Path)
     (tmp_path / "venvstacks.toml").write_text(SPEC.format(module="json.py"))
     first, second = map(str, read_stack(tmp_path / "venvstacks.toml").spec.notices)
     assert 'application "tool": applications[0].launch_module: "json.py" has the name' in first
-    assert 'application "tool": applications[0].support_modules: "x.z.py" has a dot' in second
+    assert 'application "tool": applications[0].support_modules[0]: "x.z.py" has a dot' in second
 
 
 @pytest.mark.parametrize("name", ["tool.py", "tool/__main__.py", "tool/__init__.py"])

@@ -54,6 +54,11 @@ def test_a_place_is_that_of_the_value_or_of_what_the_problem_is_about(
     assert (found.line, found.column, marked(found)) == (line, column, text)
 
 
+def test_a_package_is_found_however_it_is_spelt() -> None:
+    text = '[[runtimes]]\npackage_indexes = { a = "x", "My.Pkg" = "y" }\n'
+    assert marked(place(text, "runtimes", 0, "package_indexes", "my-pkg")) == '"y"'
+
+
 def test_what_is_in_no_file_has_no_place() -> None:
     places = Places(SPEC, {SPEC: TEXT})
     assert places.of(Problem(key_path=("MACOSX_DEPLOYMENT_TARGET",), message="wrong")).place is None
@@ -145,3 +150,26 @@ def test_problems_of_the_uv_file_have_their_places_there(tmp_path: Path) -> None
     assert (of_spec.file, of_spec.code) == (tmp_path / "venvstacks.toml", Code.UNKNOWN_FIELD)
     assert (of_uv.file, of_uv.code) == (tmp_path / "venvstacks.uv.toml", Code.WRONG_TYPE)
     assert of_uv.place == Place(line=3, column=7, source="url = 3", marked=(6, 7))
+    assert "\n\nvenvstacks.uv.toml:3:7: index[0].url: expected" in str(caught.value).replace(f"{tmp_path}/", "")
+    assert str(of_uv) == "venvstacks.uv.toml: index[0].url: expected a string, got an integer"
+
+
+def test_a_missing_support_module_is_marked_in_its_list(tmp_path: Path) -> None:
+    for name in ("main.py", "b.py"):
+        (tmp_path / name).touch()
+    (tmp_path / "venvstacks.toml").write_text(
+        '[[runtimes]]\nname = "x"\npython_implementation = "cpython@3.11"\nrequirements = []\n'
+        '[[applications]]\nname = "y"\nruntime = "x"\nrequirements = []\nlaunch_module = "main.py"\n'
+        'support_modules = [\n  "c.py",\n  "b.py",\n  "a.py",\n]\n'
+    )
+    with pytest.raises(FaultySpec) as caught:
+        read_stack(tmp_path / "venvstacks.toml")
+    assert [marked(problem.place) for problem in caught.value.problems if problem.place] == ['"c.py"', '"a.py"']
+
+
+def test_a_field_with_its_legacy_name_is_marked(tmp_path: Path) -> None:
+    (tmp_path / "venvstacks.toml").write_text('[[runtimes]]\nname = "x"\nfully_versioned_name = 3\nrequirements = []\n')
+    with pytest.raises(FaultySpec) as caught:
+        read_stack(tmp_path / "venvstacks.toml")
+    (problem,) = caught.value.problems
+    assert problem.place == Place(line=3, column=24, source="fully_versioned_name = 3", marked=(23, 24))

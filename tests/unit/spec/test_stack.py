@@ -371,7 +371,7 @@ MALFORMED: list[tuple[str, str, tuple[str, ...]]] = [
     (
         "support module that is not there",
         RUNTIME + application("web", ON_BASE, f'support_modules = ["{"long" * 100}.py"]'),
-        ('application "web"', "applications[0].support_modules: there is no "),
+        ('application "web"', "applications[0].support_modules[0]: there is no "),
     ),
     (
         "different libc",
