@@ -21,7 +21,7 @@ from stackbuild.spec.problems import Code, Problem, expected, near_word, quote, 
 from stackbuild.spec.toml_file import TomlFile, read_toml_file
 from stackbuild.spec.unsupported import unsupported_settings
 from stackbuild.spec.uv_settings import UV_SETTINGS_FILE, UvSettings, UvSettingsReader
-from stackbuild.system.toml_positions import KeyPath
+from stackbuild.system.toml import KeyPath
 from stackbuild.targets.platforms import DEFAULT_MACOS_TARGET, default_macos_target, parse_macos_target
 
 

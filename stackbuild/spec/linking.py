@@ -15,7 +15,7 @@ from stackbuild.spec.layer_draft import LAYER_TYPES, DraftLayer
 from stackbuild.spec.linearization import InconsistentOrder, linearize
 from stackbuild.spec.models import ApplicationLayer, FrameworkLayer, RuntimeLayer
 from stackbuild.spec.problems import Code, Problem, quote, unknown_word
-from stackbuild.system.toml_positions import KeyPath
+from stackbuild.system.toml import KeyPath
 from stackbuild.targets.platforms import TargetPlatform
 
 

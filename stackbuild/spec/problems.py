@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from stackbuild.system.toml_positions import KeyPath
+from stackbuild.system.toml import KeyPath
 from stackbuild.system.urls import without_secrets
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from stackbuild.spec.models import ApplicationLayer, BuildName, FrameworkLayer, 
 from stackbuild.spec.places import Places
 from stackbuild.spec.problems import Code, Problem, quote
 from stackbuild.spec.uv_settings import UV_SETTINGS_FILE
-from stackbuild.system.toml_positions import KeyPath
+from stackbuild.system.toml import KeyPath
 from stackbuild.targets.platforms import TargetPlatform
 
 

@@ -33,7 +33,7 @@ def read_toml_file(path: Path) -> TomlFile:
     try:
         return TomlFile(text=text, table=parse_toml(text))
     except ValueError as error:
-        from stackbuild.spec.places import syntax_error  # slow to import, for the completion of names too slow
+        from stackbuild.spec.source_text import syntax_error  # slow to import, for the completion of names too slow
 
         raise syntax_error(path, text, str(error)) from None
 

@@ -17,7 +17,7 @@ from stackbuild.spec.fields import absolute_path, normalize_package_names
 from stackbuild.spec.problems import Code, Problem, expected, quote, translate, unknown_word, without_guess
 from stackbuild.spec.url_secrets import secret_problem
 from stackbuild.spec.uv_keys import LIST_KEYS, WITHOUT_EFFECT, wrong_type
-from stackbuild.system.toml_positions import KeyPath
+from stackbuild.system.toml import KeyPath
 from stackbuild.targets.platforms import TargetPlatform
 
 UV_SETTINGS_FILE = "venvstacks.uv.toml"

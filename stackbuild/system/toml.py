@@ -3,6 +3,9 @@
 import tomllib
 from typing import Any
 
+KeyPath = tuple[str | int, ...]
+"""Where a value is in a document: keys, and positions in lists."""
+
 _DEEPEST = 50
 """No file that we read is nested as deeply; what is read is later walked through recursively."""
 

@@ -7,8 +7,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 
-KeyPath = tuple[str | int, ...]
-"""Keys, and positions in lists."""
+from stackbuild.system.toml import KeyPath
 
 _GAP = re.compile(r"(?:[ \t\n]++|#[^\n]*+)*+")
 _KEY_GAP = re.compile(r"[ \t]*+")

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from stackbuild.spec.faults import FaultySpec, excerpt_lines
-from stackbuild.spec.places import Places, place_of_syntax_error
+from stackbuild.spec.places import Places
 from stackbuild.spec.problems import Code, Place, Problem
+from stackbuild.spec.source_text import place_of_syntax_error
 from stackbuild.spec.stack import read_stack
-from stackbuild.system.toml_positions import KeyPath
+from stackbuild.system.toml import KeyPath
 
 SPEC = Path("/stack/venvstacks.toml")
 
@@ -131,8 +132,8 @@ def test_a_long_line_is_cut_around_the_mark(begin: int, columns: int) -> None:
 
 
 def test_only_a_specification_with_problems_is_looked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[str] = []
-    monkeypatch.setattr("stackbuild.spec.places.TomlPositions.of", looked.append)
+    looked: list[object] = []
+    monkeypatch.setattr("stackbuild.spec.source_text.SourceText.__init__", looked.append)
     (tmp_path / "venvstacks.toml").write_text(
         '[[runtimes]]\nname = "x"\nfully_versioned_name = "cpython@3.11"\nrequirements = []\n'
     )

@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,25 @@ def test_a_terminal_gets_our_colours_only(
         "\x1b[2m",
         "\x1b[0m",
     }
+
+
+EXCERPT = "s.toml:12:5: wrong\n   |\n12 | a = 1\n   |     ^^"
+
+
+@pytest.mark.parametrize(("show", "color"), [(print_error, "31"), (print_notice, "33")])
+def test_a_terminal_gets_a_coloured_mark_below_a_line(
+    show: Callable[[str], None], color: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show(EXCERPT)
+    assert capsys.readouterr().err.partition(": ")[2] == f"{EXCERPT}\n"
+    monkeypatch.setattr("stackbuild.system.terminal._has_colors", lambda _stream: True)
+    show(EXCERPT)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1:] == [
+        "\x1b[1;34m   |\x1b[0m",
+        "\x1b[1;34m12 |\x1b[0m a = 1",
+        f"\x1b[1;34m   |\x1b[0m\x1b[1;{color}m     ^^\x1b[0m",
+    ]
 
 
 @given(st.text())

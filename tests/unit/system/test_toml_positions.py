@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackbuild.system.toml_positions import KeyPath, TomlPositions
+from stackbuild.system.toml import KeyPath
+from stackbuild.system.toml_positions import TomlPositions
 
 # Documents in many spellings
 
