@@ -60,6 +60,8 @@ class BuildRecord(JsonFile):
 
     inputs: str
     """The digest of everything that it was made from."""
+    facts: dict[str, str] = Field(default_factory=dict)
+    """The same fact by fact, to say what has changed: see `input_facts`. Records of older releases have none."""
     packages: Count
     files: Count
     size: Count
@@ -116,6 +118,8 @@ class OutputRecord(JsonFile):
     """What an archive, an export or a manifest was made from."""
 
     inputs: str
+    facts: dict[str, str] = Field(default_factory=dict)
+    """As in `BuildRecord`."""
     tools: dict[str, str] = Field(default_factory=dict)
     content_sha256: str | None = None
     """SHA-256 of the uncompressed archive, which does not depend on the compressor."""

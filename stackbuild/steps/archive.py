@@ -23,6 +23,7 @@ from stackbuild.steps.archive_time import archive_time
 from stackbuild.steps.deployed_files import built_inputs, deployed_entries, deployment_notices
 from stackbuild.steps.digests import archive_inputs
 from stackbuild.steps.freshness import only_metadata_of_archive
+from stackbuild.steps.input_facts import archive_facts
 from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
 from stackbuild.steps.layer_metadata import layer_metadata, native_file_list, next_archive, replace_metadata
 from stackbuild.steps.outcome import Outcome, Report
@@ -84,6 +85,7 @@ def archive_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fal
         places = paths.beside_output(layer.build_name)
         record = OutputRecord(
             inputs=inputs,
+            facts=archive_facts(layer),
             tools={"compressor": written.compressor},
             content_sha256=written.content_sha256,
             files=len(written.files),

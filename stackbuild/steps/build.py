@@ -33,6 +33,7 @@ from stackbuild.spec.models import ApplicationLayer
 from stackbuild.steps.built_checks import check_built
 from stackbuild.steps.digests import build_inputs, looks_for_libraries
 from stackbuild.steps.file_manifests import built_files
+from stackbuild.steps.input_facts import build_facts
 from stackbuild.steps.isolated_python import isolated_python
 from stackbuild.steps.layer_metadata import surroundings
 from stackbuild.steps.outcome import Outcome, Report
@@ -112,6 +113,7 @@ def build_layer(layer: ProjectLayer, tools: BuildTools, *, report: Report) -> Ou
         }
         record = BuildRecord(
             inputs=inputs,
+            facts=build_facts(layer),
             packages=packages,
             files=files,
             size=size,

@@ -109,13 +109,17 @@ def _output_inputs(layer: ProjectLayer, built: str) -> dict[str, Any]:
 
 def archive_inputs(layer: ProjectLayer, *, built: str) -> str:
     """The digest of what a layer's archive is made from. `built` is the digest of its environment's inputs."""
-    inputs = _output_inputs(layer, built)
-    choices = {
+    inputs = {**_output_inputs(layer, built), **archive_settings(layer)}
+    return digest_of({**inputs, "byte_code": layer.project.has_byte_code("archives")})
+
+
+def archive_settings(layer: ProjectLayer) -> dict[str, Any]:
+    """What an archive depends on that an export does not."""
+    return {
         "archive_format": layer.project.archive_format,
         "tagged": layer.project.tag_outputs,
         "time": archive_time(layer),
     }
-    return digest_of({**inputs, **choices, "byte_code": layer.project.has_byte_code("archives")})
 
 
 def export_inputs(layer: ProjectLayer, *, built: str, with_byte_code: bool = True) -> str:

@@ -14,6 +14,7 @@ from stackbuild.steps.deployed_files import built_inputs, deployed_entries, depl
 from stackbuild.steps.digests import export_inputs
 from stackbuild.steps.file_manifests import exported_files
 from stackbuild.steps.freshness import only_metadata_of_export
+from stackbuild.steps.input_facts import export_facts
 from stackbuild.steps.layer_byte_code import OutputTools, byte_code_entries
 from stackbuild.steps.layer_metadata import layer_metadata, replace_metadata, surroundings
 from stackbuild.steps.outcome import Outcome, Report
@@ -71,6 +72,7 @@ def export_layer(layer: ProjectLayer, tools: OutputTools, *, forced: bool = Fals
         inputs = export_inputs(layer, built=built, with_byte_code=not without_byte_code)
         record = OutputRecord(
             inputs=inputs,
+            facts=export_facts(layer),
             files=len(entries),
             size=size,
             kept={what: write_kept(file, places[what], durable=False) for what, file in beside.items()},

@@ -11,8 +11,9 @@ from stackbuild.errors import StackbuildError
 from stackbuild.project.layer import ProjectLayer
 from stackbuild.project.lock_status import lock_status
 from stackbuild.project.paths import OutputPaths
-from stackbuild.project.records import ExportMetadata, LayerMetadata, Outline, OutputRecord
+from stackbuild.project.records import BuildRecord, ExportMetadata, LayerMetadata, Outline, OutputRecord
 from stackbuild.steps.digests import archive_inputs, build_inputs, export_inputs, manifest_inputs
+from stackbuild.steps.input_facts import Facts, archive_facts, build_facts, changed_facts, export_facts
 from stackbuild.steps.outlines import kept_problem, outline_problem
 
 _CHANGED = "what it is made from changed"
@@ -31,7 +32,7 @@ def why_build(layer: ProjectLayer) -> str | None:
     return (
         kept_problem(record.kept, layer.beside_environment)
         or _outline_differs(record.outline, layer, layer.environment)
-        or _differs(record.inputs, lambda: build_inputs(layer))
+        or _differs(record, lambda: build_inputs(layer), lambda: build_facts(layer))
     )
 
 
@@ -59,8 +60,7 @@ def why_pack(layer: ProjectLayer) -> str | None:
     if size != metadata.archive_size:
         return "its archive does not have the recorded size"
     return kept_problem(record.kept, paths.beside_output(layer.build_name)) or _differs(
-        record.inputs,
-        lambda: archive_inputs(layer, built=build_inputs(layer)),
+        record, lambda: archive_inputs(layer, built=build_inputs(layer)), lambda: archive_facts(layer)
     )
 
 
@@ -93,7 +93,7 @@ def _why_place(layer: ProjectLayer) -> str | None:
     return (
         kept_problem(record.kept, paths.beside_output(layer.build_name))
         or _outline_differs(record.outline, layer, folder)
-        or _differs(record.inputs, lambda: export_inputs(layer, built=build_inputs(layer)))
+        or _differs(record, lambda: export_inputs(layer, built=build_inputs(layer)), lambda: export_facts(layer))
     )
 
 
@@ -127,8 +127,11 @@ def _outline_differs(recorded: Outline | None, layer: ProjectLayer, folder: Path
         return error.message
 
 
-def _differs(recorded: str, current: Callable[[], str]) -> str | None:
+def _differs(record: BuildRecord | OutputRecord, current: Callable[[], str], facts: Callable[[], Facts]) -> str | None:
+    """Why a result is no longer valid, by what it is made from."""
     try:
-        return None if recorded == current() else _CHANGED
+        if record.inputs == current():
+            return None
+        return changed_facts(record.facts, facts()) or _CHANGED
     except StackbuildError as error:
         return error.message

@@ -15,6 +15,7 @@ from stackbuild.spec.models import BuildName
 from stackbuild.steps.build import BuildTools, build_layer
 from stackbuild.steps.deployed_files import built_inputs
 from stackbuild.steps.digests import build_inputs
+from stackbuild.steps.input_facts import build_facts
 from stackbuild.steps.outlines import outline_of
 from stackbuild.system.files import sha256_file
 from stackbuild.system.process import Command, Result
@@ -161,6 +162,7 @@ def test_record_says_what_the_environment_was_made_from(locked: World) -> None:
     counted = [path for path in files if "__pycache__" not in path.parts]
     assert record(locked, "base") == BuildRecord(
         inputs=inputs,
+        facts=build_facts(locked.layer("base")),
         packages=1,
         files=len(counted),
         size=sum(path.stat().st_size for path in counted),
@@ -201,7 +203,7 @@ def test_module_change_makes_the_environment_stale(built: World) -> None:
     with pytest.raises(BuildError) as caught:
         built_inputs(built.layer("app-shop"))
     assert str(caught.value) == (
-        "app-shop: what it is made from changed\n\nhint: build it: doit build:app-shop, or stackbuild build"
+        "app-shop: helpers/tool.py changed\n\nhint: build it: doit build:app-shop, or stackbuild build"
     )
 
 

@@ -47,7 +47,7 @@ def test_outputs_are_made_again_when_the_links_change(with_data: World) -> None:
     with_data.layer("framework-web").build_record_path.unlink()
     forget(with_data).build("framework-web")
     layer = with_data.layer("app-shop")
-    assert (why_archive(layer), why_export(layer)) == ("what it is made from changed",) * 2
+    assert (why_archive(layer), why_export(layer)) == ("the data files of the layers below changed",) * 2
     with_data.export("framework-web", "app-shop")
     assert (with_data.folder / "_export/app-shop/share/more/mid.txt").read_text("utf-8") == "more"
 
