@@ -177,7 +177,7 @@ class _DraftReader:
         try:
             parse_macos_target(target)
         except ValueError as error:
-            self._report(str(error), "MACOSX_DEPLOYMENT_TARGET")
+            self._report(str(error), "MACOSX_DEPLOYMENT_TARGET", code=Code.INVALID_PROJECT)
             return DEFAULT_MACOS_TARGET
         return target
 

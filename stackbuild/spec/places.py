@@ -26,7 +26,12 @@ class Places:
         self._read: dict[Path, SourceText] = {}
 
     def of(self, problem: Problem) -> Problem:
-        """The problem with its file, and with its place there if it has one and does not have it already."""
+        """The problem with its file, and with its place there if it has one and does not have it already.
+
+        What is about no file stays as it is.
+        """
+        if problem.code is Code.INVALID_PROJECT:
+            return problem
         file = problem.file or self._specification
         if problem.place is not None or file not in self._texts:
             return replace(problem, file=file)

@@ -62,7 +62,10 @@ def test_a_package_is_found_however_it_is_spelt() -> None:
 
 def test_what_is_in_no_file_has_no_place() -> None:
     places = Places(SPEC, {SPEC: TEXT})
-    assert places.of(Problem(key_path=("MACOSX_DEPLOYMENT_TARGET",), message="wrong")).place is None
+    variable = Problem(code=Code.INVALID_PROJECT, key_path=("MACOSX_DEPLOYMENT_TARGET",), message="wrong")
+    assert places.of(variable) == variable
+    absent = places.of(Problem(key_path=("applications",), message="wrong"))
+    assert (absent.file, absent.place) == (SPEC, None)
     other = Problem(key_path=("runtimes",), message="wrong", file=Path("/other.toml"))
     assert places.of(other) == other
 

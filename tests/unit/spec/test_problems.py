@@ -33,8 +33,8 @@ def test_message_and_hint_together_are_the_sentence() -> None:
 
 
 def test_a_problem_of_no_place_has_one_line() -> None:
-    problem = Problem(key_path=("MACOSX_DEPLOYMENT_TARGET",), message="no version", file=Path("/x/s.toml"))
-    assert [*problem_lines(problem, columns=80)] == ["/x/s.toml: MACOSX_DEPLOYMENT_TARGET: no version"]
+    problem = Problem(key_path=("tool",), message="no table", file=Path("/x/s.toml"))
+    assert [*problem_lines(problem, columns=80)] == ["/x/s.toml: tool: no table"]
     assert [*problem_lines(Problem(key_path=(), message="no"), columns=80)] == ["no"]
 
 
