@@ -225,6 +225,34 @@ def show(
     commands.show(where, request, allow_missing=layers.allow_missing, as_json=json)
 
 
+@app.command("plan")
+@grouped
+def plan(
+    spec: option.SpecArgument = None,
+    *,
+    places: option.Places,
+    artifacts_dir: option.VerifiedArchives = "_artifacts",
+    export_dir: option.VerifiedExports = "_export",
+    outputs: Annotated[option.Outputs, "tag_outputs", "archive_format"],
+    layers: Annotated[option.Layers, "include", "allow_missing"],
+    json: option.AsJson = False,
+    spec_option: option.SpecOption = None,
+) -> None:
+    """List the tasks that would run now, in order, and why. Changes nothing."""
+    from stackbuild.cli import planning
+
+    options = Options(
+        build_dir=places.build_dir,
+        artifacts_dir=artifacts_dir,
+        export_dir=export_dir,
+        archive_format=outputs.archive_format,
+        tag_outputs=outputs.tag_outputs,
+        platforms=places.platforms,
+    )
+    where = option.where(spec, spec_option, options)
+    planning.show_plan(where, Request(include=layers.patterns), allow_missing=layers.allow_missing, as_json=json)
+
+
 @app.command("prune")
 @grouped
 def prune(

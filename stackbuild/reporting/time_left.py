@@ -7,12 +7,11 @@ from collections.abc import Collection, Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stackbuild.errors import StackbuildError
 from stackbuild.planning.graph import StackGraph, StackGraphs
 from stackbuild.planning.step import LayerStep, Step
 from stackbuild.project.task_names import StepKind, task_name
 from stackbuild.reporting.estimate import Ahead, Pace, Took, expected_again, seconds_left, steadied
-from stackbuild.run.freshness import why_not_valid
+from stackbuild.run.forecast import expected_steps
 from stackbuild.run.results import RunResults
 from stackbuild.system.files import remove_unfinished
 from stackbuild.system.json_file import JsonFile
@@ -86,7 +85,9 @@ class RunEstimate:
         with self._lock:
             if self._ahead is None:
                 self._before = {name: took for graph in self._graphs.graphs for name, took in _read(graph).items()}
-                self._ahead = self._to_run()
+                names = self._selected.keys() - self._ended
+                expected = expected_steps(self._graphs, names, forced=self._forced)
+                self._ahead = {it.step.task_name: it.step for it in expected}
             if step.task_name not in self._ended:
                 self._ahead.setdefault(step.task_name, step)
             self._started[step.task_name] = time.monotonic()
@@ -147,28 +148,6 @@ class RunEstimate:
         if name not in self._needs:  # it is needed again and again
             self._needs[name] = tuple(needed.task_name for needed in self._graphs.needs(step))
         return self._needs[name]
-
-    def _to_run(self) -> dict[str, Step]:
-        """The steps whose results are not valid, or will not be once the steps that they need have run, in order.
-
-        A step that runs only because it is asked for usually has the same result as before, so the steps that need it
-        are not expected to run.
-        """
-        ahead: dict[str, Step] = {}
-        changing: set[str] = set()
-        for step in self._graphs.steps.values():
-            if step.task_name not in self._selected or step.task_name in self._ended:
-                continue
-            why = None
-            with contextlib.suppress(StackbuildError, OSError):  # they are reported when the step runs
-                why = why_not_valid(step)
-            needed = not changing.isdisjoint(self._needs_of(step))
-            forced = step.task_name in self._forced
-            if why is not None or needed or forced:
-                ahead[step.task_name] = step
-            if needed or (why is not None and not forced):
-                changing.add(step.task_name)
-        return ahead
 
     def _size_now(self, step: Step) -> int | None:
         """The bytes that a step will work on, if they are already there."""
