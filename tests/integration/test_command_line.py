@@ -26,7 +26,19 @@ def test_help_and_version_name_the_program(project: StackProject) -> None:
 def test_a_folder_whose_path_is_not_utf_8_is_refused_by_every_command(project: StackProject) -> None:
     folder = os.fsdecode(os.fsencode(project.root.parent) + b"/caf\xe9")
     project.root = project.root.rename(folder)
-    commands = ["lock", "build", "publish", "local-export", "show", "prune", "outdated", "verify", "check", "init"]
+    commands = [
+        "lock",
+        "build",
+        "publish",
+        "local-export",
+        "show",
+        "plan",
+        "prune",
+        "outdated",
+        "verify",
+        "check",
+        "init",
+    ]
     for done in (project.doit("lock", check=False), *(project.stackbuild(name, check=False) for name in commands)):
         assert done.returncode == 1
         assert "caf\\xe9" in done.stderr
