@@ -12,8 +12,11 @@ _USER = re.compile(r"(:[/\\]{2,})(?!\[)[^\s/\\?#:@]*:")
 """A user name, or a host, with the colon after it in a URL of any scheme. `[` begins an IPv6 address."""
 _PORT = re.compile(r"[0-9]{0,5}[/\\]")
 """A port, in front of the path: anything else after that colon may be a password, if an `@` follows in the line."""
-_PASSWORD = re.compile(r"[^\s/\\?#\"`]*@(?=\S)")
+_PASSWORD = re.compile(r"[^\s/\\?#\"`]*@(?=[^\s/\\?#\"`])")
 """A password that is written as it should be, before a host. Like uv, it takes an `@` or a `'` literally."""
+
+_MORE_PASSWORD = re.compile(r"[^\s/\\?#\"`]*[\\?#]\S*@")
+"""What may be a host and a query with an `@`, but may be the rest of a password as well."""
 
 _WORD = re.compile(r"\S+")
 _CLOSING = re.compile(r"[\"'`<>(){}\[\],.;:!]*$")
@@ -30,8 +33,8 @@ def without_secrets(text: str) -> str:
     """A URL, or a text with URLs in it, without passwords and tokens, and in web URLs without user names.
 
     A text without secrets stays as it is. A password with characters that belong into no password ends at the last `@`
-    of its line; one with an `@` and a blank some letters later ends at that `@`. What looks like an address is taken
-    for one: a secret in the path, and a password that begins with a port and a slash.
+    of its line; one with an `@` and some letters later a blank, a quotation mark or a slash ends at that `@`. What
+    looks like an address is taken for one: a secret in the path, and a password that begins with a port and a slash.
     """
     return "\n".join(map(_safe_line, text.split("\n"))) if _may_have_secrets(text) else text
 
@@ -80,8 +83,9 @@ def _passwords(line: str) -> Iterator[_Login]:
             return
         if found.start() >= reached and not _PORT.match(line, found.end()):
             password = _PASSWORD.match(line, found.end())
-            reached = password.end() if password else last + 1
-            yield _Login(begin=found.end(1), end=reached, well_formed=password is not None)
+            more = _MORE_PASSWORD.match(line, password.end()) if password else None
+            reached = more.end() if more else password.end() if password else last + 1
+            yield _Login(begin=found.end(1), end=reached, well_formed=password is not None and more is None)
 
 
 def has_malformed_login(text: str) -> bool:

@@ -51,14 +51,20 @@ def test_url_tells_whether_it_brings_credentials_and_whether_it_is_of_the_web() 
 # Hostile secrets
 
 LETTERS = st.characters(blacklist_categories=["Cs"], blacklist_characters="\n")
-PASSWORDS = st.text(LETTERS, min_size=1, max_size=12).filter(lambda it: not re.match(r"[0-9]{0,5}[/\\]|.*@\S+\s", it))
-"""Everything but what begins with a port and a slash, which is an address, or looks like a login before a blank."""
+LOOKS_OTHERWISE = re.compile(r"[0-9]{0,5}[/\\]|.*@[^\s/]+[\s/\"`]")
+"""A port and a slash, which is an address, or a whole login and then something else."""
+SPECIAL = st.sampled_from("@/?#&=;:. \t\r\"'`[]0$%\\")
+PASSWORDS = (st.text(LETTERS, min_size=1, max_size=12) | st.text(SPECIAL, min_size=1, max_size=6)).filter(
+    lambda it: not LOOKS_OTHERWISE.match(it)
+)
 QUOTED = st.text(LETTERS, min_size=1, max_size=12).map(lambda it: urllib.parse.quote(it, safe="!$&'()*+,;=:@"))
 AROUND = st.sampled_from(
     ["{}", "a @ {} ; os_name == 'nt'", "× Failed to fetch: `{}`\n  cause: 401", 'error: "{}", and']  # noqa: RUF001 (the sign that uv prints)
 )
 
 
+@example(scheme="https://", password="@#", rest="h.example/simple", around="{}")
+@example(scheme="https://", password="@0?", rest="h.example/simple", around="{}")
 @example(scheme="https://", password="@\r", rest="h.example/simple", around="{}")
 @example(scheme="https://", password="@ ", rest="h:80", around="a @ {} ; os_name == 'nt'")
 @given(
