@@ -373,11 +373,20 @@ def init(
 
 
 @app.command("schema")
-def schema() -> None:
-    """Print the JSON Schema of specifications, for editors."""
+def schema(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="specification; or of what is written: run, archive-metadata, archive-manifest, export-metadata, "
+            "export-manifest, lock-record.",
+        ),
+    ] = "specification",
+) -> None:
+    """Print a JSON Schema: of specifications, for editors, or of what stackbuild writes, for programs."""
     from stackbuild.cli import commands
 
-    commands.schema()
+    commands.schema(name)
 
 
 def main() -> None:

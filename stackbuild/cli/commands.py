@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import sys
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import NoReturn
 
 import typer
 
-from stackbuild.cli.showing import Showing, Where
+from stackbuild.cli.answering import Answer, answering
+from stackbuild.cli.showing import OutputFormat, Showing, Where
 from stackbuild.errors import EXIT_FAILED, EXIT_INTERRUPTED, LockError, StackbuildError
 from stackbuild.planning.graph import StackGraph
 from stackbuild.planning.plan import Plan, make_plan
@@ -32,7 +34,6 @@ from stackbuild.project.task_names import StepKind
 from stackbuild.reporting.display import RunDisplay
 from stackbuild.reporting.outputs import RunOutputs
 from stackbuild.run.precheck import check_frozen
-from stackbuild.run.results import RunResults
 from stackbuild.run.run import Run
 from stackbuild.system.files import offered_program
 from stackbuild.system.quantities import counted
@@ -40,14 +41,16 @@ from stackbuild.system.terminal import print_error, print_json, print_notice, pr
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turn expected failures of the block into a message on stderr and the exit status."""
+def told(errors: list[StackbuildError] | None = None) -> Iterator[None]:
+    """Turn expected failures of the block into a message on stderr and the exit status. `errors` gets them, too."""
     with contextlib.suppress(ValueError):  # in another thread than the main one
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on, blocks clean up
     try:
         yield
     except StackbuildError as error:
+        if errors is not None:
+            errors.append(error)
         print_error(str(error))
         raise typer.Exit(EXIT_FAILED) from None
     except KeyboardInterrupt:
@@ -72,12 +75,17 @@ def run(
 
     `output`: the outputs that are made; `left_out`: those that the command makes only if it is asked to.
     """
-    with told():
+    answer = Answer(run_id=str(uuid.uuid4()), spec=where.spec)
+    is_wanted = showing.output_format is OutputFormat.JSON
+    with answering(answer, is_wanted=is_wanted), told(answer.errors):
         outputs = RunOutputs.open(timings=showing.timings, report=showing.report, events=showing.events)
+        answer.run_id = outputs.run_id
+        _check_answer(showing, dry_run=dry_run)
         project = open_project(where.spec, where.options, os.environ)
         selection = select(project, request, allow_missing=allow_missing)
         plan = _plan(project, request, output=output, clean=clean, force=force)
-        graph, results = StackGraph.of(project, published=plan.published), RunResults()
+        graph, results = StackGraph.of(project, published=plan.published), answer.results
+        answer.graph = graph
         if request.upgrade:
             check_upgrade(request.upgrade, graph.layers, selection)
         display = RunDisplay(
@@ -109,6 +117,12 @@ def run(
         if project.like_venvstacks and not showing.quiet and not exit_status:
             _print_manifests(graph, request, output=output, left_out=left_out)
         raise typer.Exit(exit_status)
+
+
+def _check_answer(showing: Showing, *, dry_run: bool) -> None:
+    """Raise `StackbuildError` if stdout would get two answers."""
+    if showing.output_format is OutputFormat.JSON and (showing.shows or dry_run):
+        raise StackbuildError("--output-format json tells what was done: it goes without --show, --json and --dry-run")
 
 
 def _print_manifests(
@@ -230,11 +244,16 @@ def doit(arguments: Sequence[str]) -> NoReturn:
     raise typer.Exit(run_doit(arguments))
 
 
-def schema() -> None:
-    """Print the JSON Schema of specifications, exactly as its file holds it."""
-    from stackbuild.authoring.schema import schema_text
+def schema(name: str) -> None:
+    """Print a JSON Schema; that of specifications exactly as its file holds it."""
+    from stackbuild.authoring.schemas import named_schema_text
 
-    print_text(schema_text().removesuffix("\n"))
+    with told():
+        try:
+            text = named_schema_text(name)
+        except ValueError as error:
+            raise StackbuildError(str(error)) from None
+        print_text(text.removesuffix("\n"))
 
 
 def _print_notices(project: Project) -> None:

@@ -1,6 +1,7 @@
 """What a command is about, and how much it prints."""
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,13 @@ import typer
 from stackbuild.project.options import Options
 
 _PANEL = "Showing"
+
+
+class OutputFormat(StrEnum):
+    """Whom a command answers."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +38,14 @@ class Showing:
     json: Annotated[
         bool, typer.Option("--json/--no-json", help="Show it as JSON, and do nothing.", rich_help_panel=_PANEL)
     ] = False
+    output_format: Annotated[
+        OutputFormat,
+        typer.Option(
+            "--output-format",
+            help="text, or json: one document of what the command did on stdout, and everything else on stderr.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = OutputFormat.TEXT
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Print errors and warnings only.", rich_help_panel=_PANEL)
     ] = False
@@ -78,6 +94,7 @@ class Showing:
             show=self.show,
             show_only=self.show_only,
             json=self.json,
+            output_format=self.output_format,
         )
 
     @property
@@ -90,4 +107,4 @@ class Showing:
 
 
 BeforeCommand = Annotated[Showing, "quiet", "verbose", "timings", "report", "events"]
-OfCommand = Annotated[Showing, "show", "show_only", "json", "quiet", "verbose"]
+OfCommand = Annotated[Showing, "show", "show_only", "json", "output_format", "quiet", "verbose"]

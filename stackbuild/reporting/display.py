@@ -94,10 +94,12 @@ class RunDisplay:
         """
         self._graphs = graphs
         self._selected = selected
+        self._results.selected = tuple(selected)
         self._own = dict.fromkeys(own)
         self._name_width = min(max(map(len, (*selected, *own)), default=0), _WIDEST_NAME)
         self._started = time.monotonic()
-        self._outputs.tell("begin", tasks=[*selected, *own])
+        specifications = [os.fspath(graph.project.workspace.spec) for graph in graphs.graphs]
+        self._outputs.tell("begin", specifications=specifications, tasks=[*selected, *own])
         for graph in graphs.graphs:
             for notice in graph.project.stack.spec.notices:
                 print_notice(str(notice))
@@ -143,6 +145,7 @@ class RunDisplay:
         """A step did not have to run."""
         self._count(step.task_name)
         if step.task_name in self._selected:
+            self._results.up_to_date.append(step.task_name)
             self._up_to_date += 1
             self._outputs.tell("up-to-date", task=step.task_name)
 
@@ -188,6 +191,8 @@ class RunDisplay:
     def not_tried(self, name: str, step: Step | None, failed: Sequence[str]) -> None:
         """A task was not tried, because these tasks failed or were not tried themselves."""
         self._count(name if step is None else step.task_name)
+        if step is not None:
+            self._results.not_tried.append(step.task_name)
         self._failed = True
         message = f"not tried because of {', '.join(failed)}"
         self._outputs.tell("failed", task=name, message=message)

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -15,12 +16,14 @@ _SECONDS_BETWEEN = 0.2
 class EventLog:
     """Appends events to a file, pipe or device. Methods may be called from any thread.
 
-    Every event has `event`, and `seconds` since the log was opened; other keys depend on the event. If the reader goes
+    Every event has `event`, `run` (an id), `time` (RFC 3339, UTC), and `seconds` since the log was opened; other keys
+    depend on the event. If the reader goes
     away or the disk is full, the log ends silently and the run goes on.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, run_id: str) -> None:
         """Raises `OSError` when the file cannot be opened."""
+        self._run_id = run_id
         self._file: IO[bytes] | None = path.open("ab", buffering=0)
         self._began = time.monotonic()
         self._lock = threading.Lock()
@@ -29,7 +32,9 @@ class EventLog:
     def tell(self, event: str, **details: str | float | list[str] | None) -> None:
         """Write an event; details without a value are left out."""
         known = {name: values_without_secrets(value) for name, value in details.items() if value is not None}
-        line = {"event": event, "seconds": round(time.monotonic() - self._began, 3), **known}
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        seconds = round(time.monotonic() - self._began, 3)
+        line = {"event": event, "run": self._run_id, "time": now, "seconds": seconds, **known}
         with self._lock:
             if self._file is None:
                 return

@@ -1,8 +1,9 @@
 """What a run may leave besides its display: where its time went, a report, events for programs."""
 
 import time
+import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -27,6 +28,8 @@ class RunOutputs:
     report: Path | None = None
     """The file for its HTML report."""
     events: "EventLog | None" = None
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    """Tells this run from all others."""
 
     @classmethod
     def open(cls, *, timings: bool, report: Path | None, events: Path | None) -> Self:
@@ -43,7 +46,8 @@ class RunOutputs:
 
         check_events(events)
         with disk_errors(f"write events to {events}", StackbuildError):
-            return cls(timings=timings, report=report, events=EventLog(events))
+            run_id = str(uuid.uuid4())
+            return cls(timings=timings, report=report, events=EventLog(events, run_id=run_id), run_id=run_id)
 
     @classmethod
     def of_environment(cls, environ: Mapping[str, str]) -> Self:

@@ -71,7 +71,7 @@ def _row(results: RunResults, own: Sequence[LayerStep], shown_from: Path) -> tup
         format_size(built.size) if built else "-",
         format_size(packed.archive_size) if packed else "-",
         format_seconds(sum(item.seconds for item in done)) if done else "-",
-        os.path.relpath(_place(last), shown_from),
+        os.path.relpath(place_of(last), shown_from),
     )
 
 
@@ -95,7 +95,8 @@ def layers_left_out(graph: StackGraph, steps: Iterable[Step]) -> Mapping[TargetP
     return left_out
 
 
-def _place(step: LayerStep) -> Path:
+def place_of(step: LayerStep) -> Path:
+    """Where the result of a step is."""
     layer = step.layer
     try:
         match step.kind:
@@ -119,7 +120,7 @@ def run_command(step: LayerStep, *, shown_from: Path) -> str | None:
         return None
     if launch_problem(layer.declared.launch_module) or launch_notices(layer.declared, layer.python.version):
         return None
-    folder = _place(step)
+    folder = place_of(step)
     if not all((folder.parent / lower.install_target).exists() for lower in layer.lower):
         return None  # its runtime or a framework is not exported yet
     from stackbuild.environments.generated_files import launch_command  # slow; only exports need it

@@ -32,6 +32,12 @@ class RunResults:
     """The steps that were carried out, by task name."""
     failed: dict[str, str] = field(default_factory=dict)
     """The messages of steps that failed, by task name."""
+    selected: tuple[str, ...] = ()
+    """The steps of the run by task name, with those that others need."""
+    up_to_date: list[str] = field(default_factory=list)
+    """The steps that did not have to run."""
+    not_tried: list[str] = field(default_factory=list)
+    """The steps that were not tried, because others failed."""
     waited: bool = False
     """Whether the run had to wait for another one."""
     running: dict[str, Step] = field(default_factory=dict)

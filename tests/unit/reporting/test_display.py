@@ -64,14 +64,17 @@ def test_without_verbose_and_when_quiet_commands_are_not_told(
 
 def test_amounts_are_events_with_bytes(graph: StackGraph, tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    log = EventLog(path)
+    log = EventLog(path, run_id="r")
     shown = display(outputs=RunOutputs(events=log))
     shown.reported(graph.steps["build:py"], "looking for a Python")
     for done in (0, 8_000_000):
         amount = Amount(what="downloading", done=done, total=8_000_000, seconds=2.0)
         shown.reported(graph.steps["build:framework-web"], amount)
     log.close()
-    assert [{name: event[name] for name in event if name not in ("event", "seconds")} for event in events(path)] == [
+    assert [
+        {name: event[name] for name in event if name not in ("event", "run", "time", "seconds")}
+        for event in events(path)
+    ] == [
         {"task": "build:py", "doing": "looking for a Python"},
         {"task": "build:framework-web", "doing": "downloading 0 B of 8.0 MB", "done": 0, "total": 8_000_000},
         {

@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ def events(path: Path) -> list[dict[str, Any]]:
 def test_events_are_appended_as_they_happen(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text('{"event": "of an earlier run"}\n', encoding="utf-8")
-    log = EventLog(path)
+    log = EventLog(path, run_id="r")
     log.tell("done", task="lock:ü", size=None, took=1.5)
-    assert [{**event, "seconds": 0} for event in events(path)][1] == {
+    assert datetime.fromisoformat(events(path)[1]["time"]).tzinfo is UTC
+    assert [{**event, "seconds": 0, "time": ""} for event in events(path)][1] == {
         "event": "done",
+        "run": "r",
+        "time": "",
         "seconds": 0,
         "task": "lock:ü",
         "took": 1.5,
@@ -31,7 +35,7 @@ def test_events_are_appended_as_they_happen(tmp_path: Path) -> None:
 
 
 def test_running_tasks_tell_what_they_are_at_only_now_and_then(tmp_path: Path) -> None:
-    log = EventLog(tmp_path / "events")
+    log = EventLog(tmp_path / "events", run_id="r")
     for number in range(100):
         log.tell_doing("a", f"step {number}")
     log.tell_doing("b", "first")
@@ -47,7 +51,7 @@ def test_full_disk_ends_the_log_and_not_the_run() -> None:
     def open_files() -> list[str]:
         return [os.path.realpath(entry) for entry in Path("/proc/self/fd").iterdir()]
 
-    log = EventLog(Path("/dev/full"))
+    log = EventLog(Path("/dev/full"), run_id="r")
     assert "/dev/full" in open_files()
     log.tell("begin")
     assert "/dev/full" not in open_files()
@@ -56,7 +60,7 @@ def test_full_disk_ends_the_log_and_not_the_run() -> None:
 
 
 def test_events_have_no_secrets(tmp_path: Path) -> None:
-    log = EventLog(tmp_path / "events")
+    log = EventLog(tmp_path / "events", run_id="r")
     log.tell("failed", message='no https://me:a"b@h/s', packages=["https://h/s?token=c"])
     log.close()
     (event,) = events(tmp_path / "events")

@@ -78,7 +78,7 @@ def test_events_are_appended_to_events_only(tmp_path: Path) -> None:
     path = tmp_path / "events"
     for _ in range(2):
         check_events(path)
-        log = EventLog(path)
+        log = EventLog(path, run_id="r")
         log.tell("begin")
         log.close()
     assert len(path.read_text(encoding="utf-8").splitlines()) == 2
