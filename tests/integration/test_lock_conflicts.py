@@ -118,11 +118,8 @@ def layers(*names: str) -> str:
     return "".join(parts)
 
 
-@pytest.mark.parametrize(
-    ("command", "status"),
-    [("stackbuild lock -n 1", 1), ("doit -n 1 lock", 1), ("doit -n 0", 1), ("doit -n 1 -c lock", 2)],
-)
-def test_everything_that_cannot_be_locked_is_told_in_one_run(stack: StackProject, command: str, status: int) -> None:
+@pytest.mark.parametrize("command", ["stackbuild lock -n 1", "doit -n 1 lock", "doit -n 0", "doit -n 1 -c lock"])
+def test_everything_that_cannot_be_locked_is_told_in_one_run(stack: StackProject, command: str) -> None:
     specify(stack, OFFLINE, layers("bad1", "good", "bad2", "bad3"))
     done = stack.run(sys.executable, "-m", *command.split(), check=False)
     told = done.stderr.splitlines()
@@ -137,7 +134,7 @@ def test_everything_that_cannot_be_locked_is_told_in_one_run(stack: StackProject
     ]
     assert "4 failed" in done.stdout
     assert "build:" not in done.stdout
-    assert done.returncode == status
+    assert done.returncode == 1
 
 
 def test_a_package_for_another_python(stack: StackProject) -> None:
