@@ -32,7 +32,7 @@ from stackbuild.project.project import Project
 from stackbuild.project.record_files import RecordFiles
 from stackbuild.project.task_names import StepKind
 from stackbuild.reporting.display import RunDisplay
-from stackbuild.reporting.outputs import RunOutputs
+from stackbuild.reporting.outputs import CI_SUMMARY, RunOutputs
 from stackbuild.run.precheck import check_frozen
 from stackbuild.run.run import Run
 from stackbuild.system.files import offered_program
@@ -78,7 +78,13 @@ def run(
     answer = Answer(run_id=str(uuid.uuid4()), spec=where.spec)
     is_wanted = showing.output_format is OutputFormat.JSON
     with answering(answer, is_wanted=is_wanted), told(answer.errors):
-        outputs = RunOutputs.open(timings=showing.timings, report=showing.report, events=showing.events)
+        outputs = RunOutputs.open(
+            timings=showing.timings,
+            report=showing.report,
+            events=showing.events,
+            summary=showing.summary,
+            of_ci=os.environ.get(CI_SUMMARY),
+        )
         answer.run_id = outputs.run_id
         _check_answer(showing, dry_run=dry_run)
         project = open_project(where.spec, where.options, os.environ)

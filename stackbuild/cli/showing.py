@@ -74,6 +74,16 @@ class Showing:
             help="Write a report of the run: an HTML file with its tasks, critical path and layers.",
         ),
     ] = None
+    summary: Annotated[
+        Path | None,
+        typer.Option(
+            "--summary",
+            metavar="FILE",
+            envvar="STACKBUILD_SUMMARY",
+            show_default=False,
+            help="Append a summary of the run in Markdown, as for $GITHUB_STEP_SUMMARY.",
+        ),
+    ] = None
     events: Annotated[
         Path | None,
         typer.Option(
@@ -106,5 +116,5 @@ class Showing:
         return self.show_only or (self.json and not self.show)
 
 
-BeforeCommand = Annotated[Showing, "quiet", "verbose", "timings", "report", "events"]
+BeforeCommand = Annotated[Showing, "quiet", "verbose", "timings", "report", "summary", "events"]
 OfCommand = Annotated[Showing, "show", "show_only", "json", "output_format", "quiet", "verbose"]

@@ -1,4 +1,4 @@
-"""The files that people name for reports and events: whether a run may write them, and how a report is written.
+"""The files that people name for reports, summaries and events: whether a run may write them, and how it does.
 
 A pipe or device is written into, and a link is followed. A file is replaced or extended only if it is empty, or if the
 way it begins shows that an earlier run wrote it.
@@ -23,6 +23,18 @@ def check_report(path: Path) -> None:
 def check_events(path: Path) -> None:
     """Raise `StackbuildError` if no events may be appended to `path`."""
     _check(path, "events", (b'{"event": "',))
+
+
+def check_summary(path: Path, *, of_ci: str | None) -> None:
+    """Raise `StackbuildError` if no summary may be appended to `path`. `of_ci`: the file that CI offers for that."""
+    if of_ci is None or os.path.abspath(of_ci) != os.path.abspath(path):
+        _check(path, "a summary", (b"## stackbuild: ",))
+
+
+def append_summary(path: Path, markdown: str) -> None:
+    """Append a summary to a file. Raises `StackbuildError`."""
+    with disk_errors(f"write a summary to {path}", StackbuildError), path.open("ab") as file:
+        file.write(markdown.encode())
 
 
 def write_report(path: Path, html: str) -> None:

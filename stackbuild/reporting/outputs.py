@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # imported when it is used, as few runs write events or chang
     from stackbuild.reporting.layer_changes import LayerChange
 
 
+CI_SUMMARY = "GITHUB_STEP_SUMMARY"
+"""The variable with the file that CI shows on the page of a job."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunOutputs:
     """What a run leaves besides its display."""
@@ -27,36 +31,60 @@ class RunOutputs:
     """Whether it prints at the end where its time went."""
     report: Path | None = None
     """The file for its HTML report."""
+    summary: Path | None = None
+    """The file to which its summary is appended, as Markdown."""
     events: "EventLog | None" = None
+    shown_from: Path = field(default_factory=Path.cwd)
+    """The folder from which paths are shown."""
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     """Tells this run from all others."""
 
     @classmethod
-    def open(cls, *, timings: bool, report: Path | None, events: Path | None) -> Self:
-        """The outputs for these options. Raises `StackbuildError` when a file may not or cannot be written."""
+    def open(
+        cls,
+        *,
+        timings: bool,
+        report: Path | None,
+        events: Path | None,
+        summary: Path | None = None,
+        of_ci: str | None = None,
+    ) -> Self:
+        """The outputs for these options. Raises `StackbuildError` when a file may not or cannot be written.
+
+        `of_ci`: the file that CI offers for summaries of a job.
+        """
         if report is not None:
             from stackbuild.reporting.given_files import check_report
 
             report = report.absolute()  # tasks of a dodo.py may change the current folder
             check_report(report)
+        if summary is not None:
+            from stackbuild.reporting.given_files import check_summary
+
+            summary = summary.absolute()
+            check_summary(summary, of_ci=of_ci)
         if events is None:
-            return cls(timings=timings, report=report)
+            return cls(timings=timings, report=report, summary=summary)
         from stackbuild.reporting.events import EventLog
         from stackbuild.reporting.given_files import check_events
 
         check_events(events)
         with disk_errors(f"write events to {events}", StackbuildError):
             run_id = str(uuid.uuid4())
-            return cls(timings=timings, report=report, events=EventLog(events, run_id=run_id), run_id=run_id)
+            log = EventLog(events, run_id=run_id)
+        return cls(timings=timings, report=report, summary=summary, events=log, run_id=run_id)
 
     @classmethod
     def of_environment(cls, environ: Mapping[str, str]) -> Self:
         """The outputs that environment variables ask for, as doit does not have the options. Raises like `open`."""
-        report, events = (environ.get(name) for name in ("STACKBUILD_REPORT", "STACKBUILD_EVENTS"))
+        names = ("STACKBUILD_REPORT", "STACKBUILD_EVENTS", "STACKBUILD_SUMMARY")
+        report, events, summary = map(environ.get, names)
         return cls.open(
             timings=environ.get("STACKBUILD_TIMINGS", "0") not in ("", "0"),
             report=Path(report) if report else None,
             events=Path(events) if events else None,
+            summary=Path(summary) if summary else None,
+            of_ci=environ.get(CI_SUMMARY),
         )
 
     def tell(self, event: str, **details: str | float | list[str] | None) -> None:
@@ -87,8 +115,23 @@ class RunOutputs:
             self.events.close()
         if self.report is not None:
             self._write_report(graphs, results, changes, up_to_date=up_to_date)
+        if self.summary is not None:
+            self._append_summary(graphs, results, changes, outcome=outcome)
         if self.timings:
             _show_timings(graphs, results)
+
+    def _append_summary(
+        self, graphs: StackGraphs, results: RunResults, changes: Sequence[tuple[str, "LayerChange"]], *, outcome: str
+    ) -> None:
+        from stackbuild.reporting.given_files import append_summary  # as below
+        from stackbuild.reporting.markdown_summary import markdown_summary
+
+        assert self.summary is not None
+        try:
+            told = markdown_summary(graphs, results, changes, outcome=outcome, shown_from=self.shown_from)
+            append_summary(self.summary, told)
+        except StackbuildError as error:
+            print_notice(error.message)
 
     def _write_report(
         self, graphs: StackGraphs, results: RunResults, changes: Sequence[tuple[str, "LayerChange"]], *, up_to_date: int

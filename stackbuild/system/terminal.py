@@ -277,10 +277,11 @@ class LiveDisplay:
         self._leave()
 
     def go_on(self) -> None:
-        """Return to the screen after `pause`."""
+        """Return to the screen after `pause`, unless it was left for good meanwhile."""
         with self._lock:
-            self._start()
-            self._shows = True
+            if not self._stopped.is_set():
+                self._start()
+                self._shows = True
 
     def add(self, name: str) -> None:
         with self._lock:
